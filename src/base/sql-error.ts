@@ -1,0 +1,38 @@
+/** A user's error: SQLSTATE, PostgreSQL's wording, detail, hint and position. */
+
+export interface SqlErrorFields {
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  /** 0-based offset into the statement's text in UTF-16 units; the wire turns it into 1-based characters. */
+  readonly position?: number | undefined;
+  readonly schema?: string | undefined;
+  readonly table?: string | undefined;
+  readonly column?: string | undefined;
+  readonly constraint?: string | undefined;
+  /** FATAL closes the connection. */
+  readonly severity?: 'ERROR' | 'FATAL' | undefined;
+}
+
+export class SqlError extends Error {
+  override readonly name = 'SqlError';
+  /** Five characters, PostgreSQL's Appendix A. */
+  readonly sqlstate: string;
+  readonly fields: SqlErrorFields;
+
+  constructor(sqlstate: string, message: string, fields: SqlErrorFields = {}) {
+    super(message);
+    this.sqlstate = sqlstate;
+    this.fields = fields;
+  }
+
+  /** The same error with a position, where it has none yet. */
+  at(position: number | undefined): SqlError {
+    if (position === undefined || this.fields.position !== undefined) return this;
+    return new SqlError(this.sqlstate, this.message, { ...this.fields, position });
+  }
+}
+
+/** What is recognised but not done yet: 0A000 with the feature named. */
+export function notSupported(feature: string, fields: SqlErrorFields = {}): SqlError {
+  return new SqlError('0A000', `${feature} is not supported`, fields);
+}

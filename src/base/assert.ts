@@ -11,7 +11,10 @@ export function assert(condition: unknown, message: string): asserts condition {
 }
 
 /** Returns `value`, asserting that it is there. */
-export function must<T>(value: T | null | undefined, message = 'a value that must exist is missing'): T {
+export function must<T>(
+  value: T | null | undefined,
+  message = 'a value that must exist is missing',
+): T {
   if (value === null || value === undefined) throw new AssertionError(message);
   return value;
 }

@@ -41,7 +41,12 @@ export interface ResultWriter {
   /** RowDescription; `formats` has one entry for each field. Not called by `execute` (Describe has told it). */
   fields(fields: readonly ResultField[], formats: readonly WireFormat[]): void;
   /** DataRows of a batch (weights 1), the first `types.length` columns. */
-  rows(batch: DeltaBatch, types: readonly DataType[], formats: readonly WireFormat[], settings: OutputSettings): Promise<void>;
+  rows(
+    batch: DeltaBatch,
+    types: readonly DataType[],
+    formats: readonly WireFormat[],
+    settings: OutputSettings,
+  ): Promise<void>;
   complete(tag: string): void;
   emptyQuery(): void;
   notice(notice: Notice): void;
@@ -66,9 +71,17 @@ export interface Session {
   /** ParameterStatus values to send after login, in order. */
   readonly parameters: ReadonlyMap<string, string>;
   readonly status: TransactionStatus;
-  /** A simple Query message: all its statements, in one implicit transaction. An error ends the message: it is thrown after what was answered before. */
+  /**
+   * A simple Query message: all its statements, in one implicit transaction. An error ends the message: it is thrown
+   * after what was answered before.
+   */
   simpleQuery(text: string, writer: ResultWriter): Promise<void>;
-  parse(name: string, text: string, parameterOids: readonly number[], writer: ResultWriter): Promise<void>;
+  parse(
+    name: string,
+    text: string,
+    parameterOids: readonly number[],
+    writer: ResultWriter,
+  ): Promise<void>;
   /** `formats` and `resultFormats` as in Bind: none (all text), one for all, or one for each. */
   bind(
     portal: string,
@@ -79,7 +92,9 @@ export interface Session {
   ): Promise<void>;
   describeStatement(name: string): Promise<StatementDescription>;
   /** Fields and their formats; null: NoData. */
-  describePortal(name: string): Promise<{ fields: readonly ResultField[]; formats: readonly WireFormat[] } | null>;
+  describePortal(
+    name: string,
+  ): Promise<{ fields: readonly ResultField[]; formats: readonly WireFormat[] } | null>;
   /** `maxRows` 0 = all. 'suspended' = PortalSuspended; otherwise the writer had complete or emptyQuery. */
   execute(portal: string, maxRows: number, writer: ResultWriter): Promise<'complete' | 'suspended'>;
   closeStatement(name: string): void;

@@ -1,0 +1,371 @@
+/**
+ * The command line, the environment and the config file, checked: flag > environment > file > default. Every refusal is
+ * a ConfigError: one line for stderr and an exit code.
+ */
+
+import { readFileSync } from 'node:fs';
+import { delimiter, extname, resolve } from 'node:path';
+import { z } from 'zod';
+import { closestName } from './closest-name.ts';
+import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { availableMemoryBytes, parseMemorySize } from './memory-size.ts';
+import { parseToml } from './toml.ts';
+
+export interface TlsFiles {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+export interface Config {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  /** null = no HTTP. */
+  readonly httpPort: number | null;
+  /** As given; `:memory:` keeps nothing. */
+  readonly dataDir: string;
+  /** null = the engine decides. */
+  readonly workers: number | null;
+  readonly memoryLimitBytes: number;
+  readonly queryMemoryBytes: number;
+  /** Absolute directories. */
+  readonly fileRoots: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly kernels: 'auto' | 'ts';
+  /** Password of `millrace`; null = none asked for. */
+  readonly password: string | null;
+  readonly tls: TlsFiles | null;
+  readonly isInsecure: boolean;
+}
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'sql'; readonly args: readonly string[] }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' };
+
+/** A start that is refused: `message` is the one line to print. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly exitCode: 1 | 2;
+
+  constructor(message: string, exitCode: 1 | 2 = 2) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+export const MEMORY_DATA_DIR = ':memory:';
+
+/** Digits only: no signs, exponents or blanks. */
+function integer(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, `expected a number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `expected a number from ${min} to ${max}`);
+}
+
+const PORT = integer(0, 65_535);
+const MEMORY = z.string().transform((text, context) => {
+  const bytes = parseMemorySize(text);
+  if (bytes !== null && bytes >= 16 * 2 ** 20) return bytes;
+  context.addIssue({ code: 'custom', message: 'expected at least 16MB, as bytes, 512MB or 4GB' });
+  return z.NEVER;
+});
+const TEXT = z.string().min(1, 'expected a value');
+
+interface Option {
+  /** The flag without its dashes; also the key in a config file. */
+  readonly name: string;
+  readonly environment: string | null;
+  readonly schema: z.ZodType;
+  readonly help: string;
+  readonly isFlagOnly?: true;
+  readonly isSwitch?: true;
+  readonly isRepeatable?: true;
+}
+
+const OPTIONS: readonly Option[] = [
+  option('host', 'MILLRACE_HOST', TEXT, 'address of both ports (127.0.0.1)'),
+  option('port', 'MILLRACE_PORT', PORT, 'SQL port, Postgres protocol; 0 = any (4432)'),
+  option(
+    'http-port',
+    'MILLRACE_HTTP_PORT',
+    z.union([z.literal('off'), PORT], 'expected a port or off'),
+    'HTTP port; 0 = any, off = none (4480)',
+  ),
+  option('data-dir', 'MILLRACE_DATA_DIR', TEXT, ':memory: keeps nothing (./millrace-data)'),
+  option(
+    'workers',
+    'MILLRACE_WORKERS',
+    z.union([z.literal('auto'), integer(1, 64)], {
+      error: 'expected auto or a number from 1 to 64',
+    }),
+    'dataflow workers (auto)',
+  ),
+  option(
+    'memory-limit',
+    'MILLRACE_MEMORY_LIMIT',
+    MEMORY,
+    'bytes, 512MB, 4GB (60 % of the machine)',
+  ),
+  {
+    ...option(
+      'file-root',
+      'MILLRACE_FILE_ROOT',
+      TEXT,
+      'where files may be read (current directory)',
+    ),
+    isRepeatable: true,
+  },
+  option('log-level', 'MILLRACE_LOG_LEVEL', z.enum(LOG_LEVELS), 'trace .. fatal, silent (info)'),
+  option('query-memory', 'MILLRACE_QUERY_MEMORY', MEMORY, 'of one SELECT (a quarter of the limit)'),
+  option(
+    'kernels',
+    'MILLRACE_KERNELS',
+    z.enum(['auto', 'ts']),
+    'ts = TypeScript bodies only (auto)',
+  ),
+  option('password-file', null, TEXT, 'password of millrace (MILLRACE_PASSWORD holds it itself)'),
+  option('tls-cert', 'MILLRACE_TLS_CERT', TEXT, 'PEM file; TLS on both ports'),
+  option('tls-key', 'MILLRACE_TLS_KEY', TEXT, 'PEM file'),
+  {
+    ...option('insecure', null, z.boolean(), 'allow other addresses without a password'),
+    isSwitch: true,
+    isFlagOnly: true,
+  },
+  {
+    ...option('config', 'MILLRACE_CONFIG', TEXT, 'JSON or TOML file with these names'),
+    isFlagOnly: true,
+  },
+];
+
+function option(name: string, environment: string | null, schema: z.ZodType, help: string): Option {
+  return { name, environment, schema, help };
+}
+
+/** The text of --help. */
+export function helpText(): string {
+  const lines = OPTIONS.map(({ name, environment, help }) => {
+    const flag = `--${name}`.padEnd(16);
+    return `  ${flag} ${(environment ?? '').padEnd(21)} ${help}`;
+  });
+  return [
+    'Usage: millrace [serve] [options]',
+    '       millrace sql [-c text] [-f file] [url]',
+    '       millrace --version | --help',
+    '',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads the arguments behind `millrace`. */
+export function parseCommand(args: readonly string[], environment: Environment): Command {
+  if (args[0] === 'sql') return { kind: 'sql', args: args.slice(1) };
+  const rest = args[0] === 'serve' ? args.slice(1) : args;
+  if (rest.includes('--help') || rest.includes('-h')) return { kind: 'help' };
+  if (rest.includes('--version') || rest.includes('-V')) return { kind: 'version' };
+  const flags = readFlags(rest);
+  const fromEnvironment = readEnvironment(environment);
+  const file = one(flags, 'config') ?? one(fromEnvironment, 'config');
+  const fromFile = file === undefined ? new Map() : readConfigFile(file);
+  const given = new Map([...fromFile, ...fromEnvironment, ...flags]);
+  const password = readPassword(flags, environment, fromFile);
+  return { kind: 'serve', config: checkConfig(given, password) };
+}
+
+/** A value as given, and where: for the error line. */
+interface Given {
+  readonly texts: readonly string[];
+  readonly origin: string;
+}
+
+function one(given: ReadonlyMap<string, Given>, name: string): string | undefined {
+  return given.get(name)?.texts.at(-1);
+}
+
+function readFlags(args: readonly string[]): Map<string, Given> {
+  const flags = new Map<string, Given>();
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    const [flag, attached] = splitFlag(arg);
+    const known = OPTIONS.find(({ name }) => `--${name}` === flag);
+    if (known === undefined) throw new ConfigError(unknownFlag(arg, flag));
+    if (known.isSwitch && attached !== null) {
+      throw new ConfigError(`millrace: ${flag} takes no value`);
+    }
+    const value = known.isSwitch ? 'true' : (attached ?? args[++i]);
+    if (value === undefined) throw new ConfigError(`millrace: ${flag} needs a value`);
+    const before = known.isRepeatable ? (flags.get(known.name)?.texts ?? []) : [];
+    flags.set(known.name, { texts: [...before, value], origin: flag });
+  }
+  return flags;
+}
+
+function splitFlag(arg: string): [flag: string, attached: string | null] {
+  const equals = arg.indexOf('=');
+  return equals < 0 ? [arg, null] : [arg.slice(0, equals), arg.slice(equals + 1)];
+}
+
+function unknownFlag(arg: string, flag: string): string {
+  if (!arg.startsWith('-')) return `millrace: unknown command or argument ${JSON.stringify(arg)}`;
+  const near = closestName(
+    flag,
+    OPTIONS.map(({ name }) => `--${name}`),
+  );
+  const hint = near === null ? 'see millrace --help' : `did you mean ${near}?`;
+  return `millrace: unknown option ${flag}: ${hint}`;
+}
+
+function readEnvironment(environment: Environment): Map<string, Given> {
+  const given = new Map<string, Given>();
+  for (const { name, environment: variable, isRepeatable } of OPTIONS) {
+    const text = variable === null ? undefined : environment[variable];
+    if (variable === null || text === undefined || text === '') continue;
+    const texts = isRepeatable ? text.split(delimiter).filter((part) => part !== '') : [text];
+    given.set(name, { texts, origin: variable });
+  }
+  return given;
+}
+
+const FILE_VALUE = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
+const FILE_SHAPE = z.record(z.string(), FILE_VALUE);
+
+function readConfigFile(file: string): Map<string, Given> {
+  const text = readText(file, 'config file');
+  const tree = parseConfigText(text, file);
+  const shape = FILE_SHAPE.safeParse(tree);
+  if (!shape.success) {
+    const where = shape.error.issues[0]?.path.join('.') ?? '';
+    throw new ConfigError(`millrace: ${file}: bad value of ${JSON.stringify(where)}`);
+  }
+  const given = new Map<string, Given>();
+  for (const [name, value] of Object.entries(shape.data)) {
+    const known = OPTIONS.find((candidate) => candidate.name === name && !candidate.isFlagOnly);
+    if (known === undefined) throw new ConfigError(unknownKey(file, name));
+    if (Array.isArray(value) && !known.isRepeatable) {
+      throw new ConfigError(`millrace: ${file}: ${name} takes one value`);
+    }
+    const texts = Array.isArray(value) ? value : [String(value)];
+    given.set(name, { texts, origin: `${file}: ${name}` });
+  }
+  return given;
+}
+
+function unknownKey(file: string, name: string): string {
+  const names = OPTIONS.filter(({ isFlagOnly }) => !isFlagOnly).map((known) => known.name);
+  const near = closestName(name, names);
+  const hint = near === null ? '' : `: did you mean ${near}?`;
+  return `millrace: ${file}: unknown option ${JSON.stringify(name)}${hint}`;
+}
+
+function parseConfigText(text: string, file: string): unknown {
+  try {
+    return extname(file) === '.toml' ? parseToml(text) : JSON.parse(text);
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0];
+    throw new ConfigError(`millrace: cannot read config file ${file}: ${reason}`);
+  }
+}
+
+function readText(file: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new ConfigError(`millrace: cannot read ${what} ${file}: ${code}`);
+  }
+}
+
+/** Flag file > MILLRACE_PASSWORD > the config file's password-file. */
+function readPassword(
+  flags: ReadonlyMap<string, Given>,
+  environment: Environment,
+  fromFile: ReadonlyMap<string, Given>,
+): string | null {
+  const flagFile = one(flags, 'password-file');
+  const inEnvironment = environment.MILLRACE_PASSWORD;
+  if (flagFile === undefined && inEnvironment !== undefined && inEnvironment !== '') {
+    return inEnvironment;
+  }
+  const file = flagFile ?? one(fromFile, 'password-file');
+  if (file === undefined) return null;
+  const password = readText(file, 'password file').replace(/\r?\n$/, '');
+  if (password === '') throw new ConfigError(`millrace: password file ${file} is empty`);
+  return password;
+}
+
+/** One option's checked value, or undefined where it was not given. */
+function checked<T>(given: ReadonlyMap<string, Given>, name: string): T | undefined {
+  const value = given.get(name);
+  const known = OPTIONS.find((candidate) => candidate.name === name);
+  if (value === undefined || known === undefined) return undefined;
+  const text = value.texts.at(-1);
+  const result = known.schema.safeParse(known.isSwitch ? text === 'true' : text);
+  if (result.success) return result.data as T;
+  const reason = result.error.issues[0]?.message ?? 'not understood';
+  throw new ConfigError(
+    `millrace: bad value ${JSON.stringify(text)} for ${value.origin}: ${reason}`,
+  );
+}
+
+function checkConfig(given: ReadonlyMap<string, Given>, password: string | null): Config {
+  const httpPort = checked<number | 'off'>(given, 'http-port') ?? 4480;
+  const workers = checked<number | 'auto'>(given, 'workers') ?? 'auto';
+  const memoryLimitBytes =
+    checked<number>(given, 'memory-limit') ?? Math.floor(availableMemoryBytes() * 0.6);
+  const config: Config = {
+    host: checked<string>(given, 'host') ?? '127.0.0.1',
+    port: checked<number>(given, 'port') ?? 4432,
+    httpPort: httpPort === 'off' ? null : httpPort,
+    dataDir: checked<string>(given, 'data-dir') ?? './millrace-data',
+    workers: workers === 'auto' ? null : workers,
+    memoryLimitBytes,
+    queryMemoryBytes: checked<number>(given, 'query-memory') ?? Math.floor(memoryLimitBytes / 4),
+    fileRoots: (given.get('file-root')?.texts ?? ['.']).map((root) => resolve(root)),
+    logLevel: checked<LogLevel>(given, 'log-level') ?? 'info',
+    kernels: checked<'auto' | 'ts'>(given, 'kernels') ?? 'auto',
+    password,
+    tls: readTls(checked<string>(given, 'tls-cert'), checked<string>(given, 'tls-key')),
+    isInsecure: checked<boolean>(given, 'insecure') ?? false,
+  };
+  checkConsistent(config);
+  return config;
+}
+
+function readTls(certFile: string | undefined, keyFile: string | undefined): TlsFiles | null {
+  if (certFile === undefined && keyFile === undefined) return null;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new ConfigError('millrace: --tls-cert and --tls-key go together');
+  }
+  return {
+    certPem: readText(certFile, 'TLS certificate'),
+    keyPem: readText(keyFile, 'TLS key'),
+  };
+}
+
+function checkConsistent(config: Config): void {
+  if (config.port !== 0 && config.port === config.httpPort) {
+    throw new ConfigError(`millrace: --port and --http-port are both ${config.port}`);
+  }
+  if (config.queryMemoryBytes > config.memoryLimitBytes) {
+    throw new ConfigError('millrace: --query-memory is more than --memory-limit');
+  }
+  if (!isLoopback(config.host) && config.password === null && !config.isInsecure) {
+    throw new ConfigError(
+      `millrace: ${config.host} is not a loopback address: set a password (--password-file or MILLRACE_PASSWORD) or say --insecure`,
+    );
+  }
+}
+
+/** Whether only this machine reaches the address. */
+export function isLoopback(host: string): boolean {
+  return (
+    host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+  );
+}

@@ -1,0 +1,136 @@
+/**
+ * Rows of the system relations over a catalog snapshot, each value in PostgreSQL's text form (null = NULL), so that one
+ * parser makes columns of them all. A relation that nothing here fills, and that PostgreSQL fills only when used, is empty.
+ */
+
+import type { DataType } from '../../types/data-type.ts';
+import type { Catalog } from '../catalog.ts';
+import type { SystemRelation } from '../objects.ts';
+import { informationSchemaRows } from './information-schema.ts';
+import { constraintRows, indexRows } from './pg-constraints.ts';
+import {
+  attributeRows,
+  classRows,
+  defaultRows,
+  descriptionRows,
+  namespaceRows,
+} from './pg-relations.ts';
+import { serverRows } from './pg-server.ts';
+import { pgViewRows } from './pg-views.ts';
+import { staticRows } from './postgres15.ts';
+
+/** One row by column name; a missing column is NULL, or the type's zero where the column is NOT NULL. */
+export type SystemRow = Readonly<Record<string, string | number | boolean | null>>;
+
+export interface SessionRow {
+  readonly processId: number;
+  readonly user: string;
+  readonly applicationName: string;
+  readonly clientAddress: string;
+  readonly state: string;
+  readonly query: string;
+  readonly startedText: string;
+}
+
+/** What the rows are made of. */
+export interface SystemRowsContext {
+  readonly catalog: Catalog;
+  readonly database: string;
+  readonly searchPath: readonly string[];
+  readonly settings: readonly {
+    readonly name: string;
+    readonly value: string;
+    readonly description: string;
+  }[];
+  readonly sessions: readonly SessionRow[];
+  readonly cursors: readonly {
+    readonly name: string;
+    readonly statement: string;
+    readonly isHeld: boolean;
+  }[];
+  readonly preparedStatements: readonly { readonly name: string; readonly statement: string }[];
+  /** Rows of a view's definition query, for pg_views and the like. */
+  readonly formatType: (type: DataType) => string;
+}
+
+export type SystemRowSource = (context: SystemRowsContext) => Iterable<SystemRow>;
+
+const SOURCES: ReadonlyMap<string, SystemRowSource> = new Map<string, SystemRowSource>([
+  ['pg_catalog.pg_namespace', namespaceRows],
+  ['pg_catalog.pg_class', classRows],
+  ['pg_catalog.pg_attribute', attributeRows],
+  ['pg_catalog.pg_attrdef', defaultRows],
+  ['pg_catalog.pg_description', descriptionRows],
+  ['pg_catalog.pg_index', indexRows],
+  ['pg_catalog.pg_constraint', constraintRows],
+  ...pgViewRows,
+  ...serverRows,
+  ...informationSchemaRows,
+]);
+
+/** The text of a NOT NULL column that a row leaves out. */
+function zeroOf(type: DataType): string {
+  switch (type.storage) {
+    case 'u8':
+      return 'f';
+    case 'view':
+      return type.id === 'array' ? '{}' : '';
+    default:
+      return '0';
+  }
+}
+
+function textOf(value: string | number | boolean): string {
+  return typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);
+}
+
+function unescapeCopy(field: string): string | null {
+  if (field === '\\N') return null;
+  if (!field.includes('\\')) return field;
+  return field.replace(/\\(.)/g, (_, character: string) => COPY_ESCAPES[character] ?? character);
+}
+
+const COPY_ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+};
+
+/** An int2vector or oidvector of the fact sheet ("1 2") as the zero-based array that it is shown as. */
+function vectorText(type: DataType, text: string | null): string | null {
+  if (text === null || type.id !== 'array' || text.startsWith('{') || text.startsWith('['))
+    return text;
+  const items = text.split(' ').filter((item) => item !== '');
+  return zeroBased(items);
+}
+
+/** The text of an array whose first subscript is 0, as PostgreSQL's vectors have it. */
+export function zeroBased(items: readonly (string | number)[]): string {
+  return items.length === 0 ? '{}' : `[0:${items.length - 1}]={${items.join(',')}}`;
+}
+
+/** The relation's rows, in its column order. */
+export function* systemRows(
+  relation: SystemRelation,
+  context: SystemRowsContext,
+): Generator<readonly (string | null)[]> {
+  const fixed = relation.schema === 'pg_catalog' ? staticRows(relation.name) : undefined;
+  const source = SOURCES.get(`${relation.schema}.${relation.name}`);
+  if (fixed !== undefined && source === undefined) {
+    for (const line of fixed) {
+      const fields = line.split('\t').map(unescapeCopy);
+      yield relation.columns.map((column, index) => vectorText(column.type, fields[index] ?? null));
+    }
+    return;
+  }
+  for (const row of source?.(context) ?? []) {
+    yield relation.columns.map((column) => {
+      const value = row[column.name];
+      if (value !== undefined && value !== null) return textOf(value);
+      return column.isNotNull === true && value === undefined ? zeroOf(column.type) : null;
+    });
+  }
+}

@@ -1,0 +1,494 @@
+/**
+ * The settings that a session has (PostgreSQL's GUCs): names, defaults, checks, and which are told to the client by
+ * ParameterStatus. What is only accepted so that clients' start-up goes through says so.
+ */
+
+import { SqlError } from '../base/sql-error.ts';
+
+export const SERVER_VERSION = '15.18';
+export const SERVER_VERSION_NUM = '150018';
+
+type SettingKind =
+  | { readonly kind: 'string' }
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'int'; readonly min: number; readonly max: number }
+  /** Milliseconds; accepts a unit (`5s`). */
+  | { readonly kind: 'duration' }
+  | { readonly kind: 'enum'; readonly values: readonly string[] };
+
+export interface SettingDefinition {
+  readonly name: string;
+  readonly type: SettingKind;
+  readonly initial: string;
+  readonly isReported?: boolean;
+  readonly isReadOnly?: boolean;
+  readonly description: string;
+  /** Canonical form of an accepted value, or undefined where it is refused. */
+  readonly normalize?: (value: string) => string | undefined;
+}
+
+const STRING: SettingKind = { kind: 'string' };
+const BOOLEAN: SettingKind = { kind: 'bool' };
+const DURATION: SettingKind = { kind: 'duration' };
+const int = (min: number, max: number): SettingKind => ({ kind: 'int', min, max });
+const oneOf = (...values: string[]): SettingKind => ({ kind: 'enum', values });
+
+const ISOLATION = oneOf('read committed', 'read uncommitted', 'repeatable read', 'serializable');
+
+/** Every setting; the order is that of SHOW ALL. */
+export const SETTINGS: readonly SettingDefinition[] = [
+  {
+    name: 'allow_stale_reads',
+    type: BOOLEAN,
+    initial: 'off',
+    description: 'Lets a stopped view be read as it last was.',
+  },
+  {
+    name: 'application_name',
+    type: STRING,
+    initial: '',
+    isReported: true,
+    description: 'Name of the client application.',
+  },
+  {
+    name: 'backslash_quote',
+    type: STRING,
+    initial: 'safe_encoding',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'bytea_output',
+    type: oneOf('hex', 'escape'),
+    initial: 'hex',
+    description: 'Output format of bytea.',
+  },
+  {
+    name: 'check_function_bodies',
+    type: BOOLEAN,
+    initial: 'on',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'client_encoding',
+    type: STRING,
+    initial: 'UTF8',
+    isReported: true,
+    normalize: normalizeEncoding,
+    description: 'Encoding of the client; always UTF8.',
+  },
+  {
+    name: 'client_min_messages',
+    type: oneOf(
+      'debug5',
+      'debug4',
+      'debug3',
+      'debug2',
+      'debug1',
+      'log',
+      'notice',
+      'warning',
+      'error',
+    ),
+    initial: 'notice',
+    description: 'Lowest level of message sent to the client.',
+  },
+  {
+    name: 'DateStyle',
+    type: STRING,
+    initial: 'ISO, MDY',
+    isReported: true,
+    normalize: normalizeDateStyle,
+    description: 'Output and input format of dates.',
+  },
+  {
+    name: 'default_tablespace',
+    type: STRING,
+    initial: '',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'default_table_access_method',
+    type: STRING,
+    initial: 'heap',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'default_transaction_isolation',
+    type: ISOLATION,
+    initial: 'read committed',
+    description: 'Isolation level of new transactions.',
+  },
+  {
+    name: 'default_transaction_read_only',
+    type: BOOLEAN,
+    initial: 'off',
+    isReported: true,
+    description: 'Whether new transactions are read only.',
+  },
+  {
+    name: 'default_transaction_deferrable',
+    type: BOOLEAN,
+    initial: 'off',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'enable_seqscan',
+    type: BOOLEAN,
+    initial: 'on',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'extra_float_digits',
+    type: int(-15, 3),
+    initial: '1',
+    description: 'Digits of floating-point output.',
+  },
+  {
+    name: 'idle_in_transaction_session_timeout',
+    type: DURATION,
+    initial: '0',
+    description: 'Longest idle time inside a transaction.',
+  },
+  {
+    name: 'idle_session_timeout',
+    type: DURATION,
+    initial: '0',
+    description: 'Longest idle time outside a transaction.',
+  },
+  {
+    name: 'in_hot_standby',
+    type: BOOLEAN,
+    initial: 'off',
+    isReported: true,
+    isReadOnly: true,
+    description: 'Whether the server is a standby.',
+  },
+  {
+    name: 'integer_datetimes',
+    type: BOOLEAN,
+    initial: 'on',
+    isReported: true,
+    isReadOnly: true,
+    description: 'Datetimes are integers.',
+  },
+  {
+    name: 'IntervalStyle',
+    type: oneOf('postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'),
+    initial: 'postgres',
+    isReported: true,
+    description: 'Output format of intervals.',
+  },
+  {
+    name: 'is_superuser',
+    type: BOOLEAN,
+    initial: 'on',
+    isReported: true,
+    isReadOnly: true,
+    description: 'Whether the user is a superuser.',
+  },
+  { name: 'jit', type: BOOLEAN, initial: 'off', description: 'Accepted for compatibility.' },
+  {
+    name: 'lc_collate',
+    type: STRING,
+    initial: 'C',
+    isReadOnly: true,
+    description: 'Collation order.',
+  },
+  {
+    name: 'lc_ctype',
+    type: STRING,
+    initial: 'C',
+    isReadOnly: true,
+    description: 'Character classes.',
+  },
+  { name: 'lc_messages', type: STRING, initial: 'C', description: 'Language of messages.' },
+  { name: 'lc_monetary', type: STRING, initial: 'C', description: 'Accepted for compatibility.' },
+  { name: 'lc_numeric', type: STRING, initial: 'C', description: 'Accepted for compatibility.' },
+  { name: 'lc_time', type: STRING, initial: 'C', description: 'Accepted for compatibility.' },
+  { name: 'lock_timeout', type: DURATION, initial: '0', description: 'Longest wait for a lock.' },
+  {
+    name: 'max_identifier_length',
+    type: int(1, 63),
+    initial: '63',
+    isReadOnly: true,
+    description: 'Longest identifier.',
+  },
+  {
+    name: 'max_index_keys',
+    type: int(1, 32),
+    initial: '32',
+    isReadOnly: true,
+    description: 'Most columns of an index.',
+  },
+  {
+    name: 'optimizer',
+    type: BOOLEAN,
+    initial: 'on',
+    description: 'Whether optional rewrites run (off for tests).',
+  },
+  {
+    name: 'row_security',
+    type: BOOLEAN,
+    initial: 'on',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'search_path',
+    type: STRING,
+    initial: '"$user", public',
+    description: 'Schemas searched for unqualified names.',
+  },
+  {
+    name: 'server_encoding',
+    type: STRING,
+    initial: 'UTF8',
+    isReported: true,
+    isReadOnly: true,
+    description: 'Encoding of the server.',
+  },
+  {
+    name: 'server_version',
+    type: STRING,
+    initial: SERVER_VERSION,
+    isReported: true,
+    isReadOnly: true,
+    description: 'PostgreSQL version whose behaviour is followed.',
+  },
+  {
+    name: 'server_version_num',
+    type: int(150000, 159999),
+    initial: SERVER_VERSION_NUM,
+    isReadOnly: true,
+    description: 'The same as a number.',
+  },
+  {
+    name: 'session_authorization',
+    type: STRING,
+    initial: 'millrace',
+    isReported: true,
+    isReadOnly: true,
+    description: 'The session user.',
+  },
+  {
+    name: 'session_replication_role',
+    type: oneOf('origin', 'replica', 'local'),
+    initial: 'origin',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'ssl',
+    type: BOOLEAN,
+    initial: 'off',
+    isReadOnly: true,
+    description: 'Whether TLS is on.',
+  },
+  {
+    name: 'standard_conforming_strings',
+    type: oneOf('on'),
+    initial: 'on',
+    isReported: true,
+    description: 'Backslashes in strings are literal; always on.',
+  },
+  {
+    name: 'statement_timeout',
+    type: DURATION,
+    initial: '0',
+    description: 'Longest run time of a statement.',
+  },
+  {
+    name: 'synchronize_seqscans',
+    type: BOOLEAN,
+    initial: 'on',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'synchronous_commit',
+    type: oneOf('on', 'off', 'local', 'remote_write', 'remote_apply'),
+    initial: 'on',
+    description: 'Accepted; commits are always durable.',
+  },
+  {
+    name: 'TimeZone',
+    type: STRING,
+    initial: 'UTC',
+    isReported: true,
+    normalize: normalizeTimeZone,
+    description: 'Time zone of timestamps.',
+  },
+  {
+    name: 'transaction_deferrable',
+    type: BOOLEAN,
+    initial: 'off',
+    description: 'Accepted for compatibility.',
+  },
+  {
+    name: 'transaction_isolation',
+    type: ISOLATION,
+    initial: 'read committed',
+    description: 'Isolation level of this transaction.',
+  },
+  {
+    name: 'transaction_read_only',
+    type: BOOLEAN,
+    initial: 'off',
+    description: 'Whether this transaction is read only.',
+  },
+  {
+    name: 'work_mem',
+    type: STRING,
+    initial: '4MB',
+    description: 'Accepted; --query-memory bounds a query.',
+  },
+  {
+    name: 'xmloption',
+    type: oneOf('content', 'document'),
+    initial: 'content',
+    description: 'Accepted for compatibility.',
+  },
+];
+
+export const SETTING_BY_NAME: ReadonlyMap<string, SettingDefinition> = new Map(
+  SETTINGS.map((definition) => [definition.name.toLowerCase(), definition]),
+);
+
+function invalidValue(name: string, value: string, hint?: string): SqlError {
+  return new SqlError('22023', `invalid value for parameter "${name}": "${value}"`, { hint });
+}
+
+function normalizeEncoding(value: string): string | undefined {
+  const plain = value
+    .replace(/^'(.*)'$/, '$1')
+    .toUpperCase()
+    .replace(/[-_]/g, '');
+  return plain === 'UTF8' || plain === 'UNICODE' || plain === 'SQLASCII' ? 'UTF8' : undefined;
+}
+
+const DATE_STYLES: Readonly<Record<string, string>> = Object.freeze({
+  iso: 'ISO',
+  sql: 'SQL',
+  postgres: 'Postgres',
+  german: 'German',
+});
+const DATE_ORDERS: Readonly<Record<string, string>> = Object.freeze({
+  mdy: 'MDY',
+  us: 'MDY',
+  noneuro: 'MDY',
+  noneuropean: 'MDY',
+  dmy: 'DMY',
+  euro: 'DMY',
+  european: 'DMY',
+  ymd: 'YMD',
+});
+
+function normalizeDateStyle(value: string): string | undefined {
+  let style = 'ISO';
+  let order = 'MDY';
+  for (const part of value
+    .toLowerCase()
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean)) {
+    if (Object.hasOwn(DATE_STYLES, part)) style = DATE_STYLES[part]!;
+    else if (Object.hasOwn(DATE_ORDERS, part)) order = DATE_ORDERS[part]!;
+    else if (part !== 'default') return undefined;
+  }
+  return `${style}, ${order}`;
+}
+
+function normalizeTimeZone(value: string): string | undefined {
+  const plain = value.replace(/^'(.*)'$/, '$1');
+  if (/^(utc|gmt|z|zulu|etc\/utc)$/i.test(plain))
+    return /^etc/i.test(plain) ? 'Etc/UTC' : plain.toUpperCase().replace(/^Z.*/, 'UTC');
+  if (/^[+-]?\d{1,2}(\.\d+)?(:\d{2})?$/.test(plain) || /^<[^>]+>[+-]\d/.test(plain)) return plain;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: plain }).resolvedOptions().timeZone && plain;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = Object.freeze({
+  us: 0.001,
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+});
+
+function parseDuration(name: string, value: string): string {
+  const match = /^\s*(-?\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(value);
+  if (match === null) {
+    throw invalidValue(
+      name,
+      value,
+      'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".',
+    );
+  }
+  const ms = Math.round(Number(match[1]) * DURATION_UNITS[match[2] ?? 'ms']!);
+  if (ms < 0 || ms > 2147483647) {
+    throw new SqlError(
+      '22023',
+      `${ms} ms is outside the valid range for parameter "${name}" (0 ms .. 2147483647 ms)`,
+    );
+  }
+  return String(ms);
+}
+
+function parseBoolean(name: string, value: string): string {
+  const word = value.trim().toLowerCase();
+  if (word !== '' && word !== 'o') {
+    if (['on', 'true', 'yes', '1'].some((full) => full.startsWith(word))) return 'on';
+    if (['off', 'false', 'no', '0'].some((full) => full.startsWith(word))) return 'off';
+  }
+  throw new SqlError('22023', `parameter "${name}" requires a Boolean value`);
+}
+
+function parseInteger(name: string, value: string, min: number, max: number): string {
+  if (!/^\s*[+-]?\d+\s*$/.test(value)) throw invalidValue(name, value);
+  const number = Number(value);
+  if (number < min || number > max) {
+    throw new SqlError(
+      '22023',
+      `${number} is outside the valid range for parameter "${name}" (${min} .. ${max})`,
+    );
+  }
+  return String(number);
+}
+
+/** The stored form of `value` for the setting, or the error that PostgreSQL would give. */
+export function canonicalSetting(definition: SettingDefinition, value: string): string {
+  const { name, type } = definition;
+  if (definition.normalize) {
+    const normal = definition.normalize(value);
+    if (normal === undefined) throw invalidValue(name, value);
+    return normal;
+  }
+  switch (type.kind) {
+    case 'string':
+      return value;
+    case 'bool':
+      return parseBoolean(name, value);
+    case 'int':
+      return parseInteger(name, value, type.min, type.max);
+    case 'duration':
+      return parseDuration(name, value);
+    case 'enum': {
+      const word = value.trim().toLowerCase();
+      if (type.values.includes(word)) return word;
+      throw invalidValue(name, value, `Available values: ${type.values.join(', ')}.`);
+    }
+  }
+}
+
+/** `5000` ms is shown as `5s`, as PostgreSQL does. */
+export function showDuration(value: string): string {
+  const ms = Number(value);
+  if (ms === 0) return '0';
+  for (const unit of ['d', 'h', 'min', 's'] as const) {
+    const size = DURATION_UNITS[unit]!;
+    if (ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}

@@ -1,0 +1,81 @@
+/**
+ * A connection's way out: messages gather in a MessageBuffer and go to the socket in few writes; a client that does not
+ * read makes the writer wait, so that at most QUEUE_BYTES_MAX and one buffer are held for it.
+ */
+
+import type { Socket } from 'node:net';
+import { SqlError } from '../base/sql-error.ts';
+import { MessageBuffer } from './message-buffer.ts';
+
+/** Bytes in the socket's queue above which the writer waits for it to drain. */
+const QUEUE_BYTES_MAX = 256 * 1024;
+/** Bytes gathered before a write. */
+const FLUSH_BYTES = 32 * 1024;
+/** Row encoders stop behind this, to let the queue drain. */
+const ROWS_BYTES = 128 * 1024;
+
+const READY: Promise<void> = Promise.resolve();
+
+export class Output {
+  readonly messages = new MessageBuffer(ROWS_BYTES);
+  readonly #socket: Socket;
+  #waiter: PromiseWithResolvers<void> | null = null;
+  #isFlushScheduled = false;
+  #closedBy: SqlError | null = null;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('drain', () => this.#release());
+  }
+
+  /** Bytes that are held for the client in this process. */
+  get queuedBytes(): number {
+    return this.#socket.writableLength + this.messages.length;
+  }
+
+  /** Hands everything gathered to the socket. */
+  flush(): void {
+    if (this.messages.length === 0) return;
+    const bytes = this.messages.take();
+    if (this.#closedBy === null) this.#socket.write(bytes);
+  }
+
+  /** Flushes once the work at hand lets the event loop go on, so that nothing gathered waits for a slow statement. */
+  scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      this.flush();
+    });
+  }
+
+  /** After appending: resolves when more may be appended; rejects when the client is gone or the wait is interrupted. */
+  ready(): Promise<void> {
+    if (this.#closedBy !== null) return Promise.reject(this.#closedBy);
+    if (this.messages.length >= FLUSH_BYTES) this.flush();
+    else this.scheduleFlush();
+    if (this.#socket.writableLength <= QUEUE_BYTES_MAX) return READY;
+    this.#waiter ??= Promise.withResolvers<void>();
+    return this.#waiter.promise;
+  }
+
+  /** Ends a wait for the client to read, with an error: a statement is cancelled although nobody reads its rows. */
+  interrupt(error: SqlError): void {
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    waiter?.reject(error);
+  }
+
+  /** The client is gone: what is appended from now on is dropped, and `ready` rejects. */
+  close(error: SqlError): void {
+    this.#closedBy ??= error;
+    this.interrupt(error);
+  }
+
+  #release(): void {
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    waiter?.resolve();
+  }
+}

@@ -1,9 +1,10 @@
 /**
- * A first-in-first-out queue with a bound in rows and in bytes: the only kind of queue between producers and consumers.
- * A full queue makes its producer wait, and the time waited is counted, so that backpressure shows in the metrics.
+ * A first-in-first-out queue with a bound in rows and in bytes: the only kind of queue between
+ * producers and consumers. A full queue makes its producer wait, and the time waited is counted, so
+ * that backpressure shows in the metrics.
  *
- * tryPush, shift, peek: O(1) amortised. One item larger than the bound is taken when the queue is empty: a bound never
- * makes progress impossible.
+ * tryPush, shift, peek: O(1) amortised. One item larger than the bound is taken when the queue is
+ * empty: a bound never makes progress impossible.
  */
 
 import { assert } from './assert.ts';
@@ -105,7 +106,10 @@ export class BoundedQueue<T> {
     return entry.item;
   }
 
-  /** The oldest item, waited for; undefined once the queue is closed and empty. One waiter takes one item. */
+  /**
+   * The oldest item, waited for; undefined once the queue is closed and empty. One waiter takes one
+   * item.
+   */
   async take(): Promise<T | undefined> {
     while (this.count === 0 && !this.#isClosed) {
       await new Promise<void>((resolve) => this.#itemWaiters.push(resolve));

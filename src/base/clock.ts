@@ -1,4 +1,7 @@
-/** Time as a port: nothing outside base reads the machine's clocks, so that tests and simulations own time. */
+/**
+ * Time as a port: nothing outside base reads the machine's clocks, so that tests and simulations
+ * own time.
+ */
 
 export interface Clock {
   /** Microseconds since 1970-01-01 UTC; may jump when the machine's clock is set. */
@@ -10,7 +13,9 @@ export interface Clock {
 /** The wall clock is re-anchored once it is this far from the monotonic one plus its anchor. */
 const WALL_DRIFT_MAX_US = 2000n;
 
-/** The machine's clocks. The wall clock is milliseconds from the system, refined to microseconds. */
+/**
+ * The machine's clocks. The wall clock is milliseconds from the system, refined to microseconds.
+ */
 export class SystemClock implements Clock {
   #anchorUs: bigint;
 

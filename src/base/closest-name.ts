@@ -1,6 +1,9 @@
 /** "Did you mean": the allowed name nearest to a mistyped one. */
 
-/** The candidate within a third of its length in edits (at least one), nearest first; null where none is near. */
+/**
+ * The candidate within a third of its length in edits (at least one), nearest first; null where
+ * none is near.
+ */
 export function closestName(name: string, candidates: Iterable<string>): string | null {
   let best: string | null = null;
   let bestDistance = Number.POSITIVE_INFINITY;
@@ -14,7 +17,10 @@ export function closestName(name: string, candidates: Iterable<string>): string 
   return best;
 }
 
-/** Damerau's edit distance (neighbours may swap), or limit + 1 where it is more: O(a.length * b.length). */
+/**
+ * Damerau's edit distance (neighbours may swap), or limit + 1 where it is more: O(a.length *
+ * b.length).
+ */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let beforeLast: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * The command line, the environment and the config file, checked: flag > environment > file > default. Every refusal is
- * a ConfigError: one line for stderr and an exit code.
+ * The command line, the environment and the config file, checked: flag > environment > file >
+ * default. Every refusal is a ConfigError: one line for stderr and an exit code.
  */
 
 import { readFileSync } from 'node:fs';
@@ -59,12 +59,16 @@ export class ConfigError extends Error {
 export const MEMORY_DATA_DIR = ':memory:';
 
 /** Digits only: no signs, exponents or blanks. */
-function integer(min: number, max: number) {
+function integer(min: number, max: number, expected = `a number from ${min} to ${max}`) {
   return z
     .string()
-    .regex(/^\d{1,9}$/, `expected a number from ${min} to ${max}`)
+    .regex(/^\d{1,9}$/, `expected ${expected}`)
     .transform(Number)
-    .refine((value) => value >= min && value <= max, `expected a number from ${min} to ${max}`);
+    .refine((value) => value >= min && value <= max, `expected ${expected}`);
+}
+
+function orWord(word: string, min: number, max: number, expected: string) {
+  return z.union([z.literal(word), integer(min, max, expected)], `expected ${expected}`);
 }
 
 const PORT = integer(0, 65_535);
@@ -93,16 +97,14 @@ const OPTIONS: readonly Option[] = [
   option(
     'http-port',
     'MILLRACE_HTTP_PORT',
-    z.union([z.literal('off'), PORT], 'expected a port or off'),
+    orWord('off', 0, 65_535, 'a port or off'),
     'HTTP port; 0 = any, off = none (4480)',
   ),
   option('data-dir', 'MILLRACE_DATA_DIR', TEXT, ':memory: keeps nothing (./millrace-data)'),
   option(
     'workers',
     'MILLRACE_WORKERS',
-    z.union([z.literal('auto'), integer(1, 64)], {
-      error: 'expected auto or a number from 1 to 64',
-    }),
+    orWord('auto', 1, 64, 'auto or a number from 1 to 64'),
     'dataflow workers (auto)',
   ),
   option(
@@ -357,9 +359,8 @@ function checkConsistent(config: Config): void {
     throw new ConfigError('millrace: --query-memory is more than --memory-limit');
   }
   if (!isLoopback(config.host) && config.password === null && !config.isInsecure) {
-    throw new ConfigError(
-      `millrace: ${config.host} is not a loopback address: set a password (--password-file or MILLRACE_PASSWORD) or say --insecure`,
-    );
+    const remedy = 'set a password (--password-file or MILLRACE_PASSWORD) or say --insecure';
+    throw new ConfigError(`millrace: ${config.host} is not a loopback address: ${remedy}`);
   }
 }
 

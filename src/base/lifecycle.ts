@@ -1,6 +1,6 @@
 /**
- * The life of the process: parts register how to stop, and stopping runs backwards through them with a deadline.
- * SIGTERM and SIGINT stop in order; a second signal stops at once.
+ * The life of the process: parts register how to stop, and stopping runs backwards through them
+ * with a deadline. SIGTERM and SIGINT stop in order; a second signal stops at once.
  */
 
 import type { Log } from './log.ts';
@@ -41,7 +41,10 @@ export class Lifecycle {
     this.#steps.push({ name, stop });
   }
 
-  /** Stops every part once; later calls wait for the same end. True: all ended well within the deadline. */
+  /**
+   * Stops every part once; later calls wait for the same end. True: all ended well within the
+   * deadline.
+   */
   stop(deadlineMs: number): Promise<boolean> {
     this.#stopping ??= this.#stop(deadlineMs);
     return this.#stopping;
@@ -78,7 +81,10 @@ export class Lifecycle {
 /** What the process must have ended by after the first signal. */
 const STOP_DEADLINE_MS = 9000;
 
-/** Ties SIGTERM and SIGINT to the lifecycle: exit 0 after a clean stop, 1 after another; the second signal exits at once. */
+/**
+ * Ties SIGTERM and SIGINT to the lifecycle: exit 0 after a clean stop, 1 after another; the second
+ * signal exits at once.
+ */
 export function stopOnSignals(lifecycle: Lifecycle, log: Log): void {
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {

@@ -1,4 +1,7 @@
-/** Structured logs: pino on stderr, pretty on a terminal and JSON otherwise. A line names what happened and its facts. */
+/**
+ * Structured logs: pino on stderr, pretty on a terminal and JSON otherwise. A line names what
+ * happened and its facts.
+ */
 
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
@@ -16,7 +19,10 @@ export const LOG_LEVELS: readonly LogLevel[] = [
   'silent',
 ];
 
-/** Facts first, then the sentence; an Error goes under `err`. Never a password, never a row's values above debug. */
+/**
+ * Facts first, then the sentence; an Error goes under `err`. Never a password, never a row's values
+ * above debug.
+ */
 export interface Log {
   trace(facts: object, message: string): void;
   debug(facts: object, message: string): void;

@@ -18,7 +18,10 @@ const UNITS: Readonly<Record<string, number>> = {
   TB: 2 ** 40,
 };
 
-/** Bytes meant by `512MB`, `4GB`, `1.5 gb` or a plain number (units of 1024, as in PostgreSQL); null where malformed. */
+/**
+ * Bytes meant by `512MB`, `4GB`, `1.5 gb` or a plain number (units of 1024, as in PostgreSQL); null
+ * where malformed.
+ */
 export function parseMemorySize(text: string): number | null {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?b)?\s*$/i.exec(text);
   if (match === null) return null;

@@ -1,4 +1,6 @@
-/** Metrics: every name that /metrics shows, in one place, so that nobody invents a second spelling. */
+/**
+ * Metrics: every name that /metrics shows, in one place, so that nobody invents a second spelling.
+ */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 

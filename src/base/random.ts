@@ -1,11 +1,15 @@
-/** Randomness as a port: a seeded generator for what must be repeatable, the system's bytes for secrets. */
+/**
+ * Randomness as a port: a seeded generator for what must be repeatable, the system's bytes for
+ * secrets.
+ */
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { assert } from './assert.ts';
 
 /**
- * A seeded generator: xoshiro128** (Blackman and Vigna, 2018), seeded through splitmix32. The same seed gives the same
- * numbers on every machine and in every version; not for secrets. Each call is O(1).
+ * A seeded generator: xoshiro128** (Blackman and Vigna, 2018), seeded through splitmix32. The same
+ * seed gives the same numbers on every machine and in every version; not for secrets. Each call is
+ * O(1).
  */
 export class Random {
   readonly seed: number;
@@ -14,14 +18,17 @@ export class Random {
   #c: number;
   #d: number;
 
-  /** `seed` is taken modulo 2^32. */
-  constructor(seed: number) {
+  /**
+   * `seed` is taken modulo 2^32. `entropy`, four numbers, is mixed in where runs must differ in more
+   * than 32 bits: then the seed alone does not repeat a run.
+   */
+  constructor(seed: number, entropy: Uint32Array = new Uint32Array(4)) {
     this.seed = seed >>> 0;
     const next = splitmix32(this.seed);
-    this.#a = next();
-    this.#b = next();
-    this.#c = next();
-    this.#d = next() | 1;
+    this.#a = next() ^ (entropy[0] ?? 0);
+    this.#b = next() ^ (entropy[1] ?? 0);
+    this.#c = next() ^ (entropy[2] ?? 0);
+    this.#d = (next() ^ (entropy[3] ?? 0)) | 1;
   }
 
   /** A whole number in [0, 2^32). */
@@ -107,6 +114,16 @@ function splitmix32(seed: number): () => number {
 /** Unpredictable bytes, for keys, nonces and salts. */
 export function systemRandomBytes(size: number): Uint8Array {
   return randomBytes(size);
+}
+
+/**
+ * A generator that differs from run to run in all of its state: for random() and
+ * gen_random_uuid(), not for secrets.
+ */
+export function systemRandom(): Random {
+  const words = new Uint32Array(5);
+  randomFillSync(words);
+  return new Random(words[0] ?? 0, words.subarray(1));
 }
 
 /** A seed that differs from run to run; print it, so that a failure can be repeated. */

@@ -1,5 +1,6 @@
 /**
- * Threads with typed ports: the one place that knows worker_threads and where a worker's file is (`.ts` in a checkout,
+ * Threads with typed ports: the one place that knows worker_threads and where a worker's file is
+ * (`.ts` in a checkout,
  * `.js` in dist/).
  */
 
@@ -24,7 +25,10 @@ export function entry(importMetaUrl: string, relative: string): URL {
 export interface ThreadOptions<Data> {
   /** Shown by debuggers and in errors. */
   readonly name: string;
-  /** Structured-cloned into the thread; SharedArrayBuffers and shared WebAssembly memories are shared. */
+  /**
+   * Structured-cloned into the thread; SharedArrayBuffers and shared WebAssembly memories are
+   * shared.
+   */
   readonly data: Data;
   readonly transfer?: readonly Transferable[];
   readonly heapBytesMax?: number;
@@ -36,7 +40,10 @@ export interface Thread<In, Out> {
   post(message: In, transfer?: readonly Transferable[]): void;
   /** One listener; messages that came before it was set are kept for it. */
   onMessage(listener: (message: Out) => void): void;
-  /** Called once when the thread ended for whatever reason; `error` is null after an exit with code 0. */
+  /**
+   * Called once when the thread ended for whatever reason; `error` is null after an exit with code
+   * 0.
+   */
   onExit(listener: (error: Error | null) => void): void;
   /** Whether the thread alone keeps the process alive (default: it does). */
   setRef(isRef: boolean): void;
@@ -181,7 +188,8 @@ interface PendingReply {
 }
 
 /**
- * Matches replies to requests over a port: `open` gives the id to send along and the promise of its reply.
+ * Matches replies to requests over a port: `open` gives the id to send along and the promise of its
+ * reply.
  * open, resolve, reject: O(1); failAll: O(open requests).
  */
 export class ReplyTable {

@@ -1,6 +1,6 @@
 /**
- * The part of TOML that a flat config file needs: comments, `key = value` with strings, integers, booleans and arrays of
- * strings. Anything else is refused with its line: never read half.
+ * The part of TOML that a flat config file needs: comments, `key = value` with strings, integers,
+ * booleans and arrays of strings. Anything else is refused with its line: never read half.
  */
 
 export type TomlValue = string | number | boolean | string[];

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline/promises';
 import pg from 'pg';
+import { ConfigError } from '../base/config.ts';
 import { formatTable } from './result-table.ts';
 import { splitStatements } from './statement-splitter.ts';
 
@@ -13,6 +14,30 @@ export interface ShellOptions {
   readonly url: string;
   readonly command: string | null;
   readonly file: string | null;
+}
+
+const DEFAULT_URL = 'postgres://millrace@127.0.0.1:4432/millrace';
+
+/** The arguments behind `millrace sql`: [-c text] [-f file] [url]. Throws a ConfigError. */
+export function parseShellArguments(args: readonly string[]): ShellOptions {
+  const given: { command: string | null; file: string | null; url: string | null } = {
+    command: null,
+    file: null,
+    url: null,
+  };
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index]!;
+    if (arg === '-c' || arg === '-f') {
+      const value = args[++index];
+      if (value === undefined) throw new ConfigError(`millrace sql: ${arg} needs a value`);
+      given[arg === '-c' ? 'command' : 'file'] = value;
+    } else if (arg.startsWith('-') || given.url !== null) {
+      throw new ConfigError(
+        `millrace sql: unknown argument ${arg}: millrace sql [-c text] [-f file] [url]`,
+      );
+    } else given.url = arg;
+  }
+  return { url: given.url ?? DEFAULT_URL, command: given.command, file: given.file };
 }
 
 const NUMERIC_OIDS = new Set([20, 21, 23, 26, 700, 701, 1700]);

@@ -5,9 +5,9 @@
  * Cost: hashing O(bytes); equality O(columns) and O(bytes) for long strings.
  */
 
+import { unreachable } from '../base/assert.ts';
 import type { Column } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
-import { unreachable } from '../base/assert.ts';
 
 const NULL_WORD = 0x9e37_79b9;
 /** Bytes of a view that need no buffer. */
@@ -32,7 +32,13 @@ export function hashRows(
   for (let i = 0; i < n; i++) out[i] = finish(out[i]!);
 }
 
-function hashColumn(memory: Memory, column: Column, from: number, n: number, out: Uint32Array): void {
+function hashColumn(
+  memory: Memory,
+  column: Column,
+  from: number,
+  n: number,
+  out: Uint32Array,
+): void {
   switch (column.storage) {
     case 'u8':
       return hashNarrow(memory, memory.u8, column.values, column, from, n, out);
@@ -76,7 +82,13 @@ function hashWide(memory: Memory, column: Column, from: number, n: number, out: 
   }
 }
 
-function hashViews(memory: Memory, column: Column, from: number, n: number, out: Uint32Array): void {
+function hashViews(
+  memory: Memory,
+  column: Column,
+  from: number,
+  n: number,
+  out: Uint32Array,
+): void {
   for (let i = 0; i < n; i++) {
     out[i] = isValid(memory, column, from + i)
       ? hashView(memory, column.values + 16 * (from + i), out[i]!)
@@ -98,7 +110,10 @@ function hashView(memory: Memory, view: number, seed: number): number {
   const end = address + length;
   for (; address + 4 <= end; address += 4) {
     const word =
-      bytes[address]! | (bytes[address + 1]! << 8) | (bytes[address + 2]! << 16) | (bytes[address + 3]! << 24);
+      bytes[address]! |
+      (bytes[address + 1]! << 8) |
+      (bytes[address + 2]! << 16) |
+      (bytes[address + 3]! << 24);
     hash = mix(hash, word);
   }
   let tail = 0;

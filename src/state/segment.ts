@@ -17,8 +17,8 @@ import { INLINE_BYTES, isValid } from './row-identity.ts';
 
 export const SEGMENT_ROWS_MAX = 65_536;
 export const SEGMENT_ROWS_MIN = 64;
-/** The key or whole-row index, and up to 15 secondary ones. */
-export const INDEXES_MAX = 16;
+/** The key or whole-row index, and up to 63 secondary ones. */
+export const INDEXES_MAX = 64;
 /** Stamp of a row that is not retracted. */
 export const LIVE = 0xffff_ffff;
 
@@ -329,13 +329,29 @@ export class Segment {
         copyU8(source.u8, column.values, this.memory.u8, target + first, selection, from, to);
         break;
       case 'i32':
-        copyU32(source.u32, column.values >>> 2, this.memory.u32, (target >>> 2) + first, selection, from, to);
+        copyU32(
+          source.u32,
+          column.values >>> 2,
+          this.memory.u32,
+          (target >>> 2) + first,
+          selection,
+          from,
+          to,
+        );
         break;
       case 'view':
         this.#copyViews(source, column, target, selection, from, to, first);
         break;
       default:
-        copyWide(source.u32, column.values >>> 2, this.memory.u32, (target >>> 2) + 2 * first, selection, from, to);
+        copyWide(
+          source.u32,
+          column.values >>> 2,
+          this.memory.u32,
+          (target >>> 2) + 2 * first,
+          selection,
+          from,
+          to,
+        );
     }
     this.#copyValidity(c, source, column, selection, from, to, first);
   }

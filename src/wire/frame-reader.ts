@@ -1,10 +1,12 @@
 /**
- * Cuts a connection's bytes into frames, with limits checked on the header, before anything is allocated.
+ * Cuts a connection's bytes into frames, with limits checked on the header, before anything is
+ * allocated.
  *
- * The consumer pulls: while it is busy at most BUFFER_BYTES_MAX are taken from the socket, then the socket is paused; a
- * large message is gathered only while the consumer waits for it.
+ * The consumer pulls: while it is busy at most BUFFER_BYTES_MAX are taken from the socket, then the
+ * socket is paused; a large message is gathered only while the consumer waits for it.
  *
- * push: O(1). next: O(frame) for a frame in several chunks (one copy), O(1) for one inside a chunk (a view of it).
+ * push: O(1). next: O(frame) for a frame in several chunks (one copy), O(1) for one inside a chunk
+ * (a view of it).
  */
 
 import { SqlError } from '../base/sql-error.ts';
@@ -19,7 +21,10 @@ export interface Frame {
   readonly body: Buffer;
 }
 
-/** How a frame's header is judged: the body's largest size for a type; throws a SqlError for one that is not known. */
+/**
+ * How a frame's header is judged: the body's largest size for a type; throws a SqlError for one
+ * that is not known.
+ */
 export type FrameLimit = (type: number) => number;
 
 /** The part of a socket that a reader needs. */
@@ -75,7 +80,10 @@ export class FrameReader {
     waiter?.reject(error);
   }
 
-  /** The next frame with a type letter; null at the end of the connection (a cut-off frame is dropped). */
+  /**
+   * The next frame with a type letter; null at the end of the connection (a cut-off frame is
+   * dropped).
+   */
   async read(limit: FrameLimit): Promise<Frame | null> {
     for (;;) {
       const frame = this.next(limit);
@@ -100,7 +108,10 @@ export class FrameReader {
     return { type, body: this.#take(length - 4) };
   }
 
-  /** A start-up packet: a length and a body, no letter; null at the end or where the length is not believable. */
+  /**
+   * A start-up packet: a length and a body, no letter; null at the end or where the length is not
+   * believable.
+   */
   async readStartup(sizeMax: number): Promise<Frame | null> {
     while (this.#buffered < 4) {
       if (this.#isEnded) return null;

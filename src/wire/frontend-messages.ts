@@ -1,4 +1,6 @@
-/** The client's messages: which letters there are, how large each may be, and what their bodies say. */
+/**
+ * The client's messages: which letters there are, how large each may be, and what their bodies say.
+ */
 
 import { SqlError } from '../base/sql-error.ts';
 import type { FrameLimit } from './frame-reader.ts';

@@ -1,4 +1,7 @@
-/** Reads a frontend message's body; every malformed one is PostgreSQL's own error, and nothing is allocated on trust. */
+/**
+ * Reads a frontend message's body; every malformed one is PostgreSQL's own error, and nothing is
+ * allocated on trust.
+ */
 
 import { isUtf8 } from 'node:buffer';
 import { SqlError } from '../base/sql-error.ts';

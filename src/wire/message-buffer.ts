@@ -1,14 +1,20 @@
 /**
- * The server's outgoing bytes: messages are written one behind the other into one buffer that goes to the socket whole.
+ * The server's outgoing bytes: messages are written one behind the other into one buffer that goes
+ * to the socket whole.
  *
- * begin/end frame a message; u8, i16, i32, text, bytes append: amortised O(bytes). take: O(1), or a copy of a small rest.
- * Implements formats' RowSink, so that DataRows are encoded in place.
+ * begin/end frame a message; u8, i16, i32, text, bytes append: amortised O(bytes). take: O(1), or a
+ * copy of a small rest. Implements formats' RowSink, so that DataRows are encoded in place.
  */
 
 import { assert } from '../base/assert.ts';
 
 const INITIAL_SIZE = 8 * 1024;
-/** Up to this size `take` copies into Node's buffer pool and keeps the buffer; above it, the buffer is given away. */
+/** After a full buffer the next one starts at its size, up to this. */
+const NEXT_SIZE_MAX = 256 * 1024;
+/**
+ * Up to this size `take` copies into Node's buffer pool and keeps a small buffer; above it, the
+ * buffer is given away.
+ */
 const COPY_SIZE_MAX = 2 * 1024;
 
 export class MessageBuffer {
@@ -105,9 +111,11 @@ export class MessageBuffer {
     assert(this.#messageStart < 0, 'a message is taken half written');
     const length = this.length;
     this.length = 0;
-    if (length <= COPY_SIZE_MAX) return Buffer.from(this.buffer.subarray(0, length));
     const taken = this.buffer.subarray(0, length);
-    this.buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE);
+    if (length <= COPY_SIZE_MAX && this.buffer.length === INITIAL_SIZE) return Buffer.from(taken);
+    const isFull = length * 2 > this.buffer.length;
+    const nextSize = isFull ? Math.min(this.buffer.length, NEXT_SIZE_MAX) : INITIAL_SIZE;
+    this.buffer = Buffer.allocUnsafeSlow(nextSize);
     return taken;
   }
 }

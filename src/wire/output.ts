@@ -1,10 +1,11 @@
 /**
- * A connection's way out: messages gather in a MessageBuffer and go to the socket in few writes; a client that does not
- * read makes the writer wait, so that at most QUEUE_BYTES_MAX and one buffer are held for it.
+ * A connection's way out: messages gather in a MessageBuffer and go to the socket in few writes; a
+ * client that does not read makes the writer wait, so that at most QUEUE_BYTES_MAX and one buffer
+ * are held for it.
  */
 
 import type { Socket } from 'node:net';
-import { SqlError } from '../base/sql-error.ts';
+import type { SqlError } from '../base/sql-error.ts';
 import { MessageBuffer } from './message-buffer.ts';
 
 /** Bytes in the socket's queue above which the writer waits for it to drain. */
@@ -14,6 +15,12 @@ const FLUSH_BYTES = 32 * 1024;
 /** Row encoders stop behind this, to let the queue drain. */
 const ROWS_BYTES = 128 * 1024;
 
+/**
+ * Bytes written after which other connections get their turn, although this client reads as fast as
+ * we write.
+ */
+const TURN_BYTES = 512 * 1024;
+
 const READY: Promise<void> = Promise.resolve();
 
 export class Output {
@@ -22,6 +29,7 @@ export class Output {
   #waiter: PromiseWithResolvers<void> | null = null;
   #isFlushScheduled = false;
   #closedBy: SqlError | null = null;
+  #turnBytes = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -37,10 +45,14 @@ export class Output {
   flush(): void {
     if (this.messages.length === 0) return;
     const bytes = this.messages.take();
+    this.#turnBytes += bytes.length;
     if (this.#closedBy === null) this.#socket.write(bytes);
   }
 
-  /** Flushes once the work at hand lets the event loop go on, so that nothing gathered waits for a slow statement. */
+  /**
+   * Flushes once the work at hand lets the event loop go on, so that nothing gathered waits for a
+   * slow statement.
+   */
   scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
@@ -50,17 +62,23 @@ export class Output {
     });
   }
 
-  /** After appending: resolves when more may be appended; rejects when the client is gone or the wait is interrupted. */
+  /**
+   * After appending: resolves when more may be appended; rejects when the client is gone or the
+   * wait is interrupted.
+   */
   ready(): Promise<void> {
-    if (this.#closedBy !== null) return Promise.reject(this.#closedBy);
+    if (this.#closedBy !== null) return handled(Promise.reject(this.#closedBy));
     if (this.messages.length >= FLUSH_BYTES) this.flush();
     else this.scheduleFlush();
-    if (this.#socket.writableLength <= QUEUE_BYTES_MAX) return READY;
+    if (this.#socket.writableLength <= QUEUE_BYTES_MAX) return this.#turn();
     this.#waiter ??= Promise.withResolvers<void>();
-    return this.#waiter.promise;
+    return handled(this.#waiter.promise);
   }
 
-  /** Ends a wait for the client to read, with an error: a statement is cancelled although nobody reads its rows. */
+  /**
+   * Ends a wait for the client to read, with an error: a statement is cancelled although nobody
+   * reads its rows.
+   */
   interrupt(error: SqlError): void {
     const waiter = this.#waiter;
     this.#waiter = null;
@@ -73,9 +91,22 @@ export class Output {
     this.interrupt(error);
   }
 
+  #turn(): Promise<void> {
+    if (this.#turnBytes < TURN_BYTES) return READY;
+    this.#turnBytes = 0;
+    return new Promise((resolve) => void setImmediate(resolve));
+  }
+
   #release(): void {
+    this.#turnBytes = 0;
     const waiter = this.#waiter;
     this.#waiter = null;
     waiter?.resolve();
   }
+}
+
+/** A client that goes away must not end the process where a caller has not waited for the promise. */
+function handled(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
 }

@@ -1,6 +1,6 @@
 /**
- * SCRAM-SHA-256, the server's side (RFC 5802, RFC 7677), with tls-server-end-point channel binding (RFC 5929) under TLS.
- * The password itself is never kept: only a salted verifier is.
+ * SCRAM-SHA-256, the server's side (RFC 5802, RFC 7677), with tls-server-end-point channel binding
+ * (RFC 5929) under TLS. The password itself is never kept: only a salted verifier is.
  */
 
 import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
@@ -36,7 +36,10 @@ export function createVerifier(password: string): ScramVerifier {
   };
 }
 
-/** A verifier that no password meets, the same for a user each time: an unknown user looks like a known one. */
+/**
+ * A verifier that no password meets, the same for a user each time: an unknown user looks like a
+ * known one.
+ */
 export function mockVerifier(user: string): ScramVerifier {
   return {
     iterations: ITERATIONS,
@@ -57,13 +60,20 @@ function sha256(bytes: Buffer): Buffer {
 }
 
 const NON_ASCII_SPACE = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/gu;
-const MAPPED_TO_NOTHING = /[\u00ad\u034f\u1806\u180b-\u180d\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]/gu;
 const PROHIBITED = /[\p{Cc}\p{Co}\p{Cs}\p{Cn}\u200e\u200f\u202a-\u202e\u2028\u2029\ufff9-\ufffd]/u;
+
+/** RFC 3454 B.1: soft hyphens, joiners and variation selectors, commonly mapped to nothing. */
+function isMappedToNothing(character: string): boolean {
+  const code = character.codePointAt(0) ?? 0;
+  if (code >= 0x180b && code <= 0x180d) return true;
+  if (code >= 0xfe00 && code <= 0xfe0f) return true;
+  return [0xad, 0x34f, 0x1806, 0x200c, 0x200d, 0x2060, 0xfeff].includes(code);
+}
 
 /** SASLprep (RFC 4013); as in PostgreSQL, a password that it refuses is taken as it is. */
 export function preparePassword(password: string): string {
-  const mapped = password.replace(NON_ASCII_SPACE, ' ').replace(MAPPED_TO_NOTHING, '');
-  const prepared = mapped.normalize('NFKC');
+  const kept = [...password].filter((character) => !isMappedToNothing(character)).join('');
+  const prepared = kept.replace(NON_ASCII_SPACE, ' ').normalize('NFKC');
   return prepared === '' || PROHIBITED.test(prepared) ? password : prepared;
 }
 
@@ -86,7 +96,10 @@ export class ScramExchange {
 
   /** server-first-message. */
   first(message: string): string {
-    const match = /^(n|y|p=[A-Za-z0-9.-]+),(a=[^,]*)?,(n=[^,]*,r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s.exec(message);
+    const match =
+      /^(n|y|p=[A-Za-z0-9.-]+),(a=[^,]*)?,(n=[^,]*,r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s.exec(
+        message,
+      );
     if (match === null) throw malformed('The client-first message is not understood.');
     this.#checkBindingFlag(match[1] as string);
     if (match[2] !== undefined) {
@@ -102,7 +115,10 @@ export class ScramExchange {
 
   /** server-final-message, or null where the proof is not that of the password. */
   final(message: string): string | null {
-    const match = /^((c=[A-Za-z0-9+/=]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?),p=([A-Za-z0-9+/=]+)$/s.exec(message);
+    const match =
+      /^((c=[A-Za-z0-9+/=]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?),p=([A-Za-z0-9+/=]+)$/s.exec(
+        message,
+      );
     if (match === null) throw malformed('The client-final message is not understood.');
     const [, withoutProof, binding, nonce, proofText] = match as unknown as string[];
     if (nonce !== this.#nonce) throw malformed('The nonce does not match.');
@@ -122,7 +138,8 @@ export class ScramExchange {
       throw malformed('The client selected SCRAM-SHA-256-PLUS without channel binding data.');
     }
     if (flag.startsWith('p=')) throw malformed('Channel binding was not selected.');
-    // 'y': the client could bind and believes that we cannot; under TLS we offered it, so somebody took it out.
+    // 'y': the client could bind and believes that we cannot; under TLS we offered it, so somebody
+    // took it out.
     if (flag === 'y' && this.#binding !== null) {
       throw fatal('28000', 'SCRAM channel binding negotiation error');
     }

@@ -1,4 +1,7 @@
-/** The first packets of a connection: requests for encryption, cancel requests, and the start-up message itself. */
+/**
+ * The first packets of a connection: requests for encryption, cancel requests, and the start-up
+ * message itself.
+ */
 
 import { SqlError } from '../base/sql-error.ts';
 import { decodeUtf8, PROTOCOL_VIOLATION } from './message-body.ts';
@@ -28,7 +31,9 @@ export interface StartupMessage {
   readonly settings: ReadonlyMap<string, string>;
   /** Protocol options that are not known here. */
   readonly unknownOptions: readonly string[];
-  /** The client asked for a newer minor version or unknown options: NegotiateProtocolVersion is due. */
+  /**
+   * The client asked for a newer minor version or unknown options: NegotiateProtocolVersion is due.
+   */
   readonly isNegotiated: boolean;
 }
 
@@ -87,7 +92,8 @@ function startupMessage(pairs: readonly [string, string][], minor: number): Star
     if (name === 'user') user = value;
     else if (name === 'database') database = value;
     else if (name === 'replication') refuseReplication(value);
-    else if (name === 'options') for (const [key, set] of decodeOptions(value)) settings.set(key, set);
+    else if (name === 'options')
+      for (const [key, set] of decodeOptions(value)) settings.set(key, set);
     else if (name.startsWith('_pq_.')) unknownOptions.push(name);
     else settings.set(name, value);
   }
@@ -105,7 +111,10 @@ function refuseReplication(value: string): void {
   throw fatal('22023', `invalid value for parameter "replication": "${value}"`);
 }
 
-/** `-c name=value`, `-cname=value` and `--name=value`, separated by blanks, a backslash before a blank that belongs in. */
+/**
+ * `-c name=value`, `-cname=value` and `--name=value`, separated by blanks, a backslash before a
+ * blank that belongs in.
+ */
 export function decodeOptions(options: string): [name: string, value: string][] {
   const words = splitOptions(options);
   const settings: [string, string][] = [];

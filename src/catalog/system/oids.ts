@@ -27,9 +27,7 @@ export function constraintOid(relationId: number, index: number): number {
 }
 
 /** What a derived OID stands for; null where it is not one. */
-export function fromDerivedOid(
-  oid: number,
-): {
+export function fromDerivedOid(oid: number): {
   readonly relationId: number;
   readonly kind: 'default' | 'constraint';
   readonly index: number;

@@ -1,0 +1,154 @@
+/**
+ * ColumnBuilder: takes values one by one and gives a column. Decoders (COPY, CSV, JSON, parameters) and constants use it.
+ * Everything lies in scratch (or another allocator): the column lives as long as that.
+ *
+ * Cost: append O(1) amortised, plus the copy of long bytes.
+ */
+
+import type { Memory } from '../memory/memory.ts';
+import { type ByteAllocator, writeView } from '../memory/views.ts';
+import type { DataType, Value } from '../types/data-type.ts';
+import { encodeBytes, parseValue } from '../types/value.ts';
+import { type Column, storageWidth } from './delta-batch.ts';
+
+const ROWS_MIN = 16;
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export class ColumnBuilder {
+  readonly type: DataType;
+  readonly #memory: Memory;
+  readonly #allocator: ByteAllocator;
+  readonly #width: number;
+  #capacity: number;
+  #values: number;
+  #validity: number;
+  #hasNulls = false;
+  #rowCount = 0;
+
+  constructor(memory: Memory, allocator: ByteAllocator, type: DataType, capacity = 1024) {
+    this.type = type;
+    this.#memory = memory;
+    this.#allocator = allocator;
+    this.#width = storageWidth(type.storage);
+    this.#capacity = Math.max(ROWS_MIN, (capacity + 15) & ~15);
+    this.#values = allocator.alloc(this.#capacity * this.#width);
+    this.#validity = allocator.alloc(this.#capacity >>> 3);
+  }
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  appendNull(): void {
+    const i = this.#next(false);
+    const { u8 } = this.#memory;
+    u8.fill(0, this.#values + i * this.#width, this.#values + (i + 1) * this.#width);
+  }
+
+  /** A value of the type's JavaScript form (types/data-type.ts); null is NULL. */
+  appendValue(value: Value): void {
+    if (value === null) {
+      this.appendNull();
+      return;
+    }
+    switch (this.type.storage) {
+      case 'u8':
+        this.#memory.u8[this.#slot()] = value === true ? 1 : 0;
+        return;
+      case 'i32':
+        this.appendI32(value as number);
+        return;
+      case 'i64':
+        this.appendI64(value as bigint);
+        return;
+      case 'f64':
+        this.appendF64(value as number);
+        return;
+      case 'view':
+        this.appendBytes(encodeBytes(this.type, value));
+    }
+  }
+
+  /** PostgreSQL's input form as UTF-8 bytes: throws the type's SqlError, and then appends nothing. */
+  appendText(bytes: Uint8Array): void {
+    // TextDecoder refuses shared memory: such bytes are copied first.
+    const own = bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
+    this.appendValue(parseValue(this.type, decoder.decode(own)));
+  }
+
+  appendBool(value: boolean): void {
+    this.#memory.u8[this.#slot()] = value ? 1 : 0;
+  }
+
+  appendI32(value: number): void {
+    const at = this.#slot();
+    this.#memory.i32[at >>> 2] = value;
+  }
+
+  appendI64(value: bigint): void {
+    const at = this.#slot();
+    this.#memory.i64[at >>> 3] = value;
+  }
+
+  appendF64(value: number): void {
+    const at = this.#slot();
+    this.#memory.f64[at >>> 3] = value;
+  }
+
+  /** The bytes of a `view` storage as they are stored. */
+  appendBytes(bytes: Uint8Array): void {
+    writeView(this.#memory, this.#slot(), bytes, this.#allocator);
+  }
+
+  /** The column built so far. The builder may go on: the column then stays as it is, its bits behind its rows change. */
+  build(): Column {
+    return {
+      storage: this.type.storage,
+      values: this.#values,
+      validity: this.#hasNulls ? this.#validity : 0,
+    };
+  }
+
+  /** Starts anew in fresh blocks: what was built stays untouched. */
+  restart(): void {
+    this.#rowCount = 0;
+    this.#hasNulls = false;
+    this.#values = this.#allocator.alloc(this.#capacity * this.#width);
+    this.#validity = this.#allocator.alloc(this.#capacity >>> 3);
+  }
+
+  /** Takes back all rows from `rowCount` on: a record that failed half way. */
+  truncate(rowCount: number): void {
+    if (rowCount < this.#rowCount) this.#rowCount = rowCount;
+  }
+
+  /** Address of a new valid row's value. */
+  #slot(): number {
+    const i = this.#next(true);
+    return this.#values + i * this.#width;
+  }
+
+  #next(isValid: boolean): number {
+    if (this.#rowCount === this.#capacity) this.#grow();
+    const i = this.#rowCount;
+    const { u8 } = this.#memory;
+    const at = this.#validity + (i >>> 3);
+    const bit = 1 << (i & 7);
+    u8[at] = isValid ? u8[at]! | bit : u8[at]! & ~bit;
+    if (!isValid) this.#hasNulls = true;
+    this.#rowCount = i + 1;
+    return i;
+  }
+
+  #grow(): void {
+    const capacity = this.#capacity * 2;
+    const values = this.#allocator.alloc(capacity * this.#width);
+    const validity = this.#allocator.alloc(capacity >>> 3);
+    const { u8 } = this.#memory;
+    u8.copyWithin(values, this.#values, this.#values + this.#capacity * this.#width);
+    u8.copyWithin(validity, this.#validity, this.#validity + (this.#capacity >>> 3));
+    this.#values = values;
+    this.#validity = validity;
+    this.#capacity = capacity;
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * Graph: the operators of one plan, wired. The worker keeps one for each view and sink; serve makes one for an ad-hoc
+ * query, pushes a snapshot through it as one epoch, and throws it away.
+ *
+ * Operators are made from the root down, so that each is given its output; cells of durable state are numbered in the
+ * same order and are therefore the same after recovery. An epoch: `push` into scans any number of times, then `endEpoch`
+ * calls every operator once, inputs before the operators that they feed.
+ */
+
+import { assert, unreachable } from '../base/assert.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import type { PlanNode, ScanNode } from '../plan/plan-node.ts';
+import type { GraphContext } from './graph-context.ts';
+import { type DeltaSink, type EpochContext, type Operator, WATERMARK_NONE } from './operator.ts';
+import { AggregateOperator } from './operators/aggregate.ts';
+import { EmitOnCloseOperator } from './operators/emit-on-close.ts';
+import { FilterOperator } from './operators/filter.ts';
+import { JoinOperator } from './operators/join.ts';
+import { OverOperator } from './operators/over.ts';
+import { ProjectOperator } from './operators/project.ts';
+import { SessionOperator } from './operators/session.ts';
+import { SetOperationOperator } from './operators/set-operation.ts';
+import { TableFunctionOperator } from './operators/table-function.ts';
+import { TemporalFilterOperator } from './operators/temporal-filter.ts';
+import { TopNOperator } from './operators/top-n.ts';
+import { UnionOperator } from './operators/union.ts';
+import { ValuesOperator } from './operators/values.ts';
+import { WindowOperator } from './operators/window.ts';
+
+/** Where a relation's rows enter. */
+export class GraphScan {
+  readonly node: ScanNode;
+  readonly #output: CountingSink;
+  #watermarks: readonly bigint[];
+
+  constructor(node: ScanNode, output: CountingSink) {
+    this.node = node;
+    this.#output = output;
+    this.#watermarks = (node.properties?.watermarks ?? []).map(() => WATERMARK_NONE);
+  }
+
+  get watermarks(): readonly bigint[] {
+    return this.#watermarks;
+  }
+
+  get rowsIn(): number {
+    return this.#output.rows;
+  }
+
+  /** A batch of the scan's own columns. */
+  push(batch: DeltaBatch): void {
+    if (batch.rowCount > 0) this.#output.onDelta(batch);
+  }
+
+  /** A batch of all stored columns of the relation. */
+  pushRelation(batch: DeltaBatch): void {
+    const columns = this.node.columnIndexes.map((index) => {
+      const column = batch.columns[index];
+      assert(column !== undefined, `relation ${this.node.relation.name} has no column ${index}`);
+      return column;
+    });
+    this.push({ ...batch, columns });
+  }
+
+  /** `relation`: W of each watermark column of the relation, as of this epoch's end. */
+  setWatermarks(relation: readonly bigint[]): void {
+    this.#watermarks = (this.node.properties?.watermarks ?? []).map(
+      ({ source }) => relation[source] ?? WATERMARK_NONE,
+    );
+  }
+}
+
+/** One operator with what it reads, in the order in which epochs end. */
+interface Step {
+  readonly operator: Operator;
+  readonly inputs: readonly { readonly watermarks: readonly bigint[] }[];
+  readonly input: { rows: number };
+  readonly output: CountingSink;
+}
+
+export interface OperatorCounts {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly rowsIn: number;
+  readonly rowsOut: number;
+}
+
+export class Graph {
+  readonly scans: readonly GraphScan[];
+  readonly #steps: readonly Step[];
+  readonly #root: { readonly watermarks: readonly bigint[] };
+
+  constructor(
+    scans: readonly GraphScan[],
+    steps: readonly Step[],
+    root: { readonly watermarks: readonly bigint[] },
+  ) {
+    this.scans = scans;
+    this.#steps = steps;
+    this.#root = root;
+  }
+
+  /** Watermarks of the root's output. */
+  get watermarks(): readonly bigint[] {
+    return this.#root.watermarks;
+  }
+
+  /** Ends the epoch: everything pushed before is in the output when it returns. */
+  endEpoch(epoch: EpochContext): void {
+    for (const { operator, inputs } of this.#steps) {
+      operator.onEpochEnd(
+        epoch,
+        inputs.map((input) => input.watermarks),
+      );
+    }
+  }
+
+  /** Earliest instant at which an operator acts without input; null: none does. */
+  nextTimerUs(): bigint | null {
+    let earliest: bigint | null = null;
+    for (const { operator } of this.#steps) {
+      const timer = operator.nextTimerUs?.() ?? null;
+      if (timer !== null && (earliest === null || timer < earliest)) earliest = timer;
+    }
+    return earliest;
+  }
+
+  /** Root first. */
+  operatorCounts(): OperatorCounts[] {
+    const counts = this.#steps.map(({ operator, input, output }) => ({
+      name: operator.name,
+      ...operator.stateSize(),
+      rowsIn: input.rows,
+      rowsOut: output.rows,
+    }));
+    return counts.reverse();
+  }
+
+  stateBytes(): number {
+    return this.#steps.reduce((sum, { operator }) => sum + operator.stateSize().bytes, 0);
+  }
+}
+
+/** Makes the operators of `plan`; their output goes to `context.output`. */
+export function buildGraph(plan: PlanNode, context: GraphContext): Graph {
+  const builder = new GraphBuilder(context);
+  const root = builder.build(plan, context.output);
+  return new Graph(builder.scans, builder.steps.reverse(), root);
+}
+
+class CountingSink implements DeltaSink {
+  rows = 0;
+  readonly #to: DeltaSink;
+
+  constructor(to: DeltaSink) {
+    this.#to = to;
+  }
+
+  onDelta(batch: DeltaBatch): void {
+    this.rows += batch.rowCount;
+    this.#to.onDelta(batch);
+  }
+}
+
+/** A port of an operator as the output of another. */
+class PortSink implements DeltaSink {
+  readonly #operator: Operator;
+  readonly #port: number;
+  readonly #count: { rows: number };
+
+  constructor(operator: Operator, port: number, count: { rows: number }) {
+    this.#operator = operator;
+    this.#port = port;
+    this.#count = count;
+  }
+
+  onDelta(batch: DeltaBatch): void {
+    this.#count.rows += batch.rowCount;
+    this.#operator.onDelta(this.#port, batch);
+  }
+}
+
+class GraphBuilder {
+  readonly scans: GraphScan[] = [];
+  readonly steps: Step[] = [];
+  readonly #context: GraphContext;
+
+  constructor(context: GraphContext) {
+    this.#context = context;
+  }
+
+  build(node: PlanNode, to: DeltaSink): { readonly watermarks: readonly bigint[] } {
+    const output = new CountingSink(to);
+    if (node.kind === 'scan') {
+      const scan = new GraphScan(node, output);
+      this.scans.push(scan);
+      return scan;
+    }
+    const operator = makeOperator(node, { ...this.#context, output });
+    const input = { rows: 0 };
+    const inputs: { readonly watermarks: readonly bigint[] }[] = [];
+    this.steps.push({ operator, inputs, input, output });
+    inputsOf(node).forEach((child, port) => {
+      inputs.push(this.build(child, new PortSink(operator, port, input)));
+    });
+    return operator;
+  }
+}
+
+function inputsOf(node: PlanNode): readonly PlanNode[] {
+  switch (node.kind) {
+    case 'scan':
+    case 'values':
+      return [];
+    case 'union':
+      return node.inputs;
+    case 'join':
+    case 'set_operation':
+      return [node.left, node.right];
+    default:
+      return [node.input];
+  }
+}
+
+function makeOperator(node: Exclude<PlanNode, ScanNode>, context: GraphContext): Operator {
+  switch (node.kind) {
+    case 'values':
+      return new ValuesOperator(node, context);
+    case 'filter':
+      return new FilterOperator(node, context);
+    case 'project':
+      return new ProjectOperator(node, context);
+    case 'join':
+      return new JoinOperator(node, context);
+    case 'aggregate':
+      return new AggregateOperator(node, context);
+    case 'union':
+      return new UnionOperator(node, context);
+    case 'set_operation':
+      return new SetOperationOperator(node, context);
+    case 'window':
+      return node.windowKind === 'session'
+        ? new SessionOperator(node, context)
+        : new WindowOperator(node, context);
+    case 'top_n':
+      return new TopNOperator(node, context);
+    case 'over':
+      return new OverOperator(node, context);
+    case 'emit_on_close':
+      return new EmitOnCloseOperator(node, context);
+    case 'temporal_filter':
+      return new TemporalFilterOperator(node, context);
+    case 'table_function':
+      return new TableFunctionOperator(node, context);
+    default:
+      return unreachable(node);
+  }
+}

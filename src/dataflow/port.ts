@@ -1,0 +1,251 @@
+/**
+ * The port between the main thread (sessions, catalog) and the dataflow worker: every message is plain JSON, bytes or
+ * shared memory, so that it can be cloned between threads and, where it is durable, written to the input log.
+ *
+ * A commit is a transaction's DDL and DML: all of it takes effect in one epoch, or nothing does. It is answered when that
+ * epoch is durable and published.
+ */
+
+import type { PortError } from '../base/threads.ts';
+import type { BoundExpr } from '../expr/bound-expr.ts';
+import type { StreamPlan } from '../plan/plan-node.ts';
+import type { IndexSchema, RelationSchema } from '../state/relation-schema.ts';
+import type { DataType } from '../types/data-type.ts';
+
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+/** Ids of the engine's own stored relations (below every user id). */
+export const DEAD_LETTERS_ID = 12_001;
+export const VIEW_ERRORS_ID = 12_002;
+
+/**
+ * Columns of the stored relation DEAD_LETTERS_ID: rejected records of sources and late rows of views (logs).
+ * `kind`: rejected | late | null_time. `view_id` is NULL for rejected records.
+ */
+export const DEAD_LETTER_COLUMNS = [
+  'id', 'at', 'kind', 'source_id', 'view_id', 'split', 'position', 'row', 'reason', 'op', 'sqlstate',
+] as const;
+
+/** Columns of the stored relation VIEW_ERRORS_ID (rule 11: weighted state); index 1 is by view_id. */
+export const VIEW_ERROR_COLUMNS = ['view_id', 'sqlstate', 'message', 'row'] as const;
+
+/** A column of a relation as the engine needs it. */
+export interface EngineColumn {
+  readonly name: string;
+  readonly type: DataType;
+}
+
+export interface EngineWatermark {
+  readonly column: number;
+  /** W = greatest value - delayUs. */
+  readonly delayUs: string;
+}
+
+/** What the worker does for a DDL statement, in the order of the statements. */
+export type DdlAction =
+  | CreateTableAction
+  | CreateSourceAction
+  | CreateViewAction
+  | CreateSinkAction
+  | { readonly kind: 'create_index'; readonly relationId: number; readonly id: number; readonly index: IndexSchema }
+  | { readonly kind: 'drop_index'; readonly relationId: number; readonly id: number }
+  /** A table, source, view or sink; whatever hangs on it was dropped before, in the same list. */
+  | { readonly kind: 'drop'; readonly id: number }
+  | { readonly kind: 'rename'; readonly id: number; readonly name: string };
+
+export interface CreateTableAction {
+  readonly kind: 'create_table';
+  readonly id: number;
+  readonly name: string;
+  readonly columns: readonly EngineColumn[];
+  readonly schema: RelationSchema;
+  readonly watermark: EngineWatermark | null;
+}
+
+export interface CreateSourceAction {
+  readonly kind: 'create_source';
+  readonly id: number;
+  readonly name: string;
+  readonly columns: readonly EngineColumn[];
+  /** GENERATED ALWAYS AS: expressions over `columns`; null: the connector fills the column. */
+  readonly generated: readonly (BoundExpr | null)[];
+  /** Columns that must not be NULL: such records are rejected. */
+  readonly notNull: readonly number[];
+  readonly watermark: EngineWatermark | null;
+  /** connect's checked options (its own JSON). */
+  readonly connector: Json;
+}
+
+export interface CreateViewAction {
+  readonly kind: 'create_view';
+  readonly id: number;
+  readonly name: string;
+  readonly plan: StreamPlan;
+  readonly schema: RelationSchema;
+  /** Settings frozen at CREATE (TimeZone, DateStyle ...) by lower-case name. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface CreateSinkAction {
+  readonly kind: 'create_sink';
+  readonly id: number;
+  readonly name: string;
+  readonly plan: StreamPlan;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly connector: Json;
+  readonly uuid: string;
+}
+
+/** A change of a table. */
+export interface DmlChange {
+  readonly relationId: number;
+  /** packBatch of the net rows (weights ±); null: TRUNCATE (every row there is, is retracted first). */
+  readonly rows: Uint8Array | null;
+  /** Rule 14: VALUES and COPY are judged row by row, other statements by the watermark before them. */
+  readonly judge: 'row' | 'statement';
+}
+
+/** CatalogChange as JSON: the worker keeps objects by id and never looks inside. */
+export interface CatalogRecord {
+  readonly puts: readonly { readonly id: number }[];
+  readonly removes: readonly number[];
+  readonly nextId: number;
+}
+
+export interface CommitRequest {
+  readonly ddl: readonly DdlAction[];
+  readonly catalog: CatalogRecord | null;
+  readonly dml: readonly DmlChange[];
+}
+
+export interface CommitResult {
+  readonly epoch: number;
+  /** Relations that the commit created or whose readers must be made again (indexes). */
+  readonly relations: readonly RelationHandle[];
+}
+
+/** How any thread reads a stored relation: `new RelationReader(wasm, headerAddress, schema)`. */
+export interface RelationHandle {
+  readonly id: number;
+  readonly wasm: WebAssembly.Memory;
+  readonly headerAddress: number;
+  readonly schema: RelationSchema;
+  readonly columns: readonly EngineColumn[];
+}
+
+export interface EngineOptions {
+  /** `:memory:` or a directory. */
+  readonly dataDir: string;
+  readonly kernels: 'auto' | 'ts';
+  readonly fileRoots: readonly string[];
+  /** Rows an epoch takes at most; rows of a batch at most (1, 7 in tests). */
+  readonly epochRowsMax: number;
+  readonly batchRowsMax: number;
+  readonly checkpointIntervalMs: number;
+  readonly stateBytesMax: number;
+}
+
+export const DEFAULT_ENGINE_OPTIONS: EngineOptions = Object.freeze({
+  dataDir: ':memory:',
+  kernels: 'auto',
+  fileRoots: Object.freeze(['.']),
+  epochRowsMax: 65_536,
+  batchRowsMax: 1024,
+  checkpointIntervalMs: 30_000,
+  stateBytesMax: 4 * 2 ** 30,
+});
+
+/** What the worker is started with. */
+export interface WorkerData {
+  readonly options: EngineOptions;
+  /** EpochControl's shared block. */
+  readonly control: SharedArrayBuffer;
+}
+
+export type ToWorker =
+  | { readonly kind: 'commit'; readonly request: number; readonly commit: CommitRequest }
+  | { readonly kind: 'status'; readonly request: number }
+  | { readonly kind: 'checkpoint'; readonly request: number }
+  | { readonly kind: 'close'; readonly request: number };
+
+export type FromWorker =
+  | { readonly kind: 'ready'; readonly ready: EngineReady }
+  | { readonly kind: 'failed_start'; readonly error: PortError }
+  | { readonly kind: 'reply'; readonly request: number; readonly value: unknown }
+  | { readonly kind: 'error'; readonly request: number; readonly error: PortError }
+  | { readonly kind: 'epoch'; readonly epoch: number }
+  | { readonly kind: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly text: string };
+
+/** What recovery found. */
+export interface EngineReady {
+  readonly epoch: number;
+  readonly catalog: { readonly objects: readonly { readonly id: number }[]; readonly nextId: number };
+  readonly relations: readonly RelationHandle[];
+}
+
+export interface OperatorStatus {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly rowsIn: number;
+  readonly rowsOut: number;
+}
+
+/** One view or sink. Counters are of rule 24, in absolute weight. */
+export interface JobStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: 'materialized_view' | 'sink';
+  readonly state: 'running' | 'building' | 'failed';
+  readonly error: string | null;
+  readonly onError: 'fail' | 'withhold';
+  readonly rowCount: number;
+  readonly rowsIn: number;
+  readonly used: number;
+  readonly late: number;
+  readonly nullTime: number;
+  readonly withheld: number;
+  readonly lateAssignments: number;
+  readonly watermarks: readonly string[];
+  readonly operators: readonly OperatorStatus[];
+}
+
+export interface SplitStatus {
+  readonly split: string;
+  readonly position: Json;
+  readonly watermark: string | null;
+  readonly isIdle: boolean;
+  readonly isEnded: boolean;
+}
+
+export interface SourceStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly state: 'running' | 'waiting' | 'ended' | 'failed';
+  readonly error: string | null;
+  readonly rowsRead: number;
+  readonly rowsDecoded: number;
+  readonly rowsRejected: number;
+  readonly nullTime: number;
+  readonly lag: number | null;
+  readonly splits: readonly SplitStatus[];
+}
+
+export interface EngineStatus {
+  readonly epoch: number;
+  readonly nowUs: string;
+  readonly epochs: number;
+  readonly rowsIn: number;
+  readonly stateBytes: number;
+  readonly lastEpochUs: number;
+  readonly lastCheckpointEpoch: number;
+  readonly jobs: readonly JobStatus[];
+  readonly sources: readonly SourceStatus[];
+  readonly tableWatermarks: readonly { readonly id: number; readonly watermark: string | null }[];
+}

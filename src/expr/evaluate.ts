@@ -1,0 +1,224 @@
+/**
+ * Running bound expressions over batches, column at a time.
+ *
+ * Each part of an expression gives a dense column of the batch's rows. A call runs its vector body where it has one, else
+ * its per-value body row by row. Parts that may fail behind a guard (AND, OR, CASE, COALESCE) see only the rows that reach
+ * them: those are gathered into a smaller batch, evaluated, and scattered back. A row that fails is NULL and reported.
+ */
+
+import { assert, unreachable } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import { SqlError } from '../base/sql-error.ts';
+import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import type { DataType } from '../types/data-type.ts';
+import type { ValueSettings } from '../types/value.ts';
+import type { BoundCall, BoundExpr } from './bound-expr.ts';
+import './builtins.ts';
+import { literalValue } from './coerce.ts';
+import { compileGuarded } from './guarded.ts';
+import { type CallContext, mustFunction, type ValueBody, type VectorBody, vectorBody } from './registry.ts';
+import { arrayFrom, bodyOf } from './scalar.ts';
+import type { SystemEnvironment } from './system-environment.ts';
+import { allocValues, commonValidity, isValid } from './vector/columns.ts';
+import { columnReader, ColumnWriter, constantColumn } from './vector/values.ts';
+
+export interface EvalContext {
+  readonly memory: Memory;
+  /** Where result columns and everything between lie; released by the caller. */
+  readonly scratch: Scratch;
+  /** The statement's or epoch's instant, µs since 1970-01-01 UTC. */
+  readonly nowUs: bigint;
+  /** Row `row` of the batch failed; its value is NULL. A batch SELECT throws here. */
+  onError(row: number, error: SqlError): void;
+  readonly system?: SystemEnvironment;
+  /** For volatile functions; absent in views. */
+  readonly random?: Random;
+  readonly clock?: Clock;
+}
+
+export interface CompileOptions {
+  readonly settings: ValueSettings;
+  /** true: a volatile function is a broken belief. */
+  readonly isInView: boolean;
+}
+
+/** An expression made ready; holds no memory of a batch. */
+export interface CompiledExpr {
+  readonly type: DataType;
+  /** true: some row's value may be an error. */
+  readonly canFail: boolean;
+  /** A dense column of `batch.rowCount` rows in `ctx.scratch` (or one of the batch's own columns). */
+  evaluate(batch: DeltaBatch, ctx: EvalContext): Column;
+}
+
+export function compileExpr(expr: BoundExpr, options: CompileOptions): CompiledExpr {
+  switch (expr.kind) {
+    case 'column':
+      return compileColumn(expr.index, expr.type);
+    case 'literal': {
+      const value = literalValue(expr);
+      return {
+        type: expr.type,
+        canFail: false,
+        evaluate: (batch, ctx) => constantColumn(ctx, expr.type, value, batch.rowCount),
+      };
+    }
+    case 'parameter':
+      return assert(false, 'parameters are replaced before a plan runs') as never;
+    case 'now':
+      return {
+        type: expr.type,
+        canFail: false,
+        evaluate: (batch, ctx) => constantColumn(ctx, expr.type, ctx.nowUs, batch.rowCount),
+      };
+    case 'call':
+      return compileCall(expr, options);
+    case 'array':
+      return compileArray(expr, options);
+    case 'not':
+      return compileNot(compileExpr(expr.arg, options), expr.type);
+    case 'is':
+      return compileNullTest(compileExpr(expr.arg, options), expr);
+    case 'and':
+    case 'or':
+    case 'case':
+    case 'coalesce':
+      return compileGuarded(expr, (part) => compileExpr(part, options));
+    default:
+      return unreachable(expr);
+  }
+}
+
+function compileColumn(index: number, type: DataType): CompiledExpr {
+  return {
+    type,
+    canFail: false,
+    evaluate(batch) {
+      const column = batch.columns[index];
+      assert(column !== undefined, `column ${index} is not in the batch`);
+      return column;
+    },
+  };
+}
+
+function compileCall(expr: BoundCall, options: CompileOptions): CompiledExpr {
+  const definition = mustFunction(expr.function);
+  assert(
+    !(options.isInView && definition.volatility === 'volatile'),
+    `volatile function ${definition.id} in a view`,
+  );
+  const args = expr.args.map((arg) => compileExpr(arg, options));
+  const argTypes = args.map((arg) => arg.type);
+  const body = definition.vector ?? vectorBody(definition.id) ?? adaptBody(bodyOf(definition), definition.isStrict);
+  const type = expr.type;
+  return {
+    type,
+    canFail: definition.canFail || args.some((arg) => arg.canFail),
+    evaluate(batch, ctx) {
+      const columns = args.map((arg) => arg.evaluate(batch, ctx));
+      const call = contextOf(ctx, options.settings, argTypes, type);
+      return body(columns, batch.rowCount, positioned(ctx, expr.position), call);
+    },
+  };
+}
+
+function contextOf(
+  ctx: EvalContext,
+  settings: ValueSettings,
+  argTypes: readonly DataType[],
+  type: DataType,
+): CallContext {
+  return {
+    settings,
+    argTypes,
+    type,
+    nowUs: ctx.nowUs,
+    system: ctx.system ?? null,
+    random: ctx.random ?? null,
+    clock: ctx.clock ?? null,
+  };
+}
+
+/** Errors get the position of the call that raised them. */
+function positioned(ctx: EvalContext, position: number | undefined): EvalContext {
+  if (position === undefined) return ctx;
+  return { ...ctx, onError: (row, error) => ctx.onError(row, error.at(position)) };
+}
+
+/** A per-value body as a body over columns. */
+export function adaptBody(body: ValueBody, isStrict: boolean): VectorBody {
+  return (columns, rowCount, ctx, call) => {
+    const readers = columns.map((column, i) => columnReader(ctx.memory, column, call.argTypes[i]!));
+    const writer = new ColumnWriter(ctx, call.type, rowCount);
+    const validity = isStrict ? commonValidity(ctx, columns, rowCount) : 0;
+    for (let row = 0; row < rowCount; row += 1) {
+      if (!isValid(ctx.memory, validity, row)) {
+        writer.writeNull(row);
+        continue;
+      }
+      const args = readers.map((read, i) =>
+        isStrict || isValid(ctx.memory, columns[i]!.validity, row) ? read(row) : null,
+      );
+      try {
+        writer.write(row, body(args, call));
+      } catch (error) {
+        if (!(error instanceof SqlError)) throw error;
+        writer.writeNull(row);
+        ctx.onError(row, error);
+      }
+    }
+    return writer.finish();
+  };
+}
+
+function compileArray(expr: BoundExpr & { kind: 'array' }, options: CompileOptions): CompiledExpr {
+  const elements = expr.elements.map((element) => compileExpr(element, options));
+  const argTypes = elements.map((element) => element.type);
+  const body = adaptBody((values) => arrayFrom(values, expr), false);
+  return {
+    type: expr.type,
+    canFail: true,
+    evaluate(batch, ctx) {
+      const columns = elements.map((element) => element.evaluate(batch, ctx));
+      return body(columns, batch.rowCount, ctx, contextOf(ctx, options.settings, argTypes, expr.type));
+    },
+  };
+}
+
+function compileNot(arg: CompiledExpr, type: DataType): CompiledExpr {
+  return {
+    type,
+    canFail: arg.canFail,
+    evaluate(batch, ctx) {
+      const column = arg.evaluate(batch, ctx);
+      const values = allocValues(ctx, 'u8', batch.rowCount);
+      const { u8 } = ctx.memory;
+      for (let i = 0; i < batch.rowCount; i += 1) u8[values + i] = u8[column.values + i]! ^ 1;
+      return { storage: 'u8', values, validity: column.validity };
+    },
+  };
+}
+
+function compileNullTest(arg: CompiledExpr, expr: BoundExpr & { kind: 'is' }): CompiledExpr {
+  const { test, negated } = expr;
+  return {
+    type: expr.type,
+    canFail: arg.canFail,
+    evaluate(batch, ctx) {
+      const column = arg.evaluate(batch, ctx);
+      const values = allocValues(ctx, 'u8', batch.rowCount);
+      const { memory } = ctx;
+      const { u8 } = memory;
+      const wanted = test === 'true' ? 1 : 0;
+      for (let i = 0; i < batch.rowCount; i += 1) {
+        const isThere = isValid(memory, column.validity, i);
+        const holds = test === 'null' ? !isThere : isThere && u8[column.values + i] === wanted;
+        u8[values + i] = holds !== negated ? 1 : 0;
+      }
+      return { storage: 'u8', values, validity: 0 };
+    },
+  };
+}

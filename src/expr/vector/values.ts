@@ -1,0 +1,136 @@
+/** Single values out of and into columns: what joins per-value bodies to batches. */
+
+import { Buffer } from 'node:buffer';
+import { assert } from '../../base/assert.ts';
+import type { Column } from '../../batch/delta-batch.ts';
+import { storageWidth } from '../../batch/delta-batch.ts';
+import { viewBytes, viewData, viewLength, writeView } from '../../memory/views.ts';
+import type { Memory } from '../../memory/memory.ts';
+import type { DataType, TypeId, Value } from '../../types/data-type.ts';
+import { decodeBytes, encodeBytes } from '../../types/value.ts';
+import type { Arena } from './columns.ts';
+import { allocBitmap, allocValues, clearBit, nullColumn, repeatBytes } from './columns.ts';
+
+/** Types whose column bytes are the UTF-8 text of the value. */
+const TEXT_IDS: ReadonlySet<TypeId> = new Set<TypeId>([
+  'text', 'varchar', 'bpchar', 'name', 'char', 'json', 'jsonb', 'unknown',
+]);
+
+export function isTextLike(type: DataType): boolean {
+  return TEXT_IDS.has(type.id);
+}
+
+export type Reader = (row: number) => Value;
+
+/** Reads values of a column (validity is the caller's matter). Valid until the memory grows or the scratch is released. */
+export function columnReader(memory: Memory, column: Column, type: DataType): Reader {
+  switch (column.storage) {
+    case 'u8': {
+      const { u8 } = memory;
+      return (row) => u8[column.values + row] !== 0;
+    }
+    case 'i32': {
+      const { i32 } = memory;
+      const base = column.values >>> 2;
+      return (row) => i32[base + row]!;
+    }
+    case 'i64': {
+      const { i64 } = memory;
+      const base = column.values / 8;
+      return (row) => i64[base + row]!;
+    }
+    case 'f64': {
+      const { f64 } = memory;
+      const base = column.values / 8;
+      return (row) => f64[base + row]!;
+    }
+    default:
+      return isTextLike(type) ? textReader(memory, column) : bytesReader(memory, column, type);
+  }
+}
+
+function textReader(memory: Memory, column: Column): Reader {
+  const bytes = Buffer.from(memory.wasm.buffer);
+  return (row) => {
+    const address = column.values + row * 16;
+    const start = viewData(memory, address);
+    return bytes.utf8Slice(start, start + viewLength(memory, address));
+  };
+}
+
+function bytesReader(memory: Memory, column: Column, type: DataType): Reader {
+  return (row) => decodeBytes(type, viewBytes(memory, column.values + row * 16));
+}
+
+/** Builds a column of a known number of rows, row by row; rows not written are undefined until they are. */
+export class ColumnWriter {
+  readonly #arena: Arena;
+  readonly #type: DataType;
+  readonly #rowCount: number;
+  readonly #values: number;
+  #validity = 0;
+
+  constructor(arena: Arena, type: DataType, rowCount: number) {
+    this.#arena = arena;
+    this.#type = type;
+    this.#rowCount = rowCount;
+    this.#values = allocValues(arena, type.storage, rowCount);
+  }
+
+  write(row: number, value: Value): void {
+    if (value === null) {
+      this.writeNull(row);
+      return;
+    }
+    const { memory } = this.#arena;
+    const values = this.#values;
+    switch (this.#type.storage) {
+      case 'u8':
+        memory.u8[values + row] = value === true ? 1 : 0;
+        return;
+      case 'i32':
+        memory.i32[(values >>> 2) + row] = value as number;
+        return;
+      case 'i64':
+        memory.i64[values / 8 + row] = value as bigint;
+        return;
+      case 'f64':
+        memory.f64[values / 8 + row] = value as number;
+        return;
+      default:
+        writeView(memory, values + row * 16, bytesOf(this.#type, value), this.#arena.scratch);
+    }
+  }
+
+  writeNull(row: number): void {
+    if (this.#validity === 0) this.#validity = allocBitmap(this.#arena, this.#rowCount, true);
+    const { memory } = this.#arena;
+    clearBit(memory, this.#validity, row);
+    if (this.#type.storage === 'view') memory.u32.fill(0, (this.#values + row * 16) >>> 2, (this.#values + row * 16 + 16) >>> 2);
+  }
+
+  finish(): Column {
+    return { storage: this.#type.storage, values: this.#values, validity: this.#validity };
+  }
+}
+
+function bytesOf(type: DataType, value: NonNullable<Value>): Uint8Array {
+  if (!isTextLike(type)) return encodeBytes(type, value);
+  assert(typeof value === 'string', `a value of ${type.id} is a string`);
+  return Buffer.from(value, 'utf8');
+}
+
+/** The same value in every row. */
+export function constantColumn(
+  arena: Arena,
+  type: DataType,
+  value: Value,
+  rowCount: number,
+): Column {
+  if (value === null) return nullColumn(arena, type.storage, rowCount);
+  const writer = new ColumnWriter(arena, type, 1);
+  writer.write(0, value);
+  const source = writer.finish().values;
+  const values = repeatBytes(arena, source, storageWidth(type.storage), rowCount);
+  return { storage: type.storage, values, validity: 0 };
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+/**
+ * The first thing that runs, in plain JavaScript so that an old Node can say what is missing: checks the version, then
+ * starts dist/main.js (installed package) or src/main.ts (checkout, after building the generated files once).
+ */
+
+import { existsSync } from 'node:fs';
+
+const NODE_MAJOR = 24;
+
+if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
+  process.stderr.write(
+    `millrace: Node.js ${NODE_MAJOR} or newer is needed, this is ${process.versions.node}: install it from nodejs.org, or in a checkout run "npm ci" with optional dependencies\n`,
+  );
+  process.exit(1);
+}
+
+const packaged = new URL('./main.js', import.meta.url);
+if (existsSync(packaged)) await import(packaged.href);
+else {
+  const { buildGenerated } = await import(new URL('./build.ts', import.meta.url).href);
+  await buildGenerated();
+  await import(new URL('./main.ts', import.meta.url).href);
+}

@@ -1,0 +1,395 @@
+/**
+ * The write set of a transaction: for each table the net rows that it puts in and takes out, and for each unique key which
+ * of its values the transaction has taken or set free. Readers of the same transaction see it laid over their snapshot.
+ *
+ * State: for a table a RowTable over all columns with an i32 weight (an insert and a delete of the same row cancel), and for
+ * each key a RowTable over the key's columns: the row that now has the key, whether the published row with it was taken out,
+ * and the statement that last touched it.
+ * Cost: O(1) expected a row and key; nothing is proportional to the table.
+ */
+
+import { assert, must } from '../base/assert.ts';
+import { BATCH_ROWS_MAX, type Column, type DeltaBatch } from '../batch/delta-batch.ts';
+import { packBatch, unpackBatch } from '../batch/pack.ts';
+import { RowTable } from '../kernels/row-table.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import type { DataType } from '../types/data-type.ts';
+
+/** A unique key of a table: its columns, and the number of the stored relation's index that finds them. */
+export interface WriteKey {
+  readonly name: string;
+  readonly columns: readonly number[];
+  /** RelationReader.lookup's index number. */
+  readonly index: number;
+}
+
+export interface WriteTable {
+  readonly relationId: number;
+  readonly types: readonly DataType[];
+  readonly keys: readonly WriteKey[];
+}
+
+/** Finds published rows by key: one batch of rows (all columns) for each call. */
+export type PublishedLookup = (key: WriteKey, keys: DeltaBatch) => Iterable<DeltaBatch>;
+
+/** A row that collides: `row` of the batch, with the key. `existing`: the row that has the key, in a batch of its own table's columns. */
+export interface Collision {
+  readonly row: number;
+  readonly key: WriteKey;
+  readonly existing: ExistingRow;
+}
+
+/** Where the row that has the key stands. */
+export type ExistingRow =
+  | { readonly kind: 'published'; readonly batch: DeltaBatch; readonly row: number }
+  | { readonly kind: 'written'; readonly id: number; readonly isThisStatement: boolean };
+
+const WEIGHT = 0;
+const KEY_ROW = 0;
+const KEY_FREED = 4;
+const KEY_STATEMENT = 8;
+
+interface KeyState {
+  readonly key: WriteKey;
+  readonly table: RowTable;
+}
+
+/** One table's part of the write set. */
+export class TableWrites {
+  readonly table: WriteTable;
+  readonly #memory: Memory;
+  readonly #scratch: Scratch;
+  readonly #rows: RowTable;
+  readonly #keys: readonly KeyState[];
+  readonly #lookup: PublishedLookup;
+  #isTruncated = false;
+
+  constructor(table: WriteTable, memory: Memory, scratch: Scratch, lookup: PublishedLookup) {
+    this.table = table;
+    this.#memory = memory;
+    this.#scratch = scratch;
+    this.#lookup = lookup;
+    const storages = table.types.map((type) => type.storage);
+    this.#rows = openTable(memory, storages, storages.length, 8);
+    this.#keys = table.keys.map((key) => ({
+      key,
+      table: openTable(
+        memory,
+        key.columns.map((column) => storages[column]!),
+        key.columns.length,
+        16,
+      ),
+    }));
+  }
+
+  get isTruncated(): boolean {
+    return this.#isTruncated;
+  }
+
+  /**
+   * Puts the batch's rows in. The first row whose key is taken stops it: it is given back, and the write set must be thrown
+   * away (the statement fails).
+   */
+  insert(batch: DeltaBatch, statement: number): Collision | null {
+    const ids = this.#addWeights(batch, 1);
+    for (const state of this.#keys) {
+      const collision = this.#claim(state, batch, ids, statement);
+      if (collision !== null) return collision;
+    }
+    return null;
+  }
+
+  /** Takes the batch's rows out: rows that stand in the snapshot or were put in before. */
+  remove(batch: DeltaBatch, statement: number): void {
+    this.#addWeights(batch, -1);
+    for (const { key, table } of this.#keys) {
+      const entries = this.#entries(table, key, batch);
+      for (let i = 0; i < batch.rowCount; i++) {
+        const extra = table.extraAddress(this.#memory.u32[(entries >>> 2) + i]!) >>> 2;
+        if (this.#memory.u32[extra + KEY_ROW / 4] === 0)
+          this.#memory.u32[extra + KEY_FREED / 4] = 1;
+        this.#memory.u32[extra + KEY_ROW / 4] = 0;
+        this.#memory.u32[extra + KEY_STATEMENT / 4] = statement;
+      }
+    }
+  }
+
+  /** TRUNCATE: nothing of the table is seen any more, and what was put in is forgotten. */
+  truncate(): void {
+    this.#isTruncated = true;
+    this.#rows.clear();
+    for (const { table } of this.#keys) table.clear();
+  }
+
+  /**
+   * Who has the keys of the batch's rows already: the first collision of each row, over the given keys (null: all). Rows that
+   * collide with an earlier row of the same batch are found by `claimed`.
+   */
+  collisions(
+    batch: DeltaBatch,
+    keyColumns: readonly number[] | null,
+    statement: number,
+  ): Collision[] {
+    const found = new Map<number, Collision>();
+    for (const state of this.#keys) {
+      if (keyColumns !== null && !sameColumns(state.key.columns, keyColumns)) continue;
+      for (const collision of this.#collide(state, batch, statement)) {
+        if (!found.has(collision.row)) found.set(collision.row, collision);
+      }
+    }
+    return [...found.values()].sort((a, b) => a.row - b.row);
+  }
+
+  /** A written row as a batch of one row. */
+  writtenRow(id: number): DeltaBatch {
+    const rows = this.#scratch.alloc(16);
+    this.#memory.u32[rows >>> 2] = id;
+    return this.#rows.gatherBatch(
+      rows,
+      1,
+      this.table.types.map((_, column) => column),
+      0,
+      this.#scratch,
+    );
+  }
+
+  /** The net rows with weights, copied into another memory, where they live until its scratch mark is released. */
+  *deltas(target: { readonly scratch: Scratch }): Generator<DeltaBatch> {
+    for (const bytes of this.#packedBatches()) yield* unpackBatch(bytes, target.scratch);
+  }
+
+  /** The net rows packed for the engine; empty: nothing changed. */
+  pack(): Uint8Array {
+    return concatBytes([...this.#packedBatches()]);
+  }
+
+  get rowCount(): number {
+    return this.#rows.rowCount;
+  }
+
+  destroy(): void {
+    this.#rows.clear();
+    for (const { table } of this.#keys) table.clear();
+  }
+
+  *#packedBatches(): Generator<Uint8Array> {
+    const ids: number[] = [];
+    for (let cursor = this.#rows.next(0); cursor !== 0; cursor = this.#rows.next(cursor)) {
+      if (this.#weight(cursor) !== 0) ids.push(cursor);
+      if (ids.length === BATCH_ROWS_MAX) yield this.#packRows(ids.splice(0));
+    }
+    if (ids.length > 0) yield this.#packRows(ids);
+  }
+
+  #packRows(ids: readonly number[]): Uint8Array {
+    const mark = this.#scratch.mark();
+    const bytes = packBatch(this.#batchOf(ids), this.table.types);
+    this.#scratch.release(mark);
+    return bytes;
+  }
+
+  #weight(id: number): number {
+    return this.#memory.i32[(this.#rows.extraAddress(id) + WEIGHT) >>> 2]!;
+  }
+
+  #batchOf(ids: readonly number[]): DeltaBatch {
+    const rows = this.#scratch.alloc(4 * ids.length + 16);
+    const weights = this.#scratch.alloc(4 * ids.length + 16);
+    for (const [i, id] of ids.entries()) {
+      this.#memory.u32[(rows >>> 2) + i] = id;
+      this.#memory.i32[(weights >>> 2) + i] = this.#weight(id);
+    }
+    const columns = this.table.types.map((_, column) => column);
+    return this.#rows.gatherBatch(rows, ids.length, columns, weights, this.#scratch);
+  }
+
+  /** Adds `sign` to each row's weight; gives the address of their ids. */
+  #addWeights(batch: DeltaBatch, sign: 1 | -1): number {
+    const ids = this.#scratch.alloc(4 * batch.rowCount + 16);
+    this.#rows.upsert(batch.columns, batch.rowCount, ids);
+    for (let i = 0; i < batch.rowCount; i++) {
+      const id = this.#memory.u32[(ids >>> 2) + i]!;
+      const at = (this.#rows.extraAddress(id) + WEIGHT) >>> 2;
+      this.#memory.i32[at] = this.#memory.i32[at]! + sign;
+    }
+    return ids;
+  }
+
+  #entries(table: RowTable, key: WriteKey, batch: DeltaBatch): number {
+    const out = this.#scratch.alloc(4 * batch.rowCount + 16);
+    table.upsert(
+      key.columns.map((column) => batch.columns[column]!),
+      batch.rowCount,
+      out,
+    );
+    return out;
+  }
+
+  /** Marks the batch's rows as the owners of their keys. */
+  #claim(state: KeyState, batch: DeltaBatch, ids: number, statement: number): Collision | null {
+    const first = this.#collide(state, batch, statement)[0];
+    if (first !== undefined) return first;
+    const { key, table } = state;
+    const entries = this.#entries(table, key, batch);
+    for (let i = 0; i < batch.rowCount; i++) {
+      if (hasNull(batch, key.columns, i)) continue;
+      const extra = table.extraAddress(this.#memory.u32[(entries >>> 2) + i]!) >>> 2;
+      const owner = this.#memory.u32[extra + KEY_ROW / 4]!;
+      if (owner !== 0)
+        return { row: i, key, existing: { kind: 'written', id: owner, isThisStatement: true } };
+      this.#memory.u32[extra + KEY_ROW / 4] = this.#memory.u32[(ids >>> 2) + i]!;
+      this.#memory.u32[extra + KEY_STATEMENT / 4] = statement;
+    }
+    return null;
+  }
+
+  /** Rows of the batch whose key somebody has already: written rows first, then published ones that were not set free. */
+  #collide(state: KeyState, batch: DeltaBatch, statement: number): Collision[] {
+    const { key, table } = state;
+    const keyColumns = key.columns.map((column) => batch.columns[column]!);
+    const entries = this.#scratch.alloc(4 * batch.rowCount + 16);
+    table.probe(keyColumns, batch.rowCount, entries);
+    const collisions: Collision[] = [];
+    const unknown: number[] = [];
+    for (let i = 0; i < batch.rowCount; i++) {
+      if (hasNull(batch, key.columns, i)) continue;
+      const entry = this.#memory.u32[(entries >>> 2) + i]!;
+      if (entry === 0) {
+        unknown.push(i);
+        continue;
+      }
+      const extra = table.extraAddress(entry) >>> 2;
+      const owner = this.#memory.u32[extra + KEY_ROW / 4]!;
+      const isThisStatement = this.#memory.u32[extra + KEY_STATEMENT / 4] === statement;
+      if (owner !== 0)
+        collisions.push({ row: i, key, existing: { kind: 'written', id: owner, isThisStatement } });
+      else if (this.#memory.u32[extra + KEY_FREED / 4] === 0) unknown.push(i);
+    }
+    if (!this.#isTruncated && unknown.length > 0)
+      collisions.push(...this.#collidePublished(key, batch, unknown));
+    return collisions.sort((a, b) => a.row - b.row);
+  }
+
+  #collidePublished(key: WriteKey, batch: DeltaBatch, rows: readonly number[]): Collision[] {
+    const collisions: Collision[] = [];
+    for (const row of rows) {
+      const one = keyOfRow(batch, key.columns, row);
+      for (const found of this.#lookup(key, one)) {
+        assert(found.rowCount > 0, 'a lookup gives no empty batches');
+        collisions.push({ row, key, existing: { kind: 'published', batch: found, row: 0 } });
+      }
+    }
+    return collisions;
+  }
+}
+
+/** A transaction's writes, table by table. */
+export class WriteSet {
+  readonly #memory: Memory;
+  readonly #scratch: Scratch;
+  readonly #tables = new Map<number, TableWrites>();
+  readonly #newTables = new Set<number>();
+
+  constructor(memory: Memory, scratch: Scratch) {
+    this.#memory = memory;
+    this.#scratch = scratch;
+  }
+
+  get tables(): Iterable<TableWrites> {
+    return this.#tables.values();
+  }
+
+  get isEmpty(): boolean {
+    return this.#tables.size === 0;
+  }
+
+  /** A table that the transaction itself makes: it has no published rows, and may have none written. */
+  addNewTable(relationId: number): void {
+    this.#newTables.add(relationId);
+  }
+
+  isNewTable(relationId: number): boolean {
+    return this.#newTables.has(relationId);
+  }
+
+  writesOf(relationId: number): TableWrites | undefined {
+    return this.#tables.get(relationId);
+  }
+
+  open(table: WriteTable, lookup: PublishedLookup): TableWrites {
+    const known = this.#tables.get(table.relationId);
+    if (known !== undefined) return known;
+    const made = new TableWrites(table, this.#memory, this.#scratch, lookup);
+    this.#tables.set(table.relationId, made);
+    return made;
+  }
+
+  /** The table was dropped in the same transaction: nothing of it is sent. */
+  forget(relationId: number): void {
+    this.#tables.get(relationId)?.destroy();
+    this.#tables.delete(relationId);
+  }
+
+  destroy(): void {
+    for (const id of [...this.#tables.keys()]) this.forget(id);
+  }
+}
+
+function openTable(
+  memory: Memory,
+  storages: readonly DataType['storage'][],
+  keyCount: number,
+  extraBytes: number,
+): RowTable {
+  const cell = memory.alloc(16);
+  memory.u32[cell >>> 2] = 0;
+  return RowTable.open(memory, cell, { storages, keyCount, extraBytes });
+}
+
+function sameColumns(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((column) => b.includes(column));
+}
+
+function isNull(batch: DeltaBatch, column: Column, row: number): boolean {
+  return (
+    column.validity !== 0 &&
+    ((batch.memory.u8[column.validity + (row >>> 3)]! >>> (row & 7)) & 1) === 0
+  );
+}
+
+/** UNIQUE lets rows with a NULL in the key stand beside each other. */
+function hasNull(batch: DeltaBatch, columns: readonly number[], row: number): boolean {
+  return columns.some((column) => isNull(batch, must(batch.columns[column]), row));
+}
+
+const WIDTH = { u8: 1, i32: 4, i64: 8, f64: 8, view: 16 } as const;
+
+/** The key columns of one row, as a batch of one row over the same values (no key column is NULL there). */
+function keyOfRow(batch: DeltaBatch, columns: readonly number[], row: number): DeltaBatch {
+  return {
+    memory: batch.memory,
+    rowCount: 1,
+    columns: columns.map((index) => {
+      const column = must(batch.columns[index]);
+      return {
+        storage: column.storage,
+        values: column.values + row * WIDTH[column.storage],
+        validity: 0,
+      };
+    }),
+    weights: 0,
+    rowWatermarks: 0,
+  };
+}
+
+function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}

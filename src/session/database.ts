@@ -1,0 +1,110 @@
+/**
+ * Database: what all sessions of the process share: the newest catalog snapshot, the engine, write locks, the query service,
+ * and who is connected.
+ */
+
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Metrics } from '../base/metrics.ts';
+import type { Random } from '../base/random.ts';
+import { Catalog, type CatalogChange } from '../catalog/catalog.ts';
+import type { SystemRelation } from '../catalog/objects.ts';
+import type { EnginePort } from '../dataflow/client.ts';
+import type { CommitResult, DdlAction, DmlChange } from '../dataflow/port.ts';
+import type { QueryService } from '../serve/query-service.ts';
+import { LockTable } from './locks.ts';
+
+export const DATABASE_NAME = 'millrace';
+
+/** A connected session as others see it. */
+export interface ConnectedSession {
+  readonly processId: number;
+  readonly user: string;
+  readonly applicationName: string;
+  readonly clientAddress: string;
+  readonly state: string;
+  readonly query: string;
+  readonly startedUs: bigint;
+  cancel(reason: string): void;
+}
+
+export interface DatabaseOptions {
+  readonly engine: EnginePort;
+  readonly queries: QueryService;
+  readonly systemRelations: readonly SystemRelation[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly fileRoots: readonly string[];
+  readonly dataDir: string;
+  readonly batchRowsMax: number;
+}
+
+/** What a transaction brings to its commit. */
+export interface TransactionContent {
+  readonly changes: readonly CatalogChange[];
+  readonly actions: readonly DdlAction[];
+  readonly dml: readonly DmlChange[];
+}
+
+export class Database {
+  readonly engine: EnginePort;
+  readonly queries: QueryService;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly fileRoots: readonly string[];
+  readonly batchRowsMax: number;
+  readonly startedUs: bigint;
+  readonly locks = new LockTable();
+  readonly sessions = new Map<number, ConnectedSession>();
+  #catalog: Catalog;
+  #nextTransactionId = 1;
+
+  constructor(options: DatabaseOptions) {
+    this.engine = options.engine;
+    this.queries = options.queries;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.log = options.log;
+    this.metrics = options.metrics;
+    this.fileRoots = options.fileRoots;
+    this.batchRowsMax = options.batchRowsMax;
+    this.startedUs = options.clock.wallUs();
+    this.#catalog = firstCatalog(options);
+  }
+
+  /** The newest committed catalog. */
+  get catalog(): Catalog {
+    return this.#catalog;
+  }
+
+  nextTransactionId(): number {
+    return this.#nextTransactionId++;
+  }
+
+  /**
+   * Makes a transaction durable and visible, all of it in one epoch. The caller holds the write locks of what it changes
+   * (the catalog's for DDL), so that no other commit comes between.
+   */
+  async commit(content: TransactionContent): Promise<CommitResult> {
+    const isDdl = content.changes.length > 0;
+    const change = isDdl ? Catalog.merge(content.changes, this.#catalog) : null;
+    const result = await this.engine.commit({
+      ddl: content.actions,
+      catalog: change,
+      dml: content.dml,
+    });
+    if (change !== null) this.#catalog = this.#catalog.apply(change);
+    return result;
+  }
+}
+
+function firstCatalog({ engine, systemRelations }: DatabaseOptions): Catalog {
+  const recovered = engine.recoveredCatalog;
+  if (recovered.objects.length === 0) return Catalog.create(systemRelations);
+  const image = recovered as Parameters<typeof Catalog.fromImage>[0];
+  return Catalog.fromImage(image, systemRelations);
+}

@@ -1,0 +1,144 @@
+/** Opening a query for a session: its snapshot, its writes, what system relations show, where functions ask. */
+
+import { must } from '../base/assert.ts';
+import { SqlError } from '../base/sql-error.ts';
+import { MILLRACE_SCHEMA_ID } from '../catalog/catalog.ts';
+import { systemRows } from '../catalog/system/system-rows.ts';
+import type { EngineStatus } from '../dataflow/port.ts';
+import type { BoundExpr } from '../expr/bound-expr.ts';
+import { evaluateValue } from '../expr/scalar.ts';
+import { callsSession } from '../expr/session-functions.ts';
+import type { PlanNode, QueryPlan } from '../plan/plan-node.ts';
+import { millraceRows } from '../serve/millrace-rows.ts';
+import { scansOf } from '../serve/query-service.ts';
+import type { RowSource } from '../serve/row-source.ts';
+import type { SystemRowsProvider } from '../serve/snapshot-inputs.ts';
+import { INT8, type Value } from '../types/data-type.ts';
+import { typeName } from '../types/type-name.ts';
+import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
+import { DATABASE_NAME } from './database.ts';
+import type { SessionState } from './session-state.ts';
+
+/** Runs `plan` (parameters bound) for the session's running statement. */
+export async function openQuery(plan: QueryPlan, session: SessionState): Promise<RowSource> {
+  const transaction = session.running;
+  const { database } = session;
+  const status = readsMillrace(plan.node) ? await database.engine.status() : null;
+  const pin = transaction.pin();
+  try {
+    checkReadable(plan, session, pin.epoch);
+    const environment = session.environment();
+    const settings = session.valueSettings;
+    const nowUs = transaction.startedUs;
+    const scalar = {
+      settings,
+      nowUs,
+      system: environment,
+      random: database.random,
+      clock: database.clock,
+    };
+    const count = (expr: BoundExpr | null, name: string) =>
+      expr === null ? null : rowCount(evaluateValue(expr, [], scalar), name);
+    return database.queries.open({
+      request: {
+        plan,
+        limit: count(plan.limit, 'LIMIT') ?? Number.POSITIVE_INFINITY,
+        offset: count(plan.offset, 'OFFSET') ?? 0,
+        settings,
+        environment,
+        nowUs,
+      },
+      pin,
+      writes: transaction.writes,
+      systemRows: systemRowsProvider(session, status),
+      signal: session.signal,
+      needsSession: callsSession(plan.node),
+    });
+  } catch (error) {
+    pin.release();
+    throw error;
+  }
+}
+
+function rowCount(value: Value, clause: string): number | null {
+  if (value === null) return null;
+  const count = Number(value);
+  if (count < 0) {
+    throw new SqlError(clause === 'LIMIT' ? '2201W' : '2201X', `${clause} must not be negative`);
+  }
+  return count;
+}
+
+function readsMillrace(node: PlanNode): boolean {
+  for (const { relation } of scansOf(node)) {
+    if (relation.kind === 'system' && relation.schema === 'millrace') return true;
+  }
+  return false;
+}
+
+/** A view that is being built, has stopped or holds errors is not read in silence (semantics.md rules 6, 11, 29). */
+function checkReadable(plan: QueryPlan, session: SessionState, epoch: number): void {
+  for (const { relation } of scansOf(plan.node)) {
+    if (relation.kind !== 'materialized_view') continue;
+    const problem = session.database.views.problemOf(relation.id, epoch);
+    if (problem === null) continue;
+    if (problem.isStale && session.variables.get('allow_stale_reads') === 'on') continue;
+    throw problem.error;
+  }
+}
+
+function systemRowsProvider(
+  session: SessionState,
+  status: EngineStatus | null,
+): SystemRowsProvider {
+  const { database, catalog } = session;
+  return (schema, name) => {
+    const schemaId = must(catalog.schema(schema)).id;
+    const relation = must(
+      catalog.systemRelations().find((one) => one.schema === schema && one.name === name),
+    );
+    const types = relation.columns.map((column) => column.type);
+    if (schemaId === MILLRACE_SCHEMA_ID) {
+      return {
+        types,
+        rows: millraceRows(
+          name,
+          must(status),
+          catalog,
+          database.queries,
+          database.engine.control.published,
+        ),
+      };
+    }
+    const rows = systemRows(relation, {
+      catalog,
+      database: DATABASE_NAME,
+      searchPath: session.searchPath,
+      settings: session.variables.all(),
+      sessions: sessionRows(session),
+      cursors: [...session.cursors.values()],
+      preparedStatements: [...session.prepared.values()]
+        .filter((one) => one.name !== '')
+        .map((one) => ({ name: one.name, statement: one.statement?.text ?? '' })),
+      formatType: typeName,
+    });
+    return { types, rows };
+  };
+}
+
+function sessionRows({ database }: SessionState) {
+  return [...database.sessions.values()].map((one) => ({
+    processId: one.processId,
+    user: one.user,
+    applicationName: one.applicationName,
+    clientAddress: one.clientAddress,
+    state: one.state,
+    query: one.query,
+    startedText: timestampText(one.startedUs),
+  }));
+}
+
+/** A timestamptz in its text form. */
+export function timestampText(us: bigint): string {
+  return formatValue({ ...INT8, id: 'timestamptz', oid: 1184 }, us, DEFAULT_SETTINGS);
+}

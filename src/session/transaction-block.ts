@@ -1,0 +1,177 @@
+/**
+ * When a session's transactions begin and end: implicit ones (a statement, or the statements of one message) and blocks
+ * (BEGIN ... COMMIT), in PostgreSQL's states: idle, in a block, in a failed block.
+ */
+
+import { must } from '../base/assert.ts';
+import { SqlError } from '../base/sql-error.ts';
+import type { ParsedStatement, TransactionStatement } from '../sql/statements.ts';
+import type { ResultWriter, TransactionStatus } from './port.ts';
+import type { SessionState } from './session-state.ts';
+import { type Isolation, Transaction } from './transaction.ts';
+
+export class TransactionBlock {
+  readonly #state: SessionState;
+  /** Portals end with their transaction. */
+  readonly #closePortals: () => void;
+  #isBlock = false;
+  #hasFailed = false;
+
+  constructor(state: SessionState, closePortals: () => void) {
+    this.#state = state;
+    this.#closePortals = closePortals;
+  }
+
+  get status(): TransactionStatus {
+    if (!this.#isBlock) return 'I';
+    return this.#hasFailed ? 'E' : 'T';
+  }
+
+  get isBlock(): boolean {
+    return this.#isBlock;
+  }
+
+  /** Every statement runs in a transaction: its own where there is none. */
+  async beforeStatement(
+    statement: ParsedStatement,
+    writer: ResultWriter,
+    _isSimple: boolean,
+  ): Promise<void> {
+    this.#state.setWriter(writer);
+    const isEnd = statement.ast.kind === 'transaction' && statement.ast.action !== 'begin';
+    if (this.#state.transaction === null && !(isEnd && this.#hasFailed)) this.#begin();
+    this.#state.transaction?.nextStatement();
+  }
+
+  begin(statement: TransactionStatement): void {
+    if (this.#isBlock) {
+      this.#state.notice('there is already a transaction in progress', {
+        severity: 'WARNING',
+        sqlstate: '25001',
+      });
+    }
+    this.#isBlock = true;
+    this.applyModes(statement);
+  }
+
+  /** ISOLATION LEVEL, READ ONLY: of BEGIN and SET TRANSACTION. */
+  applyModes(modes: {
+    readonly isolation: string | null;
+    readonly isReadOnly: boolean | null;
+  }): void {
+    const transaction = this.#state.running;
+    if (modes.isolation !== null) {
+      const isolation = isolationOf(modes.isolation);
+      if (transaction.fixedEpoch !== null || transaction.hasChanges) {
+        throw new SqlError(
+          '25001',
+          'SET TRANSACTION ISOLATION LEVEL must be called before any query',
+        );
+      }
+      transaction.isolation = isolation;
+      this.#state.variables.set('transaction_isolation', modes.isolation, true);
+    }
+    if (modes.isReadOnly !== null) transaction.isReadOnly = modes.isReadOnly;
+  }
+
+  /** COMMIT: gives the tag, ROLLBACK where the block had failed. */
+  async commit(): Promise<string> {
+    if (!this.#isBlock) {
+      this.#state.notice('there is no transaction in progress', {
+        severity: 'WARNING',
+        sqlstate: '25P01',
+      });
+    }
+    const hadFailed = this.#hasFailed;
+    if (hadFailed) this.#rollback();
+    else await this.#commit();
+    return hadFailed ? 'ROLLBACK' : 'COMMIT';
+  }
+
+  rollback(): void {
+    if (!this.#isBlock) {
+      this.#state.notice('there is no transaction in progress', {
+        severity: 'WARNING',
+        sqlstate: '25P01',
+      });
+    }
+    this.#rollback();
+  }
+
+  /** The end of a message or Sync: a transaction that no BEGIN opened commits. */
+  async endImplicit(): Promise<void> {
+    if (this.#isBlock || this.#state.transaction === null) return;
+    await this.#commit();
+  }
+
+  /** A statement failed: a block waits for its ROLLBACK, anything else is undone now. */
+  fail(): void {
+    if (this.#isBlock) {
+      this.#hasFailed = true;
+      this.#release();
+    } else if (this.#state.transaction !== null) this.#rollback();
+  }
+
+  /** The client is gone. */
+  async abandon(): Promise<void> {
+    this.#rollback();
+  }
+
+  #begin(): void {
+    const { state } = { state: this.#state };
+    const transaction = new Transaction(state.database);
+    transaction.isolation = isolationOf(state.variables.get('default_transaction_isolation'));
+    transaction.isReadOnly = state.variables.get('default_transaction_read_only') === 'on';
+    state.transaction = transaction;
+    state.variables.begin();
+  }
+
+  async #commit(): Promise<void> {
+    const transaction = this.#state.transaction;
+    try {
+      if (transaction !== null) await transaction.commit();
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+    this.#state.variables.commit();
+    this.#end();
+  }
+
+  #rollback(): void {
+    this.#state.variables.rollback();
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isBlock = false;
+    this.#hasFailed = false;
+    this.#closePortals();
+    for (const [name, cursor] of this.#state.cursors) {
+      if (cursor.isHeld) continue;
+      cursor.rows.close();
+      this.#state.cursors.delete(name);
+    }
+    this.#release();
+  }
+
+  /** Locks and the write set go at once, also while a failed block still waits for its ROLLBACK. */
+  #release(): void {
+    const { transaction, database } = this.#state;
+    if (transaction === null) return;
+    transaction.end((writes) => database.queries.releaseWrites(writes));
+    this.#state.transaction = null;
+  }
+}
+
+function isolationOf(text: string): Isolation {
+  const isolation = text.toLowerCase();
+  if (isolation === 'read uncommitted') return 'read committed';
+  if (
+    isolation === 'read committed' ||
+    isolation === 'repeatable read' ||
+    isolation === 'serializable'
+  )
+    return isolation;
+  return must(null, `isolation level ${text}`);
+}

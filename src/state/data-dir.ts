@@ -1,0 +1,164 @@
+/**
+ * DataDir: the directory where everything durable lies, held by one server at a time.
+ *
+ *   millrace.json   format number and incarnation (a UUID made with the directory)
+ *   lock            a SQLite file whose exclusive lock is ours; the kernel releases it with the process
+ *   catalog.db      SQLite: checkpoints
+ *   log/            the input log
+ * `:memory:` is no directory: `DataDir.open` is not called for it.
+ */
+
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import { systemRandomBytes } from '../base/random.ts';
+import { syncDirectory } from './input-log.ts';
+
+/** One line that says what to do; the process ends with exit code 1. */
+export class DataDirError extends Error {
+  override readonly name = 'DataDirError';
+}
+
+const FORMAT = 1;
+const LOCK_RETRY_MS = 100;
+const LOCK_TIMEOUT_MS = 5000;
+
+export class DataDir {
+  readonly path: string;
+  /** Made with the directory: progress kept elsewhere names it. */
+  readonly incarnation: string;
+  readonly #lock: Database.Database;
+
+  private constructor(directory: string, incarnation: string, lock: Database.Database) {
+    this.path = directory;
+    this.incarnation = incarnation;
+    this.#lock = lock;
+  }
+
+  /** Makes or opens the directory and takes its lock, waiting up to `lockTimeoutMs` for it. Throws DataDirError. */
+  static async open(directory: string, lockTimeoutMs = LOCK_TIMEOUT_MS): Promise<DataDir> {
+    makeDirectory(directory);
+    readFormat(directory);
+    const lock = await takeLock(directory, lockTimeoutMs);
+    try {
+      const incarnation = readFormat(directory) ?? writeFormat(directory);
+      return new DataDir(directory, incarnation, lock);
+    } catch (error) {
+      lock.close();
+      throw error instanceof DataDirError ? error : unusable(directory, error);
+    }
+  }
+
+  get logDirectory(): string {
+    return path.join(this.path, 'log');
+  }
+
+  get databasePath(): string {
+    return path.join(this.path, 'catalog.db');
+  }
+
+  /** Gives the lock back. */
+  close(): void {
+    this.#lock.close();
+  }
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    const isNew = fs.mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined;
+    if (isNew) syncDirectory(path.dirname(path.resolve(directory)));
+    if (!fs.statSync(directory).isDirectory()) {
+      throw new DataDirError(`data directory ${directory} is not a directory`);
+    }
+    fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  } catch (error) {
+    throw error instanceof DataDirError ? error : unusable(directory, error);
+  }
+}
+
+async function takeLock(directory: string, timeoutMs: number): Promise<Database.Database> {
+  const attempts = Math.floor(timeoutMs / LOCK_RETRY_MS);
+  for (let attempt = 0; ; attempt++) {
+    const lock = tryLock(directory);
+    if (lock !== null) return lock;
+    if (attempt >= attempts) {
+      throw new DataDirError(
+        `data directory ${directory} is in use by another server; stop it or choose another --data-dir`,
+      );
+    }
+    await sleep(LOCK_RETRY_MS);
+  }
+}
+
+function tryLock(directory: string): Database.Database | null {
+  let lock: Database.Database | null = null;
+  try {
+    lock = new Database(path.join(directory, 'lock'), { timeout: 0 });
+    lock.pragma('locking_mode = EXCLUSIVE');
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock?.close();
+    const code = error instanceof Database.SqliteError ? error.code : '';
+    if (code.startsWith('SQLITE_BUSY')) return null;
+    throw unusable(directory, error);
+  }
+}
+
+/** The incarnation; null where the directory is new. */
+function readFormat(directory: string): string | null {
+  const file = path.join(directory, 'millrace.json');
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(directory, error);
+    if (fs.existsSync(path.join(directory, 'catalog.db'))) throw damaged(directory, 'is missing');
+    return null;
+  }
+  let format: unknown;
+  let incarnation: unknown;
+  try {
+    ({ format, incarnation } = JSON.parse(text) as Record<string, unknown>);
+  } catch {
+    throw damaged(directory, 'cannot be read');
+  }
+  if (typeof format !== 'number' || typeof incarnation !== 'string') {
+    throw damaged(directory, 'cannot be read');
+  }
+  if (format > FORMAT) {
+    throw new DataDirError(
+      `data directory ${directory} has format ${format}, this build reads up to ${FORMAT}; use a newer millrace`,
+    );
+  }
+  return incarnation;
+}
+
+function writeFormat(directory: string): string {
+  const hex = Buffer.from(systemRandomBytes(16)).toString('hex');
+  const incarnation = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const file = path.join(directory, 'millrace.json');
+  const temporary = `${file}.new`;
+  const fd = fs.openSync(temporary, 'w', 0o600);
+  try {
+    fs.writeSync(fd, `${JSON.stringify({ format: FORMAT, incarnation })}\n`);
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+  fs.renameSync(temporary, file);
+  syncDirectory(directory);
+  return incarnation;
+}
+
+function damaged(directory: string, what: string): DataDirError {
+  return new DataDirError(
+    `data directory ${directory} is damaged: millrace.json ${what}; restore it from a backup`,
+  );
+}
+
+function unusable(directory: string, cause: unknown): DataDirError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new DataDirError(`data directory ${directory} cannot be used: ${text}`);
+}

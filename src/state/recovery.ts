@@ -1,0 +1,69 @@
+/**
+ * Recovery: the newest checkpoint put back into memories, then the log's records behind it, in order.
+ *
+ * Nothing is changed on the way: what cannot be trusted (a wrong checksum, a missing segment, a newer format) is a SqlError
+ * XX001 with one line that says what to do. The caller replays the entries and only then opens for reads.
+ */
+
+import { existsSync } from 'node:fs';
+import { type ImageMemory, restorePages } from './checkpoint.ts';
+import { type CheckpointHead, CheckpointStore } from './checkpoint-store.ts';
+import { InputLog, type LogPosition } from './input-log.ts';
+import { decodeLogEntry, type Manifest } from './manifest.ts';
+
+export interface RecoveredEntry {
+  readonly manifest: Manifest;
+  readonly end: LogPosition;
+}
+
+export interface Recovery {
+  /** null: there was none, start empty. */
+  readonly checkpoint: CheckpointHead | null;
+  /** Open for appending, its tail repaired. */
+  readonly log: InputLog;
+  /** No epoch number up to here may be used again, but by the replayed manifests. */
+  readonly reservedThrough: number;
+  /** The manifests behind the checkpoint, in order. */
+  entries(): Generator<RecoveredEntry>;
+}
+
+/** Opens what `databasePath` and `logDirectory` hold; each memory is made by `createMemory` and filled. */
+export function recover(
+  databasePath: string,
+  logDirectory: string,
+  createMemory: (name: string) => ImageMemory,
+): Recovery {
+  const checkpoint = existsSync(databasePath) ? loadCheckpoint(databasePath, createMemory) : null;
+  const position = checkpoint?.position ?? null;
+  const log = InputLog.open(logDirectory, { durableThrough: position });
+  let reservedThrough = checkpoint?.reservedThrough ?? 0;
+  for (const { bytes } of log.records(position)) {
+    const entry = decodeLogEntry(bytes);
+    const through = entry.kind === 'reserve' ? entry.through : entry.epoch;
+    reservedThrough = Math.max(reservedThrough, through);
+  }
+  return { checkpoint, log, reservedThrough, entries: () => manifests(log, position) };
+}
+
+function* manifests(log: InputLog, from: LogPosition | null): Generator<RecoveredEntry> {
+  for (const { bytes, end } of log.records(from)) {
+    const entry = decodeLogEntry(bytes);
+    if (entry.kind === 'epoch') yield { manifest: entry, end };
+  }
+}
+
+function loadCheckpoint(
+  databasePath: string,
+  createMemory: (name: string) => ImageMemory,
+): CheckpointHead | null {
+  const store = new CheckpointStore(databasePath);
+  try {
+    const head = store.head();
+    for (const { name, pageCount } of head?.memories ?? []) {
+      restorePages(createMemory(name), pageCount, store.pages(name));
+    }
+    return head;
+  } finally {
+    store.close();
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * RelationReader: reads a stored relation at an epoch, from any thread, without locks, while its writer goes on.
+ *
+ * Whoever reads holds an EpochPin of the epoch (of `fromEpoch` for changes) for as long as a generator is in use, and calls
+ * its `check` after each batch. Rows are copied, at most 1024 at a time, into the caller's scratch memory.
+ * Correctness: what epoch e shows was stored before e was published; later rows carry later stamps and are passed over;
+ * what is rewritten meanwhile stays in place until the pin is gone. Where the memory grew while addresses were being
+ * followed, they are followed again.
+ * Cost: scan O(rows + dead rows), lookup O(1) expected + O(versions newer than e), changes O(rows of segments touched).
+ */
+
+import { must } from '../base/assert.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { BATCH_ROWS_MAX } from '../batch/delta-batch.ts';
+import { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import * as layout from './relation-layout.ts';
+import type { RelationSchema } from './relation-schema.ts';
+import { copyRows, type Piece } from './row-copy.ts';
+import { equalRows, hashRows } from './row-identity.ts';
+import { Segment, type SegmentShape } from './segment.ts';
+import { findChain, offsetOf, slotOf } from './version-index.ts';
+
+/** Where copied rows go. */
+export interface ReadTarget {
+  readonly memory: Memory;
+  readonly scratch: Scratch;
+}
+
+export class RelationReader {
+  readonly #memory: Memory;
+  readonly #header: number;
+  readonly #schema: RelationSchema;
+  readonly #shape: SegmentShape;
+
+  constructor(wasm: WebAssembly.Memory, headerAddress: number, schema: RelationSchema) {
+    this.#memory = Memory.attach(wasm);
+    this.#header = headerAddress;
+    this.#schema = schema;
+    this.#shape = layout.shapeOf(schema);
+  }
+
+  /** Rows at `epoch`, equal ones counted each. */
+  rowCount(epoch: number): number {
+    let count = 0;
+    for (const segment of this.#segments()) {
+      const rows = segment.publishedRows;
+      for (let row = 0; row < rows; row++) {
+        if (segment.isVisible(row, epoch)) count += segment.weight(row);
+      }
+    }
+    return count;
+  }
+
+  /** All rows at `epoch`, the columns `columns` of each. */
+  *scan(epoch: number, columns: readonly number[], target: ReadTarget): Generator<DeltaBatch> {
+    const rows = new Uint32Array(BATCH_ROWS_MAX);
+    for (const segment of this.#segments()) {
+      const end = segment.publishedRows;
+      for (let from = 0; from < end; from += BATCH_ROWS_MAX) {
+        const count = visibleRows(segment, epoch, from, Math.min(end, from + BATCH_ROWS_MAX), rows);
+        if (count === 0) continue;
+        segment.refreshColumns();
+        const piece: Piece = { segment, rows, count };
+        yield copyRows(this.#memory, [piece], columns, target, weightsOf(piece, 1));
+      }
+    }
+  }
+
+  /**
+   * Rows at `epoch` whose index columns are identical to a row of `keys` (its columns in the index's order); index 0 is the
+   * key (a bag's: all columns), 1.. the secondary ones.
+   */
+  *lookup(
+    index: number,
+    keys: DeltaBatch,
+    epoch: number,
+    columns: readonly number[],
+    target: ReadTarget,
+  ): Generator<DeltaBatch> {
+    const hashes = new Uint32Array(keys.rowCount);
+    hashRows(keys.memory, keys.columns, 0, keys.rowCount, hashes);
+    let pieces: Piece[] = [];
+    let pending = 0;
+    for (let key = 0; key < keys.rowCount; key++) {
+      const found = this.#stable(() => this.#lookupOne(index, keys, key, hashes[key]!, epoch));
+      for (const piece of found) {
+        pieces.push(piece);
+        pending += 1;
+        if (pending < BATCH_ROWS_MAX) continue;
+        yield this.#copyPieces(pieces, columns, target);
+        pieces = [];
+        pending = 0;
+      }
+    }
+    if (pending > 0) yield this.#copyPieces(pieces, columns, target);
+  }
+
+  /**
+   * What changed in (fromEpoch, toEpoch]: rows that went with negative weights, rows that came with positive ones. The sum
+   * over all batches is the net change; one row may appear on both sides where it changed and changed back.
+   */
+  *changes(
+    fromEpoch: number,
+    toEpoch: number,
+    columns: readonly number[],
+    target: ReadTarget,
+  ): Generator<DeltaBatch> {
+    const rows = new Uint32Array(BATCH_ROWS_MAX);
+    const segments = this.#segments();
+    for (const sign of [-1, 1] as const) {
+      const choose = sign < 0 ? rowsGone : rowsCome;
+      for (const segment of segments) {
+        if (sign < 0 ? segment.maxRetract <= fromEpoch : segment.maxInsert <= fromEpoch) continue;
+        const end = segment.publishedRows;
+        for (let from = 0; from < end; from += BATCH_ROWS_MAX) {
+          const to = Math.min(end, from + BATCH_ROWS_MAX);
+          const count = choose(segment, fromEpoch, toEpoch, from, to, rows);
+          if (count === 0) continue;
+          segment.refreshColumns();
+          const piece: Piece = { segment, rows, count };
+          yield copyRows(this.#memory, [piece], columns, target, weightsOf(piece, sign));
+        }
+      }
+    }
+  }
+
+  #copyPieces(
+    pieces: readonly Piece[],
+    columns: readonly number[],
+    target: ReadTarget,
+  ): DeltaBatch {
+    const hasWeights = this.#shape.hasWeights;
+    const weights = hasWeights ? pieces.map((piece) => piece.segment.weight(piece.rows[0]!)) : null;
+    const plain = weights === null || weights.every((weight) => weight === 1);
+    return copyRows(this.#memory, pieces, columns, target, plain ? null : Int32Array.from(weights));
+  }
+
+  #lookupOne(index: number, keys: DeltaBatch, key: number, hash: number, epoch: number): Piece[] {
+    const picked = must(layout.indexColumns(this.#schema, index), 'a relation without that index');
+    const segments = new Map<number, Segment>();
+    const segmentOf = (id: number): Segment => {
+      const known = segments.get(slotOf(id));
+      if (known !== undefined) return known;
+      const segment = new Segment(this.#memory, this.#segmentAddress(slotOf(id)), this.#shape);
+      segments.set(slotOf(id), segment);
+      return segment;
+    };
+    const table = Atomics.load(
+      this.#memory.u32,
+      (this.#header >>> 2) + layout.HEADER_INDEXES + index,
+    );
+    let id = findChain(this.#memory, table, hash, (candidate) => {
+      const found = layout.pickColumns(segmentOf(candidate).columns, picked);
+      return equalRows(keys.memory, keys.columns, key, this.#memory, found, offsetOf(candidate));
+    });
+    const pieces: Piece[] = [];
+    while (id !== 0) {
+      const segment = segmentOf(id);
+      const row = offsetOf(id);
+      if (row < segment.publishedRows && segment.isVisible(row, epoch)) {
+        pieces.push({ segment, rows: Uint32Array.of(row), count: 1 });
+        if (index === 0) break;
+      }
+      id = segment.older(index, row);
+    }
+    return pieces;
+  }
+
+  /** The segments that a scan reads, as of now. */
+  #segments(): readonly Segment[] {
+    return this.#stable(() => {
+      const slots = layout.scanSlots(this.#memory, this.#header);
+      return Array.from(
+        slots,
+        (slot) => new Segment(this.#memory, this.#segmentAddress(slot), this.#shape),
+      );
+    });
+  }
+
+  #segmentAddress(slot: number): number {
+    const table = Atomics.load(this.#memory.u32, (this.#header >>> 2) + layout.HEADER_SLOT_TABLE);
+    return Atomics.load(this.#memory.u32, (table >>> 2) + slot);
+  }
+
+  /** Runs `follow` until the memory did not grow meanwhile: then every address that it met lies in our views. */
+  #stable<T>(follow: () => T): T {
+    const memory = this.#memory;
+    for (;;) {
+      if (memory.u8.byteLength !== memory.wasm.buffer.byteLength) memory.refresh();
+      const size = memory.u8.byteLength;
+      try {
+        const result = follow();
+        if (memory.wasm.buffer.byteLength === size) return result;
+      } catch (error) {
+        if (memory.wasm.buffer.byteLength === size) throw error;
+      }
+    }
+  }
+}
+
+function visibleRows(
+  segment: Segment,
+  epoch: number,
+  from: number,
+  to: number,
+  out: Uint32Array,
+): number {
+  const stamp = epoch - segment.base;
+  if (stamp < 0) return 0;
+  const words = segment.memory.u32;
+  const inserted = segment.inserted >>> 2;
+  const retracted = segment.retracted >>> 2;
+  let count = 0;
+  for (let row = from; row < to; row++) {
+    if (words[inserted + row]! <= stamp && words[retracted + row]! > stamp) out[count++] = row;
+  }
+  return count;
+}
+
+function rowsGone(
+  segment: Segment,
+  fromEpoch: number,
+  toEpoch: number,
+  from: number,
+  to: number,
+  out: Uint32Array,
+): number {
+  let count = 0;
+  for (let row = from; row < to; row++) {
+    if (!segment.isVisible(row, fromEpoch)) continue;
+    if (segment.retractedAt(row) <= toEpoch) out[count++] = row;
+  }
+  return count;
+}
+
+function rowsCome(
+  segment: Segment,
+  fromEpoch: number,
+  toEpoch: number,
+  from: number,
+  to: number,
+  out: Uint32Array,
+): number {
+  let count = 0;
+  for (let row = from; row < to; row++) {
+    if (segment.insertedAt(row) <= fromEpoch) continue;
+    if (segment.isVisible(row, toEpoch)) out[count++] = row;
+  }
+  return count;
+}
+
+/** Weights of a piece's rows; null: every one is +1. */
+function weightsOf(piece: Piece, sign: 1 | -1): Int32Array | null {
+  if (piece.segment.weights === 0 && sign > 0) return null;
+  const weights = new Int32Array(piece.count);
+  for (let i = 0; i < piece.count; i++) weights[i] = sign * piece.segment.weight(piece.rows[i]!);
+  return sign > 0 && weights.every((weight: number) => weight === 1) ? null : weights;
+}

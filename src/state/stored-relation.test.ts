@@ -1,0 +1,234 @@
+/** StoredRelation against a model: random deltas, every kept snapshot equal at every epoch, through compaction and reopening. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Random } from '../base/random.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { Memory } from '../memory/memory.ts';
+import { Scratch } from '../memory/scratch.ts';
+import { type DataType, INT4, INT8, TEXT } from '../types/data-type.ts';
+import { buildBatch, readRow, type Value } from './batch-fixture.ts';
+import { EpochControl, type EpochPin } from './epoch-control.ts';
+import { RelationReader } from './relation-reader.ts';
+import type { RelationSchema } from './relation-schema.ts';
+import { StoredRelation } from './stored-relation.ts';
+
+const TYPES: readonly DataType[] = [INT8, TEXT, INT4];
+const KEYED: RelationSchema = {
+  storages: ['i64', 'view', 'i32'],
+  key: [0],
+  isAppendOnly: false,
+  indexes: [{ name: 'by_number', columns: [2], isUnique: false }],
+};
+const BAG: RelationSchema = { ...KEYED, key: null, indexes: [] };
+
+class Bench {
+  readonly memory = Memory.create();
+  readonly target = Memory.create();
+  readonly scratch = new Scratch(this.target);
+  readonly out = { memory: this.target, scratch: this.scratch };
+  readonly control = new EpochControl();
+  readonly schema: RelationSchema;
+  relation: StoredRelation;
+  reader: RelationReader;
+  epoch = 0;
+
+  constructor(schema: RelationSchema) {
+    this.schema = schema;
+    this.relation = StoredRelation.open(this.memory, this.memory.rootCell(0), schema, this.control);
+    this.reader = new RelationReader(this.memory.wasm, this.relation.headerAddress, schema);
+  }
+
+  reopen(): void {
+    this.relation = StoredRelation.open(
+      this.memory,
+      this.memory.rootCell(0),
+      this.schema,
+      this.control,
+    );
+  }
+
+  batch(rows: readonly (readonly Value[])[], weights?: readonly number[]): DeltaBatch {
+    return buildBatch(TYPES, rows, this.scratch, weights);
+  }
+
+  commit(...batches: DeltaBatch[]): number {
+    this.epoch += 1;
+    this.relation.begin(this.epoch);
+    for (const batch of batches) this.relation.apply(batch);
+    this.relation.publish(this.epoch);
+    this.control.publish(this.epoch);
+    this.relation.compact();
+    return this.epoch;
+  }
+
+  contents(batches: Iterable<DeltaBatch>): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const batch of batches) {
+      for (let row = 0; row < batch.rowCount; row++) {
+        const text = readRow(batch, row).map(String).join('|');
+        const weight = batch.weights === 0 ? 1 : batch.memory.i32[(batch.weights >>> 2) + row]!;
+        const count = (counts.get(text) ?? 0) + weight;
+        if (count === 0) counts.delete(text);
+        else counts.set(text, count);
+      }
+    }
+    return counts;
+  }
+
+  scan(epoch: number): Map<string, number> {
+    this.scratch.reset();
+    return this.contents(this.reader.scan(epoch, [0, 1, 2], this.out));
+  }
+}
+
+function sorted(counts: Map<string, number>): [string, number][] {
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function rowOf(random: Random, key: number): Value[] {
+  const length = random.below(3) === 0 ? 40 : random.below(12);
+  const text = random.below(7) === 0 ? null : `${key}-`.padEnd(length, 'é');
+  return [BigInt(key), text, random.below(5) === 0 ? null : random.below(10)];
+}
+
+interface Snapshot {
+  readonly pin: EpochPin;
+  readonly expected: Map<string, number>;
+}
+
+for (const [name, schema] of [['keyed', KEYED], ['bag', BAG]] as const) {
+  test(`${name}: every pinned snapshot stays as it was`, () => {
+    const random = new Random(7);
+    const bench = new Bench(schema);
+    const model = new Map<string, { row: Value[]; count: number }>();
+    const pins: Snapshot[] = [];
+    for (let round = 0; round < 300; round++) {
+      bench.scratch.reset();
+      const rows: Value[][] = [];
+      const weights: number[] = [];
+      for (let i = random.below(40); i > 0; i--) {
+        const key = random.below(schema === KEYED ? 400 : 60);
+        const row = schema === KEYED ? rowOf(random, key) : [BigInt(key), `${key % 3}`.repeat(key), 1];
+        const id = schema === KEYED ? `${key}` : row.map(String).join('|');
+        const held = model.get(id);
+        if (held !== undefined && (schema === KEYED || random.below(2) === 0)) {
+          rows.push(held.row);
+          weights.push(-1);
+          held.count -= 1;
+          if (held.count === 0) model.delete(id);
+          if (random.below(3) === 0) continue;
+        }
+        const now = model.get(id) ?? { row, count: 0 };
+        now.count += 1;
+        model.set(id, now);
+        rows.push(now.row);
+        weights.push(1);
+      }
+      const order = rows.map((_, i) => i).sort(() => random.below(3) - 1);
+      const batch = bench.batch(order.map((i) => rows[i]!), order.map((i) => weights[i]!));
+      const epoch = bench.commit(batch);
+      const expected = new Map(
+        [...model.values()].map(({ row, count }) => [row.map(String).join('|'), count]),
+      );
+      const count = [...expected.values()].reduce((sum, n) => sum + n, 0);
+      assert.equal(bench.relation.rowCount, count);
+      assert.equal(bench.reader.rowCount(epoch), count);
+      assert.deepEqual(sorted(bench.scan(epoch)), sorted(expected));
+      pins.push({ pin: bench.control.pin(), expected });
+      if (pins.length > 20) pins.splice(random.below(pins.length), 1)[0]!.pin.release();
+      const old = pins[random.below(pins.length)]!;
+      assert.deepEqual(sorted(bench.scan(old.pin.epoch)), sorted(old.expected));
+      const sum = new Map(old.expected);
+      const changes = bench.reader.changes(old.pin.epoch, epoch, [0, 1, 2], bench.out);
+      for (const [text, weight] of bench.contents(changes)) {
+        const total = (sum.get(text) ?? 0) + weight;
+        if (total === 0) sum.delete(text);
+        else sum.set(text, total);
+      }
+      assert.deepEqual(sorted(sum), sorted(expected));
+      if (schema === KEYED) checkLookups(bench, old, random);
+      if (round % 50 === 49) bench.reopen();
+    }
+    for (const { pin } of pins) pin.release();
+  });
+}
+
+function checkLookups(bench: Bench, old: Snapshot, random: Random): void {
+  const key = random.below(400);
+  const keys = buildBatch([INT8], [[BigInt(key)]], bench.scratch);
+  const found = bench.contents(bench.reader.lookup(0, keys, old.pin.epoch, [0, 1, 2], bench.out));
+  const expected = [...old.expected].filter(([text]) => text.startsWith(`${key}|`));
+  assert.deepEqual([...found], expected);
+  const number = random.below(10);
+  const numbers = buildBatch([INT4], [[number]], bench.scratch);
+  const rows = bench.contents(bench.reader.lookup(1, numbers, old.pin.epoch, [0, 1, 2], bench.out));
+  const wanted = [...old.expected].filter(([text]) => text.endsWith(`|${number}`));
+  assert.deepEqual(sorted(rows), sorted(new Map(wanted)));
+}
+
+test('a hot key costs a bounded amount of memory', () => {
+  const bench = new Bench(KEYED);
+  let row: Value[] = [1n, 'a text that is longer than twelve', 0];
+  bench.commit(bench.batch([row]));
+  let after = 0;
+  for (let i = 1; i <= 2000; i++) {
+    bench.scratch.reset();
+    const next: Value[] = [1n, `a text that is longer than twelve ${i}`, i];
+    bench.commit(bench.batch([row, next], [-1, 1]));
+    row = next;
+    if (i === 1000) after = bench.memory.allocatedBytes;
+  }
+  assert.ok(bench.memory.allocatedBytes <= after * 1.5, `${bench.memory.allocatedBytes} of ${after}`);
+});
+
+test('what is not there cannot be retracted, and a key cannot be there twice', () => {
+  const bench = new Bench(KEYED);
+  bench.relation.begin(1);
+  bench.relation.retract(bench.batch([[1n, 'a', 1]]));
+  assert.throws(() => bench.relation.publish(1), /a row that is not there/);
+  const other = new Bench(KEYED);
+  other.relation.begin(1);
+  other.relation.insert(other.batch([[1n, 'a', 1], [1n, 'b', 1]]));
+  assert.throws(() => other.relation.publish(1), /same key/);
+});
+
+test('a retraction may come before its insert inside an epoch', () => {
+  const bench = new Bench(KEYED);
+  bench.commit(bench.batch([[1n, 'a', 1]], [-1]), bench.batch([[1n, 'a', 1], [1n, 'b', 2]]));
+  assert.deepEqual(sorted(bench.scan(1)), [['1|b|2', 1]]);
+});
+
+test('TRUNCATE, indexes made later, and destroy gives all memory back', () => {
+  const bench = new Bench({ ...KEYED, indexes: [] });
+  const rows = Array.from({ length: 1000 }, (_, i): Value[] => [BigInt(i), 'x'.repeat(20), i % 7]);
+  bench.commit(bench.batch(rows));
+  bench.relation.addIndex({ name: 'later', columns: [2], isUnique: false });
+  const reader = new RelationReader(bench.memory.wasm, bench.relation.headerAddress, bench.relation.schema);
+  const keys = buildBatch([INT4], [[3]], bench.scratch);
+  let count = 0;
+  for (const batch of reader.lookup(1, keys, 1, [0], bench.out)) count += batch.rowCount;
+  assert.equal(count, 143);
+  bench.epoch = 2;
+  bench.relation.begin(2);
+  bench.relation.clear();
+  bench.relation.publish(2);
+  bench.control.publish(2);
+  assert.equal(bench.relation.rowCount, 0);
+  assert.equal(bench.scan(2).size, 0);
+  assert.equal(bench.scan(1).size, 1000);
+  bench.relation.destroy();
+  assert.equal(bench.memory.allocatedBytes, 0);
+});
+
+test('a snapshot that was cancelled says so, one that is gone cannot be pinned', () => {
+  const bench = new Bench(BAG);
+  bench.commit(bench.batch([[1n, 'a', 1]]));
+  const pin = bench.control.pin();
+  bench.commit(bench.batch([[2n, 'b', 1]]));
+  bench.control.cancelBefore(2);
+  assert.throws(() => pin.check(), { sqlstate: '72000' });
+  bench.relation.compact();
+  assert.throws(() => bench.control.pin(1), { sqlstate: '22023' });
+  pin.release();
+});

@@ -86,7 +86,7 @@ export async function startServer(
     host: config.host,
     port: config.port,
     sessions,
-    authentication: createAuthentication(config.password, random),
+    authentication: createAuthentication(config.password),
     tls: config.tls,
     log,
     metrics,

@@ -8,7 +8,7 @@
 import type { Memory } from '../memory/memory.ts';
 import { type ByteAllocator, writeView } from '../memory/views.ts';
 import type { DataType, Value } from '../types/data-type.ts';
-import { encodeBytes, parseValue } from '../types/value.ts';
+import { DEFAULT_SETTINGS, encodeBytes, parseValue } from '../types/value.ts';
 import { type Column, storageWidth } from './delta-batch.ts';
 
 const ROWS_MIN = 16;
@@ -73,7 +73,7 @@ export class ColumnBuilder {
   appendText(bytes: Uint8Array): void {
     // TextDecoder refuses shared memory: such bytes are copied first.
     const own = bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
-    this.appendValue(parseValue(this.type, decoder.decode(own)));
+    this.appendValue(parseValue(this.type, decoder.decode(own), DEFAULT_SETTINGS));
   }
 
   appendBool(value: boolean): void {

@@ -5,17 +5,45 @@
 
 import type { Scratch } from '../memory/scratch.ts';
 import {
-  BOOL, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, INTERVAL, JSONB, NUMERIC, TEXT, TIMESTAMP, TIMESTAMPTZ, UUID,
-  type DataType, type Value,
+  BOOL,
+  DATE,
+  type DataType,
+  FLOAT4,
+  FLOAT8,
+  INT2,
+  INT4,
+  INT8,
+  INTERVAL,
+  JSONB,
+  NUMERIC,
+  TEXT,
+  TIMESTAMP,
+  TIMESTAMPTZ,
+  UUID,
+  type Value,
 } from '../types/data-type.ts';
-import { formatValue, parseValue } from '../types/value.ts';
+import { DEFAULT_SETTINGS, formatValue, parseValue } from '../types/value.ts';
 import { buildBatch, readRow } from './build-batch.ts';
 import { weightOf } from './concat.ts';
 import type { DeltaBatch } from './delta-batch.ts';
 
 const NAMES: ReadonlyMap<string, DataType> = new Map(
-  [BOOL, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, INTERVAL, JSONB, NUMERIC, TEXT, TIMESTAMP, TIMESTAMPTZ, UUID]
-    .map((type) => [type.id as string, type]),
+  [
+    BOOL,
+    DATE,
+    FLOAT4,
+    FLOAT8,
+    INT2,
+    INT4,
+    INT8,
+    INTERVAL,
+    JSONB,
+    NUMERIC,
+    TEXT,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+  ].map((type) => [type.id as string, type]),
 );
 
 /** Types of a header line: `int8 text`. */
@@ -52,11 +80,7 @@ export function fromPicture(
 }
 
 /** The picture of a batch, rows as they come (`sorted`: in text order, for unordered comparison). */
-export function toPicture(
-  batch: DeltaBatch,
-  types: readonly DataType[],
-  sorted = false,
-): string {
+export function toPicture(batch: DeltaBatch, types: readonly DataType[], sorted = false): string {
   const lines: string[] = [];
   for (let row = 0; row < batch.rowCount; row += 1) {
     const weight = weightOf(batch, row);
@@ -78,11 +102,12 @@ export function pictureLines(text: string): string[] {
 
 function parseField(field: string, type: DataType): Value {
   if (field === '.') return null;
-  return parseValue(type, field.startsWith('"') ? (JSON.parse(field) as string) : field);
+  const text = field.startsWith('"') ? (JSON.parse(field) as string) : field;
+  return parseValue(type, text, DEFAULT_SETTINGS);
 }
 
 function formatField(value: Value, type: DataType): string {
   if (value === null) return '.';
-  const text = formatValue(type, value);
+  const text = formatValue(type, value, DEFAULT_SETTINGS);
   return text === '' || text === '.' || /[\s"]/.test(text) ? JSON.stringify(text) : text;
 }

@@ -71,7 +71,9 @@ export function select(
   scratch: Scratch,
 ): DeltaBatch {
   const { memory } = batch;
-  const columns = batch.columns.map((column) => selectColumn(memory, column, selection, n, scratch));
+  const columns = batch.columns.map((column) =>
+    selectColumn(memory, column, selection, n, scratch),
+  );
   const weights =
     batch.weights === 0
       ? 0
@@ -96,7 +98,12 @@ export function identitySelection(n: number, scratch: Scratch): number {
 }
 
 /** Rows `from`..`from + n` of a batch. */
-export function selectRange(batch: DeltaBatch, from: number, n: number, scratch: Scratch): DeltaBatch {
+export function selectRange(
+  batch: DeltaBatch,
+  from: number,
+  n: number,
+  scratch: Scratch,
+): DeltaBatch {
   if (from === 0 && n === batch.rowCount) return batch;
   const selection = scratch.alloc(Math.max(16, 4 * n));
   const u32 = scratch.memory.u32;

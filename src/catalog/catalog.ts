@@ -46,7 +46,11 @@ const BUILT_IN_SCHEMAS: readonly SchemaObject[] = [
   systemSchema(MILLRACE_SCHEMA_ID, 'millrace', 'system relations of Millrace'),
 ];
 
-const PUBLIC_SCHEMA: SchemaObject = systemSchema(PUBLIC_SCHEMA_ID, 'public', 'standard public schema');
+const PUBLIC_SCHEMA: SchemaObject = systemSchema(
+  PUBLIC_SCHEMA_ID,
+  'public',
+  'standard public schema',
+);
 
 export interface RelationName {
   readonly schema: string | null;

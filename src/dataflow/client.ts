@@ -3,13 +3,7 @@
  */
 
 import { must } from '../base/assert.ts';
-import {
-  entry,
-  fromPortError,
-  ReplyTable,
-  spawnThread,
-  type Thread,
-} from '../base/threads.ts';
+import { entry, fromPortError, ReplyTable, spawnThread, type Thread } from '../base/threads.ts';
 import { EpochControl } from '../state/epoch-control.ts';
 import type {
   CommitRequest,
@@ -48,12 +42,18 @@ export interface EngineEvents {
 }
 
 /** Starts the worker; resolves when recovery is done and reads may open. A refused start rejects with its one-line reason. */
-export async function startEngine(options: EngineOptions, events: EngineEvents): Promise<EnginePort> {
+export async function startEngine(
+  options: EngineOptions,
+  events: EngineEvents,
+): Promise<EnginePort> {
   const control = new EpochControl();
-  const thread = spawnThread<ToWorker, FromWorker, WorkerData>(entry(import.meta.url, './worker.ts'), {
-    name: 'dataflow',
-    data: { options, control: control.shared },
-  });
+  const thread = spawnThread<ToWorker, FromWorker, WorkerData>(
+    entry(import.meta.url, './worker.ts'),
+    {
+      name: 'dataflow',
+      data: { options, control: control.shared },
+    },
+  );
   const engine = new WorkerEngine(thread, control, events);
   await engine.started;
   return engine;

@@ -3,8 +3,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { SystemEnvironment } from '../expr/system-environment.ts';
+import type { PlanNode } from '../plan/plan-node.ts';
 import type { ValueSettings } from '../types/value.ts';
-import type { OperatorContext } from './operator.ts';
+import type { OperatorContext, ProblemSink } from './operator.ts';
 
 /** What every operator of a graph shares, and its own output. */
 export interface GraphContext extends OperatorContext {
@@ -21,6 +22,8 @@ export interface GraphContext extends OperatorContext {
   readonly clock?: Clock;
   /** The instant of now(): the statement's, or the epoch's that runs. */
   nowUs(): bigint;
+  /** The sink of one node's problems, where they are written down with their columns; absent: `problems`. */
+  problemsOf?(node: PlanNode): ProblemSink;
   /** Rows of a batch that an operator puts out at most (1 and 7 in tests). */
   readonly batchRowsMax: number;
 }

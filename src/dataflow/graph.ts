@@ -197,7 +197,8 @@ class GraphBuilder {
       this.scans.push(scan);
       return scan;
     }
-    const operator = makeOperator(node, { ...this.#context, output });
+    const problems = this.#context.problemsOf?.(node) ?? this.#context.problems;
+    const operator = makeOperator(node, { ...this.#context, output, problems });
     const input = { rows: 0 };
     const inputs: { readonly watermarks: readonly bigint[] }[] = [];
     this.steps.push({ operator, inputs, input, output });

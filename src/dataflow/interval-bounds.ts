@@ -37,7 +37,10 @@ export class IntervalBounds {
     this.#gridUs = this.#widthUs / 32n + 1n;
     const indexOf = (input: JoinNode['left'], column: number): number =>
       input.properties?.watermarks.findIndex((w) => w.column === column) ?? -1;
-    this.#indexes = [indexOf(node.left, interval.leftTime), indexOf(node.right, interval.rightTime)];
+    this.#indexes = [
+      indexOf(node.left, interval.leftTime),
+      indexOf(node.right, interval.rightTime),
+    ];
     this.#rowShifts = [
       rowWatermarkShift(node.left, this.#indexes[0]),
       rowWatermarkShift(node.right, this.#indexes[1]),
@@ -69,7 +72,8 @@ export class IntervalBounds {
     let late: number[] | null = null;
     for (let row = 0; row < batch.rowCount; row++) {
       let watermark = this.#current[port];
-      if (hasOwn) watermark = shiftWatermark(memory.i64[(batch.rowWatermarks >>> 3) + row]!, rowShift);
+      if (hasOwn)
+        watermark = shiftWatermark(memory.i64[(batch.rowWatermarks >>> 3) + row]!, rowShift);
       if (watermark === WATERMARK_NONE || !isValid(memory, column, row)) continue;
       const time = memory.i64[(column.values >>> 3) + row]!;
       if (shiftWatermark(time, this.#widthUs) >= watermark) continue;

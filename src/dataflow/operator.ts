@@ -61,7 +61,11 @@ export interface ProblemSink {
   onLate(batch: DeltaBatch, rows: Uint32Array): void;
   onNullTime(batch: DeltaBatch, rows: Uint32Array): void;
   /** The row is withheld where the error arises; its weight says whether the error comes or goes. */
-  onError(batch: DeltaBatch, row: number, error: { readonly sqlstate: string; readonly message: string }): void;
+  onError(
+    batch: DeltaBatch,
+    row: number,
+    error: { readonly sqlstate: string; readonly message: string },
+  ): void;
   /** Counted as used in `count` rows (absolute weight) by a windowing operator. */
   onUsed(count: number, lateAssignments: number): void;
 }

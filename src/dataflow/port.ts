@@ -29,7 +29,17 @@ export const VIEW_ERRORS_ID = 12_002;
  * `kind`: rejected | late | null_time. `view_id` is NULL for rejected records.
  */
 export const DEAD_LETTER_COLUMNS = [
-  'id', 'at', 'kind', 'source_id', 'view_id', 'split', 'position', 'row', 'reason', 'op', 'sqlstate',
+  'id',
+  'at',
+  'kind',
+  'source_id',
+  'view_id',
+  'split',
+  'position',
+  'row',
+  'reason',
+  'op',
+  'sqlstate',
 ] as const;
 
 /** Columns of the stored relation VIEW_ERRORS_ID (rule 11: weighted state); index 1 is by view_id. */
@@ -53,7 +63,12 @@ export type DdlAction =
   | CreateSourceAction
   | CreateViewAction
   | CreateSinkAction
-  | { readonly kind: 'create_index'; readonly relationId: number; readonly id: number; readonly index: IndexSchema }
+  | {
+      readonly kind: 'create_index';
+      readonly relationId: number;
+      readonly id: number;
+      readonly index: IndexSchema;
+    }
   | { readonly kind: 'drop_index'; readonly relationId: number; readonly id: number }
   /** A table, source, view or sink; whatever hangs on it was dropped before, in the same list. */
   | { readonly kind: 'drop'; readonly id: number }
@@ -185,7 +200,10 @@ export type FromWorker =
 /** What recovery found. */
 export interface EngineReady {
   readonly epoch: number;
-  readonly catalog: { readonly objects: readonly { readonly id: number }[]; readonly nextId: number };
+  readonly catalog: {
+    readonly objects: readonly { readonly id: number }[];
+    readonly nextId: number;
+  };
   readonly relations: readonly RelationHandle[];
 }
 

@@ -9,9 +9,9 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { RowTable } from '../kernels/row-table.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
-import { RowTable } from '../kernels/row-table.ts';
 import { WATERMARK_END } from './operator.ts';
 import type { RowList } from './rows.ts';
 

@@ -53,7 +53,14 @@ function copyValues(memory: Memory, column: Column, to: number, sel: number, n: 
   }
 }
 
-function gatherU8(u8: Uint8Array, u32: Uint32Array, from: number, to: number, sel: number, n: number): void {
+function gatherU8(
+  u8: Uint8Array,
+  u32: Uint32Array,
+  from: number,
+  to: number,
+  sel: number,
+  n: number,
+): void {
   for (let i = 0; i < n; i++) u8[to + i] = u8[from + u32[sel + i]!]!;
 }
 
@@ -62,7 +69,14 @@ function gatherU32(u32: Uint32Array, from: number, to: number, sel: number, n: n
 }
 
 /** Moves eight bytes as two words: a NaN's payload must not change on its way through a double. */
-function gatherF64(_f64: Float64Array, u32: Uint32Array, from: number, to: number, sel: number, n: number): void {
+function gatherF64(
+  _f64: Float64Array,
+  u32: Uint32Array,
+  from: number,
+  to: number,
+  sel: number,
+  n: number,
+): void {
   const source = from << 1;
   let at = to << 1;
   for (let i = 0; i < n; i++, at += 2) {
@@ -72,7 +86,14 @@ function gatherF64(_f64: Float64Array, u32: Uint32Array, from: number, to: numbe
   }
 }
 
-function gatherView(_f64: Float64Array, u32: Uint32Array, from: number, to: number, sel: number, n: number): void {
+function gatherView(
+  _f64: Float64Array,
+  u32: Uint32Array,
+  from: number,
+  to: number,
+  sel: number,
+  n: number,
+): void {
   const source = from << 1;
   let at = to << 1;
   for (let i = 0; i < n; i++, at += 4) {
@@ -94,7 +115,12 @@ function copyValidity(memory: Memory, from: number, to: number, sel: number, n: 
 }
 
 /** Rows of a batch with their weights and row watermarks. */
-export function gatherBatch(batch: DeltaBatch, scratch: Scratch, sel: number, n: number): DeltaBatch {
+export function gatherBatch(
+  batch: DeltaBatch,
+  scratch: Scratch,
+  sel: number,
+  n: number,
+): DeltaBatch {
   const { memory } = batch;
   const columns = batch.columns.map((column) => gatherColumn(memory, scratch, column, sel, n));
   return {
@@ -107,14 +133,26 @@ export function gatherBatch(batch: DeltaBatch, scratch: Scratch, sel: number, n:
 }
 
 /** i32 weights of the chosen rows; 0 stays 0 (all +1). */
-export function gatherWords(memory: Memory, scratch: Scratch, from: number, sel: number, n: number): number {
+export function gatherWords(
+  memory: Memory,
+  scratch: Scratch,
+  from: number,
+  sel: number,
+  n: number,
+): number {
   if (from === 0) return 0;
   const to = scratch.alloc(Math.max(16, n * 4));
   gatherU32(memory.u32, from >>> 2, to >>> 2, sel >>> 2, n);
   return to;
 }
 
-export function gatherLongs(memory: Memory, scratch: Scratch, from: number, sel: number, n: number): number {
+export function gatherLongs(
+  memory: Memory,
+  scratch: Scratch,
+  from: number,
+  sel: number,
+  n: number,
+): number {
   if (from === 0) return 0;
   const to = scratch.alloc(Math.max(16, n * 8));
   gatherF64(memory.f64, memory.u32, from >>> 3, to >>> 3, sel >>> 2, n);
@@ -132,7 +170,12 @@ export function nullColumn(memory: Memory, scratch: Scratch, storage: Storage, n
 }
 
 /** Weights -w (an absent weights array is all +1). */
-export function negatedWeights(memory: Memory, scratch: Scratch, weights: number, n: number): number {
+export function negatedWeights(
+  memory: Memory,
+  scratch: Scratch,
+  weights: number,
+  n: number,
+): number {
   const to = scratch.alloc(Math.max(16, n * 4));
   const out = to >>> 2;
   const { i32 } = memory;
@@ -142,7 +185,12 @@ export function negatedWeights(memory: Memory, scratch: Scratch, weights: number
 }
 
 /** `n` times the same weight; 0 (the absent array) for +1. */
-export function constantWeights(memory: Memory, scratch: Scratch, weight: number, n: number): number {
+export function constantWeights(
+  memory: Memory,
+  scratch: Scratch,
+  weight: number,
+  n: number,
+): number {
   if (weight === 1) return 0;
   const to = scratch.alloc(Math.max(16, n * 4));
   memory.i32.fill(weight, to >>> 2, (to >>> 2) + n);

@@ -11,6 +11,7 @@ import './functions/encoding.ts';
 import './functions/format.ts';
 import './functions/json.ts';
 import './functions/math.ts';
+import './functions/numeric-math.ts';
 import './functions/patterns.ts';
 import './functions/system.ts';
 import './functions/text.ts';

@@ -3,7 +3,7 @@
 import { SqlError } from '../base/sql-error.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { arrayOf, TEXT, withTypmod } from '../types/data-type.ts';
-import type { ValueSettings } from '../types/value.ts';
+import type { ValueSettings } from '../types/settings.ts';
 import { coerceTypmod, DEFAULT_SETTINGS, formatValue, parseValue, typeName } from '../types/value.ts';
 import type { BoundExpr, BoundLiteral } from './bound-expr.ts';
 import { type CastContext, canCast, findCast } from './casts.ts';

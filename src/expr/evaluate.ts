@@ -14,7 +14,7 @@ import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { DataType } from '../types/data-type.ts';
-import type { ValueSettings } from '../types/value.ts';
+import type { ValueSettings } from '../types/settings.ts';
 import type { BoundCall, BoundExpr } from './bound-expr.ts';
 import './builtins.ts';
 import { literalValue } from './coerce.ts';

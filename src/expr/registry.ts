@@ -13,7 +13,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Column } from '../batch/delta-batch.ts';
 import type { DataType, Value } from '../types/data-type.ts';
-import type { ValueSettings } from '../types/value.ts';
+import type { ValueSettings } from '../types/settings.ts';
 import type { EvalContext } from './evaluate.ts';
 import type { Args, Js } from './signature.ts';
 import type { SystemEnvironment } from './system-environment.ts';
@@ -71,8 +71,10 @@ export interface FunctionDefinition {
   /** Absent for aggregates and window functions (defined in aggregates/ and dataflow) and table functions. */
   readonly value?: ValueBody;
   readonly vector?: VectorBody;
-  /** For pg_proc and \df; false: an internal helper that names do not find. */
+  /** For pg_proc and \df; false: an internal helper of the planner's. */
   readonly isVisible: boolean;
+  /** Asks the SystemEnvironment: runs only where the session is. */
+  readonly needsSession: boolean;
 }
 
 export interface FunctionOptions {
@@ -83,6 +85,7 @@ export interface FunctionOptions {
   readonly canFail?: boolean;
   readonly variadic?: TypePattern;
   readonly isVisible?: boolean;
+  readonly needsSession?: boolean;
 }
 
 const byId = new Map<string, FunctionDefinition>();
@@ -115,6 +118,7 @@ function makeDefinition(
     isStrict: options.isStrict ?? true,
     canFail: options.canFail ?? true,
     isVisible: options.isVisible ?? true,
+    needsSession: options.needsSession ?? false,
   };
   return options.variadic === undefined ? base : { ...base, variadic: options.variadic };
 }
@@ -150,8 +154,9 @@ export function defineOperator<const Id extends string, const R extends string>(
   add(valueDefinition(id, 'operator', resultType, spread(body), options));
 }
 
-function spread(body: (...args: never[]) => Value): ValueBody {
-  const call = body as unknown as (...args: unknown[]) => Value;
+/** The types of `body` follow from the id; here they are only passed through. */
+function spread(body: unknown): ValueBody {
+  const call = body as (...args: unknown[]) => Value;
   return (args, context) => call(...args, context);
 }
 

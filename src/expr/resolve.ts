@@ -8,6 +8,7 @@ import type { DataType } from '../types/data-type.ts';
 import { arrayOf, BOOL, TEXT, UNKNOWN } from '../types/data-type.ts';
 import { typeName } from '../types/value.ts';
 import { canCast, castContext } from './casts.ts';
+import './builtins.ts';
 import type { FunctionDefinition } from './registry.ts';
 import { functionsNamed, mustFunction } from './registry.ts';
 import { argsAccept, type BoundSignature, bindSignature, isPolymorphic } from './polymorphic.ts';

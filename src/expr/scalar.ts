@@ -9,7 +9,7 @@ import type { Random } from '../base/random.ts';
 import { notSupported, SqlError } from '../base/sql-error.ts';
 import { ArrayValue } from '../types/array.ts';
 import type { Value } from '../types/data-type.ts';
-import type { ValueSettings } from '../types/value.ts';
+import type { ValueSettings } from '../types/settings.ts';
 import type { BoundCall, BoundExpr, BoundLogic } from './bound-expr.ts';
 import './builtins.ts';
 import { literalValue } from './coerce.ts';

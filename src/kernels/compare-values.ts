@@ -58,7 +58,11 @@ function viewComparator(memory: Memory, type: DataType): AddressComparator {
 }
 
 function compareDecoded(memory: Memory, type: DataType, a: number, b: number): number {
-  return compareValues(type, decodeBytes(type, viewBytes(memory, a)), decodeBytes(type, viewBytes(memory, b)));
+  return compareValues(
+    type,
+    decodeBytes(type, viewBytes(memory, a)),
+    decodeBytes(type, viewBytes(memory, b)),
+  );
 }
 
 /** Both of 12 bytes, with one scale, finite: compares the unscaled int64. Their layout: see decimal.ts. */

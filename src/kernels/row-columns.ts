@@ -70,8 +70,7 @@ function storeViews(
     const row = memory.u32[(rows >>> 2) + i]! * 8;
     const to = (row + offset) >>> 2;
     const validity = column.validity;
-    const isValid =
-      validity === 0 || ((memory.u8[validity + (i >>> 3)]! >>> (i & 7)) & 1) === 1;
+    const isValid = validity === 0 || ((memory.u8[validity + (i >>> 3)]! >>> (i & 7)) & 1) === 1;
     const from = (column.values >>> 2) + 4 * i;
     const length = isValid ? memory.u32[from]! : 0;
     const wasValid = (memory.u8[row + byte]! & bit) !== 0;

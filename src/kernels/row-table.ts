@@ -6,15 +6,10 @@
  * Cost: upsert, probe, remove O(1) a row expected; growth doubles the index; a row costs rowBytes + 8..16 bytes of index.
  */
 
-import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { assert } from '../base/assert.ts';
+import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { Memory } from '../memory/memory.ts';
-import {
-  ROW_VALIDITY,
-  RowLayout,
-  STATE_INDEXED,
-  STATE_LIVE,
-} from '../memory/row-layout.ts';
+import { ROW_VALIDITY, RowLayout, STATE_INDEXED, STATE_LIVE } from '../memory/row-layout.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import { VIEW_INLINE_MAX } from '../memory/views.ts';
 import type { DataType, Storage } from '../types/data-type.ts';

@@ -90,22 +90,17 @@ function hashNullable(memory: Memory, descriptor: number, n: number, out: number
 
 function hashColumn(memory: Memory, descriptor: number, n: number, out: number): void {
   const { u32, u8 } = memory;
-  if (u32[descriptor + 2] !== 0) return hashNullable(memory, descriptor, n, out);
   const values = u32[descriptor + 1]!;
-  switch (u32[descriptor]) {
-    case 0:
-      for (let i = 0; i < n; i += 1) u32[out + i] = chain(u32[out + i]!, u8[values + i]!);
-      return;
-    case 1:
-      return hashWords(u32, values >>> 2, n, out);
-    case 4:
-      for (let i = 0; i < n; i += 1) {
-        u32[out + i] = hashView(u32, u8, u32[out + i]!, (values >>> 2) + 4 * i);
-      }
-      return;
-    default:
-      return hashPairs(u32, values >>> 2, n, out);
-  }
+  const code = u32[descriptor];
+  if (u32[descriptor + 2] !== 0) hashNullable(memory, descriptor, n, out);
+  else if (code === 0) {
+    for (let i = 0; i < n; i += 1) u32[out + i] = chain(u32[out + i]!, u8[values + i]!);
+  } else if (code === 1) hashWords(u32, values >>> 2, n, out);
+  else if (code === 4) {
+    for (let i = 0; i < n; i += 1) {
+      u32[out + i] = hashView(u32, u8, u32[out + i]!, (values >>> 2) + 4 * i);
+    }
+  } else hashPairs(u32, values >>> 2, n, out);
 }
 
 function hashColumns(
@@ -302,7 +297,13 @@ function sumI64(
     if (validity !== 0 && ((u8[validity + (i >>> 3)]! >>> (i & 7)) & 1) === 0) continue;
     const weight = weights === 0 ? 1 : i32[(weights >>> 2) + i]!;
     const at = (values >>> 2) + 2 * i;
-    addProduct(u32, ((u32[(rows >>> 2) + i]! << 3) >>> 2) + (slot >>> 2), u32[at]!, i32[at + 1]!, weight);
+    addProduct(
+      u32,
+      ((u32[(rows >>> 2) + i]! << 3) >>> 2) + (slot >>> 2),
+      u32[at]!,
+      i32[at + 1]!,
+      weight,
+    );
   }
 }
 

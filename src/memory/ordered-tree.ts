@@ -247,5 +247,5 @@ export class OrderedTree {
 function priorityOf(row: number): number {
   let h = Math.imul(row ^ (row >>> 16), 0x7feb352d);
   h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
-  return (h ^ (h >>> 16)) >>> 0;
+  return (h ^ (h >>> 16)) >>> 0 || 1;
 }

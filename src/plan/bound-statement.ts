@@ -3,7 +3,12 @@
  * put into the catalog.
  */
 
-import type { CatalogColumn, Constraint, RelationProperties, WatermarkDefinition } from '../catalog/objects.ts';
+import type {
+  CatalogColumn,
+  Constraint,
+  RelationProperties,
+  WatermarkDefinition,
+} from '../catalog/objects.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import type { PlanNode, QueryPlan, ResultColumn, StreamPlan } from './plan-node.ts';
 

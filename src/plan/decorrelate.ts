@@ -145,7 +145,11 @@ class Decorrelator {
   }
 
   /** Outer references become columns of the pushed input: D's are its last. */
-  #resolve(expr: BoundExpr, input: PlanNode, shift = input.columns.length - this.#width): BoundExpr {
+  #resolve(
+    expr: BoundExpr,
+    input: PlanNode,
+    shift = input.columns.length - this.#width,
+  ): BoundExpr {
     return replaceOuterInExpr(expr, (reference) => {
       const slot = this.#slot(reference);
       if (slot === undefined) return undefined;
@@ -294,4 +298,3 @@ function withoutNulls(node: PlanNode, columns: readonly number[]): PlanNode {
   const tests = columns.map((index) => isNullTest(columnRef(node, index), true));
   return filterNode(node, conjunction(tests));
 }
-

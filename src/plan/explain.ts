@@ -12,7 +12,10 @@ export interface ExplainOptions {
 }
 
 /** One line a node, inputs indented below. */
-export function explainNode(node: PlanNode, options: ExplainOptions = { isVerbose: false }): string {
+export function explainNode(
+  node: PlanNode,
+  options: ExplainOptions = { isVerbose: false },
+): string {
   const lines: string[] = [];
   writeNode(node, 0, options, lines);
   return lines.join('\n');
@@ -102,7 +105,8 @@ export function nodeText(node: PlanNode): string {
     case 'emit_on_close':
       return `EmitOnClose ${must(node.columns[node.column]).name}`;
     case 'temporal_filter': {
-      const from = node.validFrom === null ? '' : ` from ${must(node.columns[node.validFrom]).name}`;
+      const from =
+        node.validFrom === null ? '' : ` from ${must(node.columns[node.validFrom]).name}`;
       const until =
         node.validUntil === null ? '' : ` until ${must(node.columns[node.validUntil]).name}`;
       return `TemporalFilter${from}${until}`;
@@ -228,7 +232,11 @@ function stateText(node: PlanNode): string | null {
     case 'join':
       return node.interval === undefined ? 'both inputs' : 'rows within the interval';
     case 'window':
-      return node.windowKind === 'session' ? (node.watermark === null ? 'sessions' : 'open sessions') : null;
+      return node.windowKind === 'session'
+        ? node.watermark === null
+          ? 'sessions'
+          : 'open sessions'
+        : null;
     case 'top_n':
     case 'over':
       return 'partitions';
@@ -285,7 +293,9 @@ export function exprText(expr: BoundExpr, columns: readonly PlanColumn[]): strin
 function operatorOrCall(name: string, args: readonly string[], type: string): string {
   if (name === 'cast' || name === 'assign') return `${args[0]}::${type}`;
   if (PRECEDENCE_FREE.test(name) && !/^(any|all) /.test(name)) return `${name}(${args.join(', ')})`;
-  return args.length === 1 ? `(${name}${args[0]})` : `(${args[0]} ${name} ${args.slice(1).join(', ')})`;
+  return args.length === 1
+    ? `(${name}${args[0]})`
+    : `(${args[0]} ${name} ${args.slice(1).join(', ')})`;
 }
 
 function literalText(text: string | null, storage: string): string {

@@ -3,13 +3,9 @@
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
-import {
-  type CastContext,
-  coerce,
-  type ResolvedCall,
-  resolveFunction,
-  resolveOperator,
-} from '../expr/resolve.ts';
+import type { CastContext } from '../expr/casts.ts';
+import { coerce } from '../expr/coerce.ts';
+import { type ResolvedCall, resolveFunction, resolveOperator } from '../expr/resolve.ts';
 import { BOOL, type DataType } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, typeName } from '../types/value.ts';
 

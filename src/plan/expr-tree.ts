@@ -121,7 +121,9 @@ export function substituteColumns(
   expr: BoundExpr,
   expressions: (index: number) => BoundExpr,
 ): BoundExpr {
-  return replaceExpr(expr, (part) => (part.kind === 'column' ? expressions(part.index) : undefined));
+  return replaceExpr(expr, (part) =>
+    part.kind === 'column' ? expressions(part.index) : undefined,
+  );
 }
 
 /** The parts of a conjunction. */

@@ -65,4 +65,3 @@ export function canonicalKeys(
   const [x, value] = sides;
   return [x, mapColumns(value, () => valueColumn)];
 }
-

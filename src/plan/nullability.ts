@@ -45,11 +45,7 @@ function isTotal(id: string): boolean {
   return functionById(id)?.isStrict ?? false;
 }
 
-export function neverNullColumn(
-  node: PlanNode,
-  column: number,
-  declared: NotNullLookup,
-): boolean {
+export function neverNullColumn(node: PlanNode, column: number, declared: NotNullLookup): boolean {
   switch (node.kind) {
     case 'scan':
       return declared(node.relation.id, must(node.columnIndexes[column]));

@@ -8,6 +8,7 @@ import { type RelationLookup, withProperties } from './properties.ts';
 import { findIntervalJoins } from './rules/find-interval-joins.ts';
 import { findTemporalFilters } from './rules/find-temporal-filters.ts';
 import { dropUnreadRank, findTopN } from './rules/find-top-n.ts';
+import { foldConstants } from './rules/fold-constants.ts';
 import { mergeProjects } from './rules/merge-projects.ts';
 import { pruneColumns } from './rules/prune-columns.ts';
 import { pushFilters } from './rules/push-filters.ts';
@@ -21,7 +22,7 @@ export interface OptimizeOptions {
 
 /** The plan that runs, with properties. */
 export function optimizePlan(logical: PlanNode, options: OptimizeOptions): PlanNode {
-  let node = pushFilters(logical);
+  let node = pushFilters(options.optimize ? foldConstants(logical) : logical);
   if (options.isView) node = findTemporalFilters(node);
   if (options.optimize) {
     node = mergeProjects(node);

@@ -126,7 +126,11 @@ export interface AggregateNode extends NodeBase {
   readonly input: PlanNode;
   readonly keys: readonly number[];
   readonly calls: readonly AggregateCall[];
-  readonly closeOn?: { readonly key: number; readonly watermark: number; readonly shiftUs: string } | null;
+  readonly closeOn?: {
+    readonly key: number;
+    readonly watermark: number;
+    readonly shiftUs: string;
+  } | null;
 }
 
 export interface UnionNode extends NodeBase {

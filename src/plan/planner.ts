@@ -4,6 +4,7 @@
  * text -> (sql) AST -> (binder) logical plan -> (rules) stream plan | query plan -> (dataflow) operators.
  */
 
+import '../expr/builtins.ts';
 import type { BoundExpr, BoundLiteral } from '../expr/bound-expr.ts';
 import type { Expr, Query } from '../sql/ast.ts';
 import type { CreateSource, CreateTable, Delete, Insert, Update } from '../sql/statements.ts';
@@ -20,7 +21,7 @@ import type {
   PlannedView,
 } from './bound-statement.ts';
 import type { PlannerContext } from './context.ts';
-import { bindParametersInPlan, bindParametersInDml } from './parameters.ts';
+import { bindParametersInDml, bindParametersInPlan } from './parameters.ts';
 import type { QueryPlan } from './plan-node.ts';
 import { planStream, type ViewOptions } from './stream.ts';
 

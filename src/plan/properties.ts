@@ -12,7 +12,6 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { type RelationProperties, relationProperties } from '../catalog/objects.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import { inputsOf, mapInputs, range } from './build.ts';
-import { constantShiftUs } from './time-shift.ts';
 import type {
   AggregateNode,
   JoinNode,
@@ -21,6 +20,7 @@ import type {
   WatermarkColumn,
   WindowNode,
 } from './plan-node.ts';
+import { constantShiftUs, lowerBoundShiftUs } from './time-shift.ts';
 
 /** What a scanned relation promises. */
 export type RelationLookup = (id: number) => RelationProperties;
@@ -45,7 +45,12 @@ export function catalogProperties(catalog: Catalog): RelationLookup {
 /** The plan with `properties` filled in at every node, and `closeOn` where groups close with time. */
 export function withProperties(node: PlanNode, relations: RelationLookup): PlanNode {
   const over = mapInputs(node, (input) => withProperties(input, relations));
-  const closing = over.kind === 'aggregate' ? withCloseOn(over) : over;
+  const closing =
+    over.kind === 'aggregate'
+      ? withCloseOn(over)
+      : over.kind === 'window'
+        ? withTimeWatermark(over)
+        : over;
   return { ...closing, properties: deriveProperties(closing, relations) };
 }
 
@@ -83,7 +88,11 @@ function deriveProperties(node: PlanNode, relations: RelationLookup): StreamProp
       return topNProperties(node);
     case 'over': {
       const input = propertiesOf(node.input);
-      const kept = input.watermarks.map((w, source) => ({ column: w.column, source, shiftUs: '0' }));
+      const kept = input.watermarks.map((w, source) => ({
+        column: w.column,
+        source,
+        shiftUs: '0',
+      }));
       const watermarks = kept.filter((w) => node.partition.includes(w.column));
       return { key: input.key, isAppendOnly: false, watermarks };
     }
@@ -141,7 +150,7 @@ function projectProperties(
   const key = input.key?.map((column) => outputOf.get(column)) ?? null;
   const watermarks: WatermarkColumn[] = [];
   expressions.forEach((expr, column) => {
-    const shifted = constantShiftUs(expr);
+    const shifted = lowerBoundShiftUs(expr);
     if (shifted === null) return;
     const source = input.watermarks.findIndex((w) => w.column === shifted.column);
     if (source >= 0) watermarks.push({ column, source, shiftUs: shifted.shiftUs });
@@ -229,14 +238,19 @@ function unionProperties(inputs: readonly PlanNode[]): StreamProperties {
   return { key, isAppendOnly, watermarks };
 }
 
+/** A window closes by the watermark of its time column, where the input carries one. */
+function withTimeWatermark(node: WindowNode): WindowNode {
+  const found = propertiesOf(node.input).watermarks.findIndex((w) => w.column === node.time);
+  return { ...node, watermark: found < 0 ? null : found };
+}
+
 function windowProperties(node: WindowNode): StreamProperties {
   const input = propertiesOf(node.input);
   const width = node.input.columns.length;
   const assignsOne = node.windowKind === 'tumble' || node.windowKind === 'session';
   const key = input.key === null ? null : assignsOne ? input.key : [...input.key, width + 1];
   const isAppendOnly = node.windowKind !== 'session' && input.isAppendOnly;
-  const finalKey =
-    key !== null && node.windowKind === 'cumulate' ? [...key, width] : key;
+  const finalKey = key !== null && node.windowKind === 'cumulate' ? [...key, width] : key;
   return { key: finalKey, isAppendOnly, watermarks: windowWatermarks(node, width) };
 }
 

@@ -14,6 +14,9 @@ export const CONTROL_BYTES = 8;
 /** Packed batches under way to the main thread at most: its memory stays bounded while its client is slow. */
 export const CREDITS = 4;
 
+/** The end of a channel that packed rows go through. */
+export type RowPort = InstanceType<typeof MessageChannel>['port1'];
+
 export interface QueryTask {
   readonly plan: QueryPlan;
   /** null: no limit (Infinity is no JSON). */
@@ -27,7 +30,7 @@ export interface QueryTask {
   readonly queryMemoryBytes: number;
   readonly batchRowsMax: number;
   readonly control: SharedArrayBuffer;
-  readonly port: MessagePort;
+  readonly port: RowPort;
 }
 
 export type FromQuery =

@@ -16,6 +16,7 @@ import {
   CREDITS,
   type FromQuery,
   type QueryTask,
+  type RowPort,
 } from './pool-port.ts';
 import { type QueryMemory, QueryMemoryPool } from './query-memory.ts';
 import { type OpenQuery, type QueryServiceOptions, scansOf } from './query-service.ts';
@@ -91,7 +92,7 @@ class PooledRows implements RowSource {
   readonly types: readonly DataType[];
   readonly #query: OpenQuery;
   readonly #control: Int32Array;
-  readonly #port: MessagePort;
+  readonly #port: RowPort;
   readonly #memories: QueryMemoryPool;
   readonly #memory: QueryMemory;
   readonly #arrived: Uint8Array[] = [];
@@ -106,7 +107,7 @@ class PooledRows implements RowSource {
   constructor(
     query: OpenQuery,
     control: SharedArrayBuffer,
-    port: MessagePort,
+    port: RowPort,
     memories: QueryMemoryPool,
   ) {
     const { plan } = query.request;
@@ -116,7 +117,7 @@ class PooledRows implements RowSource {
     this.#port = port;
     this.#memories = memories;
     this.#memory = memories.acquire();
-    port.onmessage = ({ data }: { data: FromQuery }) => this.#onMessage(data);
+    port.on('message', (message: FromQuery) => this.#onMessage(message));
     query.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 

@@ -16,7 +16,7 @@ import { type QueryMemory, QueryMemoryPool } from './query-memory.ts';
 import { QueryPool } from './query-pool.ts';
 import type { RowSource } from './row-source.ts';
 import { SnapshotInputs, type SystemRowsProvider } from './snapshot-inputs.ts';
-import type { WriteSet } from './write-set.ts';
+import { WriteSet } from './write-set.ts';
 
 export interface QueryServiceOptions {
   readonly engine: EnginePort;
@@ -51,6 +51,7 @@ export class QueryService {
     { readonly handle: RelationHandle; readonly reader: RelationReader }
   >();
   readonly #pool: QueryPool;
+  readonly #writeMemories = new Map<WriteSet, QueryMemory>();
 
   constructor(options: QueryServiceOptions) {
     this.#options = options;
@@ -72,6 +73,10 @@ export class QueryService {
     return reader;
   }
 
+  handle(relationId: number): RelationHandle | undefined {
+    return this.#options.engine.relation(relationId);
+  }
+
   /** Starts a query; its rows are pulled from what is given back. */
   open(query: OpenQuery): RowSource {
     const { plan } = query.request;
@@ -83,6 +88,23 @@ export class QueryService {
       return this.#pool.open(query);
     const request = { ...query.request, batchRowsMax: this.#options.batchRowsMax };
     return new MainThreadRows(query, request, this.memories, (id) => this.reader(id));
+  }
+
+  /** The transaction's write set, made when it first writes. */
+  writeSetOf(transaction: { writeSet(open: () => WriteSet): WriteSet }): WriteSet {
+    return transaction.writeSet(() => {
+      const memory = this.memories.acquire();
+      const writes = new WriteSet(memory.memory, memory.scratch);
+      this.#writeMemories.set(writes, memory);
+      return writes;
+    });
+  }
+
+  /** The transaction has ended. */
+  releaseWrites(writes: WriteSet): void {
+    const memory = this.#writeMemories.get(writes);
+    if (memory !== undefined) this.memories.release(memory);
+    this.#writeMemories.delete(writes);
   }
 
   async close(): Promise<void> {

@@ -91,7 +91,16 @@ export class TableWrites {
    * Puts the batch's rows in. The first row whose key is taken stops it: it is given back, and the write set must be thrown
    * away (the statement fails).
    */
-  insert(batch: DeltaBatch, statement: number): Collision | null {
+  insert(given: DeltaBatch, statement: number): Collision | null {
+    return this.#within(given, (batch) => this.#insert(batch, statement));
+  }
+
+  /** Takes the batch's rows out: rows that stand in the snapshot or were put in before. */
+  remove(given: DeltaBatch, statement: number): void {
+    this.#within(given, (batch) => this.#remove(batch, statement));
+  }
+
+  #insert(batch: DeltaBatch, statement: number): Collision | null {
     const ids = this.#addWeights(batch, 1);
     for (const state of this.#keys) {
       const collision = this.#claim(state, batch, ids, statement);
@@ -100,8 +109,7 @@ export class TableWrites {
     return null;
   }
 
-  /** Takes the batch's rows out: rows that stand in the snapshot or were put in before. */
-  remove(batch: DeltaBatch, statement: number): void {
+  #remove(batch: DeltaBatch, statement: number): void {
     this.#addWeights(batch, -1);
     for (const { key, table } of this.#keys) {
       const entries = this.#entries(table, key, batch);
@@ -123,10 +131,18 @@ export class TableWrites {
   }
 
   /**
-   * Who has the keys of the batch's rows already: the first collision of each row, over the given keys (null: all). Rows that
-   * collide with an earlier row of the same batch are found by `claimed`.
+   * Who has the keys of the batch's rows already: the first collision of each row, over the given keys (null: all). A row
+   * that collides with an earlier one of the same batch is found by `insert`.
    */
   collisions(
+    given: DeltaBatch,
+    keyColumns: readonly number[] | null,
+    statement: number,
+  ): Collision[] {
+    return this.#within(given, (batch) => this.#collisions(batch, keyColumns, statement));
+  }
+
+  #collisions(
     batch: DeltaBatch,
     keyColumns: readonly number[] | null,
     statement: number,
@@ -141,17 +157,9 @@ export class TableWrites {
     return [...found.values()].sort((a, b) => a.row - b.row);
   }
 
-  /** A written row as a batch of one row. */
-  writtenRow(id: number): DeltaBatch {
-    const rows = this.#scratch.alloc(16);
-    this.#memory.u32[rows >>> 2] = id;
-    return this.#rows.gatherBatch(
-      rows,
-      1,
-      this.table.types.map((_, column) => column),
-      0,
-      this.#scratch,
-    );
+  /** A written row as a batch of one row in another memory's scratch. */
+  writtenRow(id: number, target: Scratch): DeltaBatch {
+    return must(unpackBatch(this.#packRows([id]), target)[0]);
   }
 
   /** The net rows with weights, copied into another memory, where they live until its scratch mark is released. */
@@ -171,6 +179,16 @@ export class TableWrites {
   destroy(): void {
     this.#rows.clear();
     for (const { table } of this.#keys) table.clear();
+  }
+
+  /** Runs `work` over a copy of the batch in the write set's own memory. */
+  #within<T>(batch: DeltaBatch, work: (batch: DeltaBatch) => T): T {
+    const mark = this.#scratch.mark();
+    try {
+      return work(must(unpackBatch(packBatch(batch, this.table.types), this.#scratch)[0]));
+    } finally {
+      this.#scratch.release(mark);
+    }
   }
 
   *#packedBatches(): Generator<Uint8Array> {

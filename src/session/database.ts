@@ -61,6 +61,7 @@ export class Database {
   readonly locks = new LockTable();
   readonly sessions = new Map<number, ConnectedSession>();
   #catalog: Catalog;
+  readonly #lastWrites = new Map<number, number>();
   #nextTransactionId = 1;
 
   constructor(options: DatabaseOptions) {
@@ -81,6 +82,11 @@ export class Database {
     return this.#catalog;
   }
 
+  /** The epoch of the last committed write to a table since the server started; 0: none. */
+  lastWriteEpoch(tableId: number): number {
+    return this.#lastWrites.get(tableId) ?? 0;
+  }
+
   nextTransactionId(): number {
     return this.#nextTransactionId++;
   }
@@ -98,6 +104,7 @@ export class Database {
       dml: content.dml,
     });
     if (change !== null) this.#catalog = this.#catalog.apply(change);
+    for (const { relationId } of content.dml) this.#lastWrites.set(relationId, result.epoch);
     return result;
   }
 }

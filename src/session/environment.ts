@@ -10,6 +10,7 @@ import {
   PG_NAMESPACE_CLASS,
 } from '../catalog/system/oids.ts';
 import { indexDefinition, quoteIdentifier } from '../catalog/system/pg-views.ts';
+import { functionNames } from '../catalog/system/postgres15.ts';
 import type { RelationName, SystemEnvironment } from '../expr/system-environment.ts';
 import { DATABASE_NAME, type Database } from './database.ts';
 import { SERVER_VERSION } from './settings.ts';
@@ -107,6 +108,14 @@ export class SessionEnvironment implements SystemEnvironment {
     const isVisible =
       catalog.findRelation({ schema: null, name: relation.name }, searchPath) === relation;
     return { schema, name: relation.name, isVisible };
+  }
+
+  functionOid(parts: readonly string[]): number | null {
+    return functionNames().byName.get(parts.at(-1) ?? '') ?? null;
+  }
+
+  functionName(oid: number): string | null {
+    return functionNames().byOid.get(oid) ?? null;
   }
 
   schemaOid(name: string): number | null {

@@ -13,11 +13,11 @@ import { millraceRows } from '../serve/millrace-rows.ts';
 import { scansOf } from '../serve/query-service.ts';
 import type { RowSource } from '../serve/row-source.ts';
 import type { SystemRowsProvider } from '../serve/snapshot-inputs.ts';
-import { INT8, type Value } from '../types/data-type.ts';
-import { typeName } from '../types/type-name.ts';
-import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
+import { TIMESTAMPTZ, type Value } from '../types/data-type.ts';
+import { DEFAULT_SETTINGS, formatValue, typeName } from '../types/value.ts';
 import { DATABASE_NAME } from './database.ts';
 import type { SessionState } from './session-state.ts';
+import { checkView } from './view-health.ts';
 
 /** Runs `plan` (parameters bound) for the session's running statement. */
 export async function openQuery(plan: QueryPlan, session: SessionState): Promise<RowSource> {
@@ -76,14 +76,11 @@ function readsMillrace(node: PlanNode): boolean {
   return false;
 }
 
-/** A view that is being built, has stopped or holds errors is not read in silence (semantics.md rules 6, 11, 29). */
 function checkReadable(plan: QueryPlan, session: SessionState, epoch: number): void {
   for (const { relation } of scansOf(plan.node)) {
-    if (relation.kind !== 'materialized_view') continue;
-    const problem = session.database.views.problemOf(relation.id, epoch);
-    if (problem === null) continue;
-    if (problem.isStale && session.variables.get('allow_stale_reads') === 'on') continue;
-    throw problem.error;
+    const view =
+      relation.kind === 'materialized_view' ? session.catalog.object(relation.id) : undefined;
+    if (view?.kind === 'materialized_view') checkView(view, session.database, epoch);
   }
 }
 
@@ -140,5 +137,5 @@ function sessionRows({ database }: SessionState) {
 
 /** A timestamptz in its text form. */
 export function timestampText(us: bigint): string {
-  return formatValue({ ...INT8, id: 'timestamptz', oid: 1184 }, us, DEFAULT_SETTINGS);
+  return formatValue(TIMESTAMPTZ, us, DEFAULT_SETTINGS);
 }

@@ -3,7 +3,6 @@
  * (BEGIN ... COMMIT), in PostgreSQL's states: idle, in a block, in a failed block.
  */
 
-import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { ParsedStatement, TransactionStatement } from '../sql/statements.ts';
 import type { ResultWriter, TransactionStatus } from './port.ts';
@@ -173,5 +172,5 @@ function isolationOf(text: string): Isolation {
     isolation === 'serializable'
   )
     return isolation;
-  return must(null, `isolation level ${text}`);
+  throw new SqlError('22023', `invalid value for parameter "transaction_isolation": "${text}"`);
 }

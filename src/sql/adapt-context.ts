@@ -1,6 +1,5 @@
 /** What the adapters of libpg-query's tree share: places, lifted clauses, and each other (they are mutually recursive). */
 
-import { SqlError } from '../base/sql-error.ts';
 import type { Expr, QualifiedName, Query } from './ast.ts';
 import type { Lifted, Span } from './lift.ts';
 
@@ -34,12 +33,6 @@ export function relationName(raw: Raw, context: AdaptContext): QualifiedName {
 /** Freezes a node. */
 export function node<T extends object>(value: T): T {
   return Object.freeze(value);
-}
-
-export function syntaxErrorAt(text: string, position: number, word: string): SqlError {
-  const shown = word === '' ? 'at end of input' : `at or near "${word}"`;
-  void text;
-  return new SqlError('42601', `syntax error ${shown}`, { position });
 }
 
 /** The first key of a wrapped node: {FuncCall: {...}} -> ['FuncCall', {...}]. */

@@ -1,6 +1,7 @@
 /** Expressions of libpg-query's tree -> ours. */
 
 import { notSupported, SqlError } from '../base/sql-error.ts';
+import { type AdaptContext, node, type Raw, strings, unwrap } from './adapt-context.ts';
 import type {
   Expr,
   FrameBound,
@@ -12,20 +13,25 @@ import type {
   WindowFrame,
   WindowSpec,
 } from './ast.ts';
-import { type AdaptContext, node, type Raw, strings, unwrap } from './adapt-context.ts';
 
 type ExprAdapter = (raw: Raw, context: AdaptContext) => Expr;
 
 const ADAPTERS: Readonly<Record<string, ExprAdapter>> = {
   A_Const: adaptConstant,
   ColumnRef: adaptColumnRef,
-  ParamRef: (raw, c) => node({ kind: 'parameter', position: c.at(raw.location), number: raw.number ?? 0 }),
+  ParamRef: (raw, c) =>
+    node({ kind: 'parameter', position: c.at(raw.location), number: raw.number ?? 0 }),
   A_Expr: adaptOperator,
   BoolExpr: adaptLogical,
   NullTest: (raw, c) => {
     const operand = c.expr(raw.arg);
     const position = raw.location === -1 ? operand.position : c.at(raw.location);
-    return node({ kind: 'is_null', position, operand, isNegated: raw.nulltesttype === 'IS_NOT_NULL' });
+    return node({
+      kind: 'is_null',
+      position,
+      operand,
+      isNegated: raw.nulltesttype === 'IS_NOT_NULL',
+    });
   },
   BooleanTest: adaptBooleanTest,
   SubLink: adaptSubLink,
@@ -42,7 +48,11 @@ const ADAPTERS: Readonly<Record<string, ExprAdapter>> = {
   FuncCall: adaptFunctionCall,
   SQLValueFunction: adaptValueFunction,
   A_ArrayExpr: (raw, c) =>
-    node({ kind: 'array', position: c.at(raw.location), elements: (raw.elements ?? []).map(c.expr) }),
+    node({
+      kind: 'array',
+      position: c.at(raw.location),
+      elements: (raw.elements ?? []).map(c.expr),
+    }),
   RowExpr: (raw, c) =>
     node({ kind: 'row', position: c.at(raw.location), elements: (raw.args ?? []).map(c.expr) }),
   A_Indirection: adaptIndirection,
@@ -180,14 +190,14 @@ function adaptLike(raw: Raw, c: AdaptContext, name: string, position: number): E
     (callName[1] === 'like_escape' || callName[1] === 'similar_to_escape') &&
     call.location === raw.location;
   const pattern = isEscape ? call.args[0] : raw.rexpr;
-  const escape = isEscape ? call.args[1] : undefined;
+  const escaping = isEscape ? call.args[1] : undefined;
   return node({
     kind: 'like',
     position,
     matcher: MATCHERS[raw.kind as keyof typeof MATCHERS],
     operand: c.expr(raw.lexpr),
     pattern: c.expr(pattern),
-    escape: escape === undefined ? null : c.expr(escape),
+    escape: escaping === undefined ? null : c.expr(escaping),
     isNegated: name.startsWith('!'),
   });
 }
@@ -207,7 +217,8 @@ function adaptBetween(raw: Raw, c: AdaptContext, position: number): Expr {
 
 function adaptLogical(raw: Raw, c: AdaptContext): Expr {
   const position = c.at(raw.location);
-  if (raw.boolop === 'NOT_EXPR') return node({ kind: 'not', position, operand: c.expr(raw.args[0]) });
+  if (raw.boolop === 'NOT_EXPR')
+    return node({ kind: 'not', position, operand: c.expr(raw.args[0]) });
   return node({
     kind: raw.boolop === 'AND_EXPR' ? 'and' : 'or',
     position,
@@ -236,7 +247,13 @@ function adaptSubLink(raw: Raw, c: AdaptContext): Expr {
       return node({ kind: 'array_subquery', position, query });
     case 'ANY_SUBLINK':
       if (raw.operName === undefined) {
-        return node({ kind: 'in_subquery', position, operand: c.expr(raw.testexpr), query, isNegated: false });
+        return node({
+          kind: 'in_subquery',
+          position,
+          operand: c.expr(raw.testexpr),
+          query,
+          isNegated: false,
+        });
       }
       break;
     case 'ALL_SUBLINK':
@@ -262,6 +279,7 @@ function adaptCase(raw: Raw, c: AdaptContext): Expr {
     position: c.at(raw.location),
     operand: raw.arg === undefined ? null : c.expr(raw.arg),
     branches: raw.args.map((branch: Raw) =>
+      // biome-ignore lint/suspicious/noThenProperty: SQL's own word; nothing awaits a branch
       node({ when: c.expr(branch.CaseWhen.expr), then: c.expr(branch.CaseWhen.result) }),
     ),
     otherwise: raw.defresult === undefined ? null : c.expr(raw.defresult),
@@ -272,7 +290,12 @@ function adaptCast(raw: Raw, c: AdaptContext): Expr {
   const type = adaptTypeName(raw.typeName, c);
   const operand = c.expr(raw.arg);
   // INTERVAL '1' MINUTE and DATE '...' have no place of their own: the type's.
-  return node({ kind: 'cast', position: raw.location === -1 ? type.position : c.at(raw.location), operand, type });
+  return node({
+    kind: 'cast',
+    position: raw.location === -1 ? type.position : c.at(raw.location),
+    operand,
+    type,
+  });
 }
 
 /** A TypeName node (unwrapped). */
@@ -282,7 +305,9 @@ export function adaptTypeName(raw: Raw, c: AdaptContext): TypeName {
   const modifiers = (raw.typmods ?? []).map((modifier: Raw) => {
     const value = modifier.A_Const?.ival;
     if (value === undefined) {
-      throw new SqlError('22023', 'type modifiers must be simple constants or identifiers', { position });
+      throw new SqlError('22023', 'type modifiers must be simple constants or identifiers', {
+        position,
+      });
     }
     return value.ival ?? 0;
   });
@@ -381,7 +406,13 @@ const EXCLUDE_CURRENT_ROW = 0x8000;
 const EXCLUDE_GROUP = 0x10000;
 const EXCLUDE_TIES = 0x20000;
 
-function frameBound(options: number, bits: typeof START_BITS, offset: Raw, isStart: boolean, c: AdaptContext): FrameBound {
+function frameBound(
+  options: number,
+  bits: typeof START_BITS,
+  offset: Raw,
+  isStart: boolean,
+  c: AdaptContext,
+): FrameBound {
   if (options & bits.preceding) return node({ kind: 'preceding', offset: c.expr(offset) });
   if (options & bits.following) return node({ kind: 'following', offset: c.expr(offset) });
   if (options & bits.unbounded) {

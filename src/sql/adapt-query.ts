@@ -1,6 +1,16 @@
 /** Queries and table references of libpg-query's tree -> ours. */
 
 import { notSupported, SqlError } from '../base/sql-error.ts';
+import {
+  type AdaptContext,
+  locationRange,
+  node,
+  type Raw,
+  relationName,
+  strings,
+  unwrap,
+} from './adapt-context.ts';
+import { adaptSortKeys, adaptTypeName, adaptWindow } from './adapt-expr.ts';
 import type {
   ColumnDefinitionItem,
   ColumnRef,
@@ -19,16 +29,6 @@ import type {
   WindowFunctionTable,
   WithClause,
 } from './ast.ts';
-import {
-  type AdaptContext,
-  locationRange,
-  node,
-  type Raw,
-  relationName,
-  strings,
-  unwrap,
-} from './adapt-context.ts';
-import { adaptSortKeys, adaptTypeName, adaptWindow } from './adapt-expr.ts';
 
 /** A SelectStmt (unwrapped). */
 export function adaptQuery(raw: Raw, c: AdaptContext): Query {
@@ -78,7 +78,10 @@ function adaptCommonTable(raw: Raw, c: AdaptContext): CommonTable {
   if (raw.search_clause !== undefined || raw.cycle_clause !== undefined) {
     throw notSupported('SEARCH and CYCLE', { position });
   }
-  const materialized: Record<string, boolean> = { CTEMaterializeAlways: true, CTEMaterializeNever: false };
+  const materialized: Record<string, boolean> = {
+    CTEMaterializeAlways: true,
+    CTEMaterializeNever: false,
+  };
   return node({
     kind: 'common_table',
     position,
@@ -226,7 +229,11 @@ function adaptColumnItems(list: Raw, c: AdaptContext): ColumnDefinitionItem[] {
 function adaptRangeFunction(raw: Raw, c: AdaptContext): TableRef {
   const first = raw.functions[0].List.items[0];
   const firstName = first.FuncCall === undefined ? [] : strings(first.FuncCall.funcname);
-  if (!raw.is_rowsfrom && firstName.length === 1 && c.lifted.windowFunctions.has(c.at(first.FuncCall.location))) {
+  if (
+    !raw.is_rowsfrom &&
+    firstName.length === 1 &&
+    c.lifted.windowFunctions.has(c.at(first.FuncCall.location))
+  ) {
     return adaptWindowFunction(raw, first.FuncCall, c);
   }
   const functions = raw.functions.map((item: Raw) => {
@@ -245,7 +252,12 @@ function adaptRangeFunction(raw: Raw, c: AdaptContext): TableRef {
   });
 }
 
-const WINDOW_ARGUMENTS = { tumble: [1, 2], hop: [2, 3], cumulate: [2, 3], session: [1, 1] } as const;
+const WINDOW_ARGUMENTS = {
+  tumble: [1, 2],
+  hop: [2, 3],
+  cumulate: [2, 3],
+  session: [1, 1],
+} as const;
 
 function adaptWindowFunction(raw: Raw, call: Raw, c: AdaptContext): WindowFunctionTable {
   const position = c.at(call.location);
@@ -254,10 +266,14 @@ function adaptWindowFunction(raw: Raw, call: Raw, c: AdaptContext): WindowFuncti
   const [least, most] = WINDOW_ARGUMENTS[name];
   if (args.length < least + 2 || args.length > most + 2) {
     const shown = least === most ? `${least + 2}` : `${least + 2} or ${most + 2}`;
-    throw new SqlError('42883', `${name.toUpperCase()} takes ${shown} arguments, not ${args.length}`, {
-      position,
-      hint: WINDOW_HINTS[name],
-    });
+    throw new SqlError(
+      '42883',
+      `${name.toUpperCase()} takes ${shown} arguments, not ${args.length}`,
+      {
+        position,
+        hint: WINDOW_HINTS[name],
+      },
+    );
   }
   const partition = c.lifted.sessionPartitions.get(position);
   c.lifted.sessionPartitions.delete(position);
@@ -281,7 +297,7 @@ const WINDOW_HINTS = {
 };
 
 function windowInput(arg: Raw, name: keyof typeof WINDOW_HINTS, c: AdaptContext): TableRef {
-  if (arg.ColumnRef !== undefined && arg.ColumnRef.fields.every((f: Raw) => f.String !== undefined)) {
+  if (arg.ColumnRef?.fields.every((f: Raw) => f.String !== undefined)) {
     const position = c.at(arg.ColumnRef.location);
     const parts = strings(arg.ColumnRef.fields);
     const table = node({ kind: 'qualified_name' as const, position, parts });
@@ -290,12 +306,22 @@ function windowInput(arg: Raw, name: keyof typeof WINDOW_HINTS, c: AdaptContext)
   if (arg.SubLink?.subLinkType === 'EXPR_SUBLINK') {
     const select = arg.SubLink.subselect.SelectStmt;
     const position = c.at(arg.SubLink.location);
-    return node({ kind: 'derived_table', position, query: c.query(select), isLateral: false, alias: null });
+    return node({
+      kind: 'derived_table',
+      position,
+      query: c.query(select),
+      isLateral: false,
+      alias: null,
+    });
   }
-  throw new SqlError('42601', `the first argument of ${name.toUpperCase()} must be a table or a query`, {
-    position: c.expr(arg).position,
-    hint: WINDOW_HINTS[name],
-  });
+  throw new SqlError(
+    '42601',
+    `the first argument of ${name.toUpperCase()} must be a table or a query`,
+    {
+      position: c.expr(arg).position,
+      hint: WINDOW_HINTS[name],
+    },
+  );
 }
 
 function windowTime(arg: Raw, name: keyof typeof WINDOW_HINTS, c: AdaptContext): ColumnRef {
@@ -325,7 +351,8 @@ function adaptJoin(raw: Raw, c: AdaptContext): Join {
     throw notSupported('JOIN ... USING (...) AS alias', { position: right.position });
   }
   const type = JOIN_TYPES[raw.jointype] ?? 'inner';
-  const hasCondition = raw.quals !== undefined || raw.usingClause !== undefined || raw.isNatural === true;
+  const hasCondition =
+    raw.quals !== undefined || raw.usingClause !== undefined || raw.isNatural === true;
   return node({
     kind: 'join',
     position: asOf ?? right.position,

@@ -196,8 +196,17 @@ export interface ValueFunction {
   readonly kind: 'value_function';
   readonly position: number;
   readonly name:
-    | 'current_date' | 'current_time' | 'current_timestamp' | 'localtime' | 'localtimestamp' | 'current_role'
-    | 'current_user' | 'session_user' | 'user' | 'current_catalog' | 'current_schema';
+    | 'current_date'
+    | 'current_time'
+    | 'current_timestamp'
+    | 'localtime'
+    | 'localtimestamp'
+    | 'current_role'
+    | 'current_user'
+    | 'session_user'
+    | 'user'
+    | 'current_catalog'
+    | 'current_schema';
   readonly precision: number | null;
 }
 
@@ -274,9 +283,34 @@ export interface DefaultExpr {
 }
 
 export type Expr =
-  | Literal | ColumnRef | Star | Parameter | OperatorExpr | LogicalExpr | NotExpr | IsNull | BooleanTest | IsDistinct
-  | InList | QuantifiedArray | Between | Like | Case | ConditionalCall | Cast | FunctionCall | ValueFunction | ListExpr
-  | Subscript | FieldAccess | SubqueryExpr | InSubquery | QuantifiedSubquery | Collate | Grouping | DefaultExpr;
+  | Literal
+  | ColumnRef
+  | Star
+  | Parameter
+  | OperatorExpr
+  | LogicalExpr
+  | NotExpr
+  | IsNull
+  | BooleanTest
+  | IsDistinct
+  | InList
+  | QuantifiedArray
+  | Between
+  | Like
+  | Case
+  | ConditionalCall
+  | Cast
+  | FunctionCall
+  | ValueFunction
+  | ListExpr
+  | Subscript
+  | FieldAccess
+  | SubqueryExpr
+  | InSubquery
+  | QuantifiedSubquery
+  | Collate
+  | Grouping
+  | DefaultExpr;
 
 export interface SortKey {
   readonly kind: 'sort_key';

@@ -26,6 +26,7 @@ function matchEnd(pattern: RegExp, text: string, at: number): number {
   return pattern.test(text) ? pattern.lastIndex : at;
 }
 
+/** -1: unterminated. */
 function blockCommentEnd(text: string, at: number): number {
   let depth = 0;
   for (let i = at; i < text.length; i++) {
@@ -38,7 +39,7 @@ function blockCommentEnd(text: string, at: number): number {
       if (depth === 0) return i + 1;
     }
   }
-  return text.length;
+  return -1;
 }
 
 function quoteEnd(text: string, open: number, hasEscapes: boolean): number {
@@ -58,7 +59,11 @@ export function skipBlanks(text: string, at: number): number {
   for (;;) {
     let next = matchEnd(BLANK, text, at);
     next = matchEnd(LINE_COMMENT, text, next);
-    if (text.startsWith('/*', next)) next = blockCommentEnd(text, next);
+    if (text.startsWith('/*', next)) {
+      const end = blockCommentEnd(text, next);
+      if (end < 0) return next;
+      next = end;
+    }
     if (next === at) return at;
     at = next;
   }
@@ -77,7 +82,10 @@ function stringToken(text: string, start: number): Token | null {
   const first = text[start]!.toLowerCase();
   if (first === "'") return token('string', start, quoteEnd(text, start, false));
   if (first === '"') return token('quoted', start, quoteEnd(text, start, false));
-  if ((first === 'e' || first === 'b' || first === 'x' || first === 'n') && text[start + 1] === "'") {
+  if (
+    (first === 'e' || first === 'b' || first === 'x' || first === 'n') &&
+    text[start + 1] === "'"
+  ) {
     return token('string', start, quoteEnd(text, start + 1, first === 'e'));
   }
   if (first === 'u' && text[start + 1] === '&') {
@@ -96,6 +104,8 @@ function token(type: Token['type'], start: number, end: number, text = ''): Toke
 }
 
 function nextToken(text: string, start: number): Token {
+  // An unterminated comment is one token up to the end.
+  if (text.startsWith('/*', start)) return token('operator', start, text.length);
   const quoted = stringToken(text, start);
   if (quoted !== null) return quoted;
   let end = matchEnd(WORD, text, start);

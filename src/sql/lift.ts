@@ -36,8 +36,28 @@ const WINDOW_FUNCTIONS = new Set(['tumble', 'hop', 'cumulate', 'session']);
 
 /** Words that can't be the end of a table reference. */
 const NOT_A_NAME = new Set([
-  'from', 'join', 'as', 'on', 'where', 'select', 'update', 'using', 'left', 'right', 'full', 'inner', 'cross',
-  'natural', 'outer', 'lateral', 'only', 'and', 'or', 'not', 'into', 'in',
+  'from',
+  'join',
+  'as',
+  'on',
+  'where',
+  'select',
+  'update',
+  'using',
+  'left',
+  'right',
+  'full',
+  'inner',
+  'cross',
+  'natural',
+  'outer',
+  'lateral',
+  'only',
+  'and',
+  'or',
+  'not',
+  'into',
+  'in',
 ]);
 
 class Lifting {
@@ -94,7 +114,8 @@ class Lifting {
       if (this.isWord(i, 'asof')) this.#asOf(i);
       else if (this.isWord(i, 'for') && this.isWord(i + 1, 'system_time')) this.#systemTime(i);
       else if (this.isWord(i, 'session') && this.isWord(i + 1, 'with')) this.#gap(i);
-      else if (WINDOW_FUNCTIONS.has(this.tokens[i]!.text) && this.isSymbol(i + 1, '(')) this.#window(i);
+      else if (WINDOW_FUNCTIONS.has(this.tokens[i]!.text) && this.isSymbol(i + 1, '('))
+        this.#window(i);
     }
   }
 
@@ -174,14 +195,22 @@ class Lifting {
     const open = at + 1;
     const close = this.#closing[open]!;
     if (close < 0) return;
-    const isTableCall = this.isSymbol(at - 1, '(') && this.isWord(at - 2, 'table') && this.isSymbol(close + 1, ')');
-    if (!isTableCall && !this.isWord(at - 1, 'from', 'join', 'lateral') && !this.isSymbol(at - 1, ',') && !this.isSymbol(at - 1, '(')) return;
+    const isTableCall =
+      this.isSymbol(at - 1, '(') && this.isWord(at - 2, 'table') && this.isSymbol(close + 1, ')');
+    if (
+      !isTableCall &&
+      !this.isWord(at - 1, 'from', 'join', 'lateral') &&
+      !this.isSymbol(at - 1, ',') &&
+      !this.isSymbol(at - 1, '(')
+    )
+      return;
     this.windowFunctions.add(this.tokens[at]!.start);
     if (isTableCall) {
       this.blank(at - 2, at - 1);
       this.blank(close + 1, close + 1);
     }
-    if (this.isWord(open + 1, 'table') && !this.isSymbol(open + 2, '(')) this.blank(open + 1, open + 1);
+    if (this.isWord(open + 1, 'table') && !this.isSymbol(open + 2, '('))
+      this.blank(open + 1, open + 1);
     if (this.isWord(at, 'session')) this.#partition(at, open, close);
   }
 

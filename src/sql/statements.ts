@@ -3,13 +3,13 @@
 import type {
   Emit,
   Expr,
-  Query,
   QualifiedName,
+  Query,
   SelectItem,
+  SortKey,
   TableRef,
   TypeName,
   WithClause,
-  SortKey,
 } from './ast.ts';
 
 /** One option of WITH (...), FORMAT ... ENCODE ... (...), EXPLAIN (...), COPY (...). */
@@ -72,7 +72,15 @@ export interface WatermarkDefinition {
 export interface IncludeItem {
   readonly kind: 'include';
   readonly position: number;
-  readonly what: 'key' | 'partition' | 'offset' | 'timestamp' | 'header' | 'headers' | 'file' | 'line';
+  readonly what:
+    | 'key'
+    | 'partition'
+    | 'offset'
+    | 'timestamp'
+    | 'header'
+    | 'headers'
+    | 'file'
+    | 'line';
   readonly header: string | null;
   readonly alias: string | null;
 }
@@ -186,8 +194,21 @@ export interface CreateSchema {
 }
 
 export type ObjectKind =
-  | 'table' | 'source' | 'sink' | 'view' | 'materialized view' | 'index' | 'schema' | 'column' | 'type' | 'function'
-  | 'subscription' | 'secret' | 'connection' | 'sequence' | 'database';
+  | 'table'
+  | 'source'
+  | 'sink'
+  | 'view'
+  | 'materialized view'
+  | 'index'
+  | 'schema'
+  | 'column'
+  | 'type'
+  | 'function'
+  | 'subscription'
+  | 'secret'
+  | 'connection'
+  | 'sequence'
+  | 'database';
 
 export interface Drop {
   readonly kind: 'drop';
@@ -205,11 +226,20 @@ export type AlterAction =
   | { readonly kind: 'swap_with'; readonly other: QualifiedName }
   | { readonly kind: 'set_options'; readonly options: readonly Option[] }
   | { readonly kind: 'reset_options'; readonly names: readonly string[] }
-  | { readonly kind: 'add_column'; readonly column: ColumnDefinition; readonly ifNotExists: boolean }
+  | {
+      readonly kind: 'add_column';
+      readonly column: ColumnDefinition;
+      readonly ifNotExists: boolean;
+    }
   | { readonly kind: 'drop_column'; readonly column: string; readonly ifExists: boolean }
   | { readonly kind: 'set_default'; readonly column: string; readonly default: Expr | null }
   | { readonly kind: 'set_not_null'; readonly column: string; readonly isNotNull: boolean }
-  | { readonly kind: 'alter_type'; readonly column: string; readonly type: TypeName; readonly using: Expr | null }
+  | {
+      readonly kind: 'alter_type';
+      readonly column: string;
+      readonly type: TypeName;
+      readonly using: Expr | null;
+    }
   | { readonly kind: 'add_constraint'; readonly constraint: Constraint }
   | { readonly kind: 'drop_constraint'; readonly name: string; readonly ifExists: boolean }
   | { readonly kind: 'owner_to'; readonly owner: string };
@@ -369,7 +399,14 @@ export interface TransactionStatement {
   readonly kind: 'transaction';
   readonly position: number;
   readonly action:
-    | 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback_to' | 'prepare' | 'commit_prepared'
+    | 'begin'
+    | 'commit'
+    | 'rollback'
+    | 'savepoint'
+    | 'release'
+    | 'rollback_to'
+    | 'prepare'
+    | 'commit_prepared'
     | 'rollback_prepared';
   readonly savepoint: string | null;
   /** ISOLATION LEVEL as written, lower case. */
@@ -409,8 +446,20 @@ export interface ShowObjects {
   readonly kind: 'show_objects';
   readonly position: number;
   readonly objects:
-    | 'sources' | 'tables' | 'views' | 'materialized views' | 'sinks' | 'indexes' | 'jobs' | 'schemas' | 'databases'
-    | 'columns' | 'subscriptions' | 'connections' | 'secrets' | 'functions';
+    | 'sources'
+    | 'tables'
+    | 'views'
+    | 'materialized views'
+    | 'sinks'
+    | 'indexes'
+    | 'jobs'
+    | 'schemas'
+    | 'databases'
+    | 'columns'
+    | 'subscriptions'
+    | 'connections'
+    | 'secrets'
+    | 'functions';
   /** FROM schema (or, for columns and indexes, FROM relation). */
   readonly from: QualifiedName | null;
   readonly like: string | null;
@@ -515,11 +564,45 @@ export interface UnsupportedStatement {
 }
 
 export type Statement =
-  | CreateTable | CreateSource | CreateTableAs | CreateView | CreateMaterializedView | CreateSink | CreateIndex
-  | CreateSchema | Drop | Alter | Comment | SelectStatement | Insert | Update | Delete | Truncate | Copy | Subscribe
-  | DeclareCursor | Fetch | CloseCursor | TransactionStatement | SetStatement | ResetStatement | ShowVariable
-  | ShowObjects | ShowCreate | Describe | Explain | PrepareStatement | ExecuteStatement | Deallocate | Discard
-  | UtilityStatement | Refresh | CheckView | ReplayDeadLetters | JobControl | UnsupportedStatement;
+  | CreateTable
+  | CreateSource
+  | CreateTableAs
+  | CreateView
+  | CreateMaterializedView
+  | CreateSink
+  | CreateIndex
+  | CreateSchema
+  | Drop
+  | Alter
+  | Comment
+  | SelectStatement
+  | Insert
+  | Update
+  | Delete
+  | Truncate
+  | Copy
+  | Subscribe
+  | DeclareCursor
+  | Fetch
+  | CloseCursor
+  | TransactionStatement
+  | SetStatement
+  | ResetStatement
+  | ShowVariable
+  | ShowObjects
+  | ShowCreate
+  | Describe
+  | Explain
+  | PrepareStatement
+  | ExecuteStatement
+  | Deallocate
+  | Discard
+  | UtilityStatement
+  | Refresh
+  | CheckView
+  | ReplayDeadLetters
+  | JobControl
+  | UnsupportedStatement;
 
 /** One statement of a text. */
 export interface ParsedStatement {

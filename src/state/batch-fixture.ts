@@ -14,7 +14,13 @@ export function buildBatch(
   scratch: Scratch,
   weights?: readonly number[],
 ): DeltaBatch {
-  const columns = types.map((type, c) => buildColumn(type, rows.map((row) => row[c]!), scratch));
+  const columns = types.map((type, c) =>
+    buildColumn(
+      type,
+      rows.map((row) => row[c]!),
+      scratch,
+    ),
+  );
   const address = weights === undefined ? 0 : scratch.alloc(4 * rows.length);
   if (weights !== undefined) scratch.memory.i32.set(weights, address >>> 2);
   const { memory } = scratch;
@@ -40,20 +46,22 @@ function buildColumn(type: DataType, values: readonly Value[], scratch: Scratch)
 }
 
 export function readRow(batch: DeltaBatch, row: number): Value[] {
-  const { memory } = batch;
-  return batch.columns.map(({ storage, values, validity }) => {
-    if (validity !== 0 && ((memory.u8[validity + (row >>> 3)]! >>> (row & 7)) & 1) === 0) return null;
-    switch (storage) {
-      case 'u8':
-        return memory.u8[values + row] === 1;
-      case 'i32':
-        return memory.i32[(values >>> 2) + row]!;
-      case 'i64':
-        return memory.i64[(values >>> 3) + row]!;
-      case 'f64':
-        return memory.f64[(values >>> 3) + row]!;
-      case 'view':
-        return Buffer.from(viewBytes(memory, values + 16 * row)).toString();
-    }
-  });
+  return batch.columns.map((column) => readValue(batch, column, row));
+}
+
+function readValue({ memory }: DeltaBatch, column: Column, row: number): Value {
+  const { storage, values, validity } = column;
+  if (validity !== 0 && ((memory.u8[validity + (row >>> 3)]! >>> (row & 7)) & 1) === 0) return null;
+  switch (storage) {
+    case 'u8':
+      return memory.u8[values + row] === 1;
+    case 'i32':
+      return memory.i32[(values >>> 2) + row]!;
+    case 'i64':
+      return memory.i64[(values >>> 3) + row]!;
+    case 'f64':
+      return memory.f64[(values >>> 3) + row]!;
+    case 'view':
+      return Buffer.from(viewBytes(memory, values + 16 * row)).toString();
+  }
 }

@@ -14,6 +14,13 @@ import { ioError, type LogPosition } from './input-log.ts';
 export const PAGE_BYTES = 65_536;
 const FORMAT = 1;
 
+/** `pages`: how many are stored; `pageCount`: the memory's size in pages. */
+export interface MemoryImage {
+  readonly name: string;
+  readonly pages: number;
+  readonly pageCount: number;
+}
+
 /** What a checkpoint says besides the chunks. JSON. */
 export interface CheckpointHead {
   readonly epoch: number;
@@ -21,7 +28,7 @@ export interface CheckpointHead {
   readonly position: LogPosition | null;
   readonly reservedThrough: number;
   /** Pages of each memory's image: others that are stored are gone. */
-  readonly memories: readonly { readonly name: string; readonly pageCount: number }[];
+  readonly memories: readonly MemoryImage[];
   /** Catalog, jobs, source positions ...: the dataflow's own. */
   readonly metadata: unknown;
 }
@@ -98,19 +105,27 @@ export class CheckpointStore {
   }
 
   /** The stored pages of a memory in order, each verified. */
-  *pages(name: string): Generator<StoredPage> {
+  *pages({ name, pages }: MemoryImage): Generator<StoredPage> {
+    let count = 0;
     const rows = this.#db
       .prepare('SELECT page, checksum, bytes FROM chunk WHERE memory = ? ORDER BY page')
       .iterate(name) as IterableIterator<{ page: number; checksum: number; bytes: Buffer }>;
-    for (;;) {
-      const next = this.#read(() => rows.next());
-      if (next.done === true) return;
-      const { page, checksum, bytes } = next.value;
-      if (bytes.length !== PAGE_BYTES || chunkChecksum(name, page, bytes) !== checksum) {
-        throw damage(`page ${page} of ${name} has a wrong checksum`);
+    try {
+      for (;;) {
+        const next = this.#read(() => rows.next());
+        if (next.done === true) break;
+        count += 1;
+        const { page, checksum, bytes } = next.value;
+        if (bytes.length !== PAGE_BYTES || chunkChecksum(name, page, bytes) !== checksum) {
+          throw damage(`page ${page} of ${name} has a wrong checksum`);
+        }
+        yield { page, bytes };
       }
-      yield { page, bytes };
+    } finally {
+      // A query that is left half way keeps the database busy.
+      rows.return?.();
     }
+    if (count !== pages) throw damage(`${name} has ${count} pages of ${pages}`);
   }
 
   close(): void {

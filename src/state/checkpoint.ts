@@ -9,7 +9,12 @@
 
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
-import { type ChangedPages, type CheckpointHead, PAGE_BYTES } from './checkpoint-store.ts';
+import {
+  type ChangedPages,
+  type CheckpointHead,
+  type MemoryImage,
+  PAGE_BYTES,
+} from './checkpoint-store.ts';
 
 /** What a memory must offer to be checkpointed; `Memory` does. */
 export interface ImageMemory {
@@ -26,11 +31,6 @@ export interface CheckpointStats {
   readonly bytes: number;
   readonly changedPages: number;
   readonly saveMs: number;
-}
-
-export interface CheckpointCapture {
-  readonly head: CheckpointHead;
-  readonly changes: readonly ChangedPages[];
 }
 
 /** Where captures go: the storage thread, or a store in the same thread in tests. */
@@ -72,13 +72,14 @@ export class CheckpointWriter {
     assert(!this.#isSaving, 'a checkpoint is being saved already');
     const fresh = new Map<string, Fingerprints>();
     const changes: ChangedPages[] = [];
-    const sizes: { name: string; pageCount: number }[] = [];
+    const sizes: MemoryImage[] = [];
     for (const [name, memory] of memories) {
       const prints: Fingerprints = new Map();
       const pages = memory.imagePages();
       changes.push(capturePages(name, memory, pages, this.#saved.get(name), prints));
       fresh.set(name, prints);
-      sizes.push({ name, pageCount: pages.reduce((most, page) => Math.max(most, page + 1), 0) });
+      const pageCount = pages.reduce((most, page) => Math.max(most, page + 1), 0);
+      sizes.push({ name, pages: pages.length, pageCount });
     }
     this.#isSaving = true;
     return this.#save({ ...head, memories: sizes }, changes, fresh);

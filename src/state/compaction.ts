@@ -21,7 +21,7 @@ export interface CompactionHost {
   readonly memory: Memory;
   readonly indexCount: number;
   index(number: number): VersionIndex | null;
-  indexColumnsOf(segment: Segment, number: number): Column[];
+  indexColumnsOf(segment: Segment, number: number): readonly Column[];
   createSegment(capacity: number, base: number): Segment;
   swap(gone: readonly Segment[], made: Segment | null): void;
 }
@@ -47,11 +47,14 @@ export function compactSegments(
   let capacity = SEGMENT_ROWS_MIN;
   while (capacity < survivors) capacity *= 2;
   const made = survivors === 0 ? null : host.createSegment(capacity, limit);
-  for (const segment of worn) {
+  const moved = worn.map((segment) => {
     const rows = survivingRows(segment, limit);
     const first = made === null ? 0 : moveRows(host.memory, segment, made, rows, limit);
-    redirectChains(host, segment, made, rows, first);
-  }
+    return { segment, rows, first };
+  });
+  // Readers come to the new rows through chains as soon as these are redirected.
+  made?.publish();
+  for (const { segment, rows, first } of moved) redirectChains(host, segment, made, rows, first);
   host.swap(worn, made);
 }
 

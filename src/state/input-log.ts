@@ -52,6 +52,8 @@ export class InputLog {
   #failure: SqlError | null = null;
   #syncing: Promise<void> | null = null;
   #isClosed = false;
+  /** A failed write may have left bytes behind the end. */
+  #hasLeftover = false;
 
   private constructor(directory: string, options: InputLogOptions, end: LogPosition, fd: number) {
     this.#directory = directory;
@@ -201,11 +203,14 @@ export class InputLog {
     const size = RECORD_HEADER + length;
     const { segment, offset } = this.#end;
     if (offset === FILE_HEADER || offset + size <= this.#segmentBytesMax) return;
-    this.syncNow();
     let fd: number;
     try {
+      if (this.#hasLeftover) fs.ftruncateSync(this.#fd, offset);
+      this.#hasLeftover = false;
+      this.syncNow();
       fd = createSegment(this.#directory, segment + 1);
     } catch (error) {
+      if (error instanceof SqlError) throw error;
       throw ioError('could not create a segment of the input log', error);
     }
     const old = this.#fd;
@@ -221,8 +226,10 @@ export class InputLog {
   #undoWrite(): void {
     try {
       fs.ftruncateSync(this.#fd, this.#end.offset);
+      this.#hasLeftover = false;
     } catch {
       // What is left lies behind the end: the next record overwrites it, and opening cuts it.
+      this.#hasLeftover = true;
     }
   }
 
@@ -318,7 +325,7 @@ function encodeRecord(record: Uint8Array, at: LogPosition, durable: LogPosition)
   bytes.writeBigUInt64LE(packPosition(at), 16);
   bytes.writeBigUInt64LE(packPosition(durable), 24);
   bytes.set(record, RECORD_HEADER);
-  bytes.writeUInt32LE(crc32(bytes.subarray(16), crc32(bytes.subarray(4, 8))), 8);
+  bytes.writeUInt32LE(crc32(bytes.subarray(12), crc32(bytes.subarray(4, 8))), 8);
   return bytes;
 }
 
@@ -330,7 +337,7 @@ function recordSize(file: Buffer, segment: number, offset: number): number | nul
   const end = offset + RECORD_HEADER + length + ((8 - ((RECORD_HEADER + length) & 7)) & 7);
   if (end > file.length) return null;
   if (file.readBigUInt64LE(offset + 16) !== packPosition({ segment, offset })) return null;
-  const sum = crc32(file.subarray(offset + 16, end), crc32(file.subarray(offset + 4, offset + 8)));
+  const sum = crc32(file.subarray(offset + 12, end), crc32(file.subarray(offset + 4, offset + 8)));
   return sum === file.readUInt32LE(offset + 8) ? end - offset : null;
 }
 

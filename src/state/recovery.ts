@@ -59,8 +59,8 @@ function loadCheckpoint(
   const store = new CheckpointStore(databasePath);
   try {
     const head = store.head();
-    for (const { name, pageCount } of head?.memories ?? []) {
-      restorePages(createMemory(name), pageCount, store.pages(name));
+    for (const image of head?.memories ?? []) {
+      restorePages(createMemory(image.name), image.pageCount, store.pages(image));
     }
     return head;
   } finally {

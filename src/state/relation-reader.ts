@@ -52,6 +52,13 @@ export class RelationReader {
     return count;
   }
 
+  /** Rows stored, of any epoch, in O(segments): for the choice of a plan. */
+  rowCountEstimate(): number {
+    let count = 0;
+    for (const segment of this.#segments()) count += segment.publishedRows - segment.retractedRows;
+    return Math.max(0, count);
+  }
+
   /** All rows at `epoch`, the columns `columns` of each. */
   *scan(epoch: number, columns: readonly number[], target: ReadTarget): Generator<DeltaBatch> {
     const rows = new Uint32Array(BATCH_ROWS_MAX);
@@ -113,7 +120,8 @@ export class RelationReader {
       for (const segment of segments) {
         if (sign < 0 ? segment.maxRetract <= fromEpoch : segment.maxInsert <= fromEpoch) continue;
         const end = segment.publishedRows;
-        for (let from = 0; from < end; from += BATCH_ROWS_MAX) {
+        const start = sign < 0 ? 0 : firstMadeAfter(segment, fromEpoch, end);
+        for (let from = start; from < end; from += BATCH_ROWS_MAX) {
           const to = Math.min(end, from + BATCH_ROWS_MAX);
           const count = choose(segment, fromEpoch, toEpoch, from, to, rows);
           if (count === 0) continue;
@@ -151,7 +159,7 @@ export class RelationReader {
       (this.#header >>> 2) + layout.HEADER_INDEXES + index,
     );
     let id = findChain(this.#memory, table, hash, (candidate) => {
-      const found = layout.pickColumns(segmentOf(candidate).columns, picked);
+      const found = segmentOf(candidate).keyColumns(index, picked);
       return equalRows(keys.memory, keys.columns, key, this.#memory, found, offsetOf(candidate));
     });
     const pieces: Piece[] = [];
@@ -218,6 +226,7 @@ function visibleRows(
   return count;
 }
 
+/** Rows of [from, to) that fromEpoch shows and toEpoch does not. */
 function rowsGone(
   segment: Segment,
   fromEpoch: number,
@@ -226,14 +235,20 @@ function rowsGone(
   to: number,
   out: Uint32Array,
 ): number {
+  const words = segment.memory.u32;
+  const inserted = segment.inserted >>> 2;
+  const retracted = segment.retracted >>> 2;
+  const first = fromEpoch - segment.base;
+  const last = toEpoch - segment.base;
   let count = 0;
   for (let row = from; row < to; row++) {
-    if (!segment.isVisible(row, fromEpoch)) continue;
-    if (segment.retractedAt(row) <= toEpoch) out[count++] = row;
+    const stamp = words[retracted + row]!;
+    if (stamp > first && stamp <= last && words[inserted + row]! <= first) out[count++] = row;
   }
   return count;
 }
 
+/** Rows of [from, to) that toEpoch shows and fromEpoch did not. */
 function rowsCome(
   segment: Segment,
   fromEpoch: number,
@@ -242,12 +257,33 @@ function rowsCome(
   to: number,
   out: Uint32Array,
 ): number {
+  const words = segment.memory.u32;
+  const inserted = segment.inserted >>> 2;
+  const retracted = segment.retracted >>> 2;
+  const first = fromEpoch - segment.base;
+  const last = toEpoch - segment.base;
   let count = 0;
   for (let row = from; row < to; row++) {
-    if (segment.insertedAt(row) <= fromEpoch) continue;
-    if (segment.isVisible(row, toEpoch)) out[count++] = row;
+    const stamp = words[inserted + row]!;
+    if (stamp > first && stamp <= last && words[retracted + row]! > last) out[count++] = row;
   }
   return count;
+}
+
+/** The first row that may have been made after `epoch`: by halves where stamps ascend. */
+function firstMadeAfter(segment: Segment, epoch: number, rows: number): number {
+  if (!segment.isSorted) return 0;
+  const stamp = epoch - segment.base;
+  const words = segment.memory.u32;
+  const inserted = segment.inserted >>> 2;
+  let low = 0;
+  let high = rows;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (words[inserted + middle]! <= stamp) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Weights of a piece's rows; null: every one is +1. */

@@ -41,14 +41,18 @@ function hashColumn(
 ): void {
   switch (column.storage) {
     case 'u8':
-      return hashNarrow(memory, memory.u8, column.values, column, from, n, out);
+      hashNarrow(memory, memory.u8, column.values, column, from, n, out);
+      break;
     case 'i32':
-      return hashNarrow(memory, memory.u32, column.values >>> 2, column, from, n, out);
+      hashNarrow(memory, memory.u32, column.values >>> 2, column, from, n, out);
+      break;
     case 'i64':
     case 'f64':
-      return hashWide(memory, column, from, n, out);
+      hashWide(memory, column, from, n, out);
+      break;
     case 'view':
-      return hashViews(memory, column, from, n, out);
+      hashViews(memory, column, from, n, out);
+      break;
     default:
       unreachable(column.storage);
   }

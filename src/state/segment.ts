@@ -37,7 +37,9 @@ const MAX_RETRACT = 12;
 const CHUNKS = 13;
 const CHUNK_AT = 14;
 const CHUNK_END = 15;
-const COLUMNS = 16;
+/** 1 once a moved row broke the order of insert stamps. */
+const IS_UNSORTED = 16;
+const COLUMNS = 18;
 const CHUNK_MIN = 1024;
 const CHUNK_MAX = 262_144;
 
@@ -61,6 +63,7 @@ export class Segment {
   readonly weights: number;
   readonly #word: number;
   #columns: Column[];
+  #keyColumns: (readonly Column[] | undefined)[] = [];
 
   constructor(memory: Memory, address: number, shape: SegmentShape) {
     this.memory = memory;
@@ -144,6 +147,21 @@ export class Segment {
     return this.base + this.memory.u32[this.#word + MAX_RETRACT]!;
   }
 
+  /** Are the insert stamps in ascending order? */
+  get isSorted(): boolean {
+    return this.memory.u32[this.#word + IS_UNSORTED] === 0;
+  }
+
+  /** The columns of index `index`, which has `columns`; kept, since every probe asks. */
+  keyColumns(index: number, columns: readonly number[]): readonly Column[] {
+    let key = this.#keyColumns[index];
+    if (key === undefined) {
+      key = columns.map((column) => this.#columns[column]!);
+      this.#keyColumns[index] = key;
+    }
+    return key;
+  }
+
   /** Absolute epochs of a row; retracted: Infinity while it lives. */
   insertedAt(row: number): number {
     return this.base + this.memory.u32[(this.inserted >>> 2) + row]!;
@@ -173,6 +191,7 @@ export class Segment {
   /** Refreshes what a reader of another thread may have seen too early: bitmaps are made late. */
   refreshColumns(): void {
     this.#columns = this.#readColumns();
+    this.#keyColumns = [];
   }
 
   publish(): void {
@@ -228,6 +247,7 @@ export class Segment {
   setStamps(row: number, inserted: number, retracted: number): void {
     const words = this.memory.u32;
     words[(this.inserted >>> 2) + row] = inserted;
+    if (inserted < words[this.#word + MAX_INSERT]!) words[this.#word + IS_UNSORTED] = 1;
     this.noteInsert(inserted);
     if (retracted === LIVE) return;
     words[(this.retracted >>> 2) + row] = retracted;

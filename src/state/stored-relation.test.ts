@@ -97,7 +97,10 @@ interface Snapshot {
   readonly expected: Map<string, number>;
 }
 
-for (const [name, schema] of [['keyed', KEYED], ['bag', BAG]] as const) {
+for (const [name, schema] of [
+  ['keyed', KEYED],
+  ['bag', BAG],
+] as const) {
   test(`${name}: every pinned snapshot stays as it was`, () => {
     const random = new Random(7);
     const bench = new Bench(schema);
@@ -109,7 +112,8 @@ for (const [name, schema] of [['keyed', KEYED], ['bag', BAG]] as const) {
       const weights: number[] = [];
       for (let i = random.below(40); i > 0; i--) {
         const key = random.below(schema === KEYED ? 400 : 60);
-        const row = schema === KEYED ? rowOf(random, key) : [BigInt(key), `${key % 3}`.repeat(key), 1];
+        const row =
+          schema === KEYED ? rowOf(random, key) : [BigInt(key), `${key % 3}`.repeat(key), 1];
         const id = schema === KEYED ? `${key}` : row.map(String).join('|');
         const held = model.get(id);
         if (held !== undefined && (schema === KEYED || random.below(2) === 0)) {
@@ -126,7 +130,10 @@ for (const [name, schema] of [['keyed', KEYED], ['bag', BAG]] as const) {
         weights.push(1);
       }
       const order = rows.map((_, i) => i).sort(() => random.below(3) - 1);
-      const batch = bench.batch(order.map((i) => rows[i]!), order.map((i) => weights[i]!));
+      const batch = bench.batch(
+        order.map((i) => rows[i]!),
+        order.map((i) => weights[i]!),
+      );
       const epoch = bench.commit(batch);
       const expected = new Map(
         [...model.values()].map(({ row, count }) => [row.map(String).join('|'), count]),
@@ -179,7 +186,10 @@ test('a hot key costs a bounded amount of memory', () => {
     row = next;
     if (i === 1000) after = bench.memory.allocatedBytes;
   }
-  assert.ok(bench.memory.allocatedBytes <= after * 1.5, `${bench.memory.allocatedBytes} of ${after}`);
+  assert.ok(
+    bench.memory.allocatedBytes <= after * 1.5,
+    `${bench.memory.allocatedBytes} of ${after}`,
+  );
 });
 
 test('what is not there cannot be retracted, and a key cannot be there twice', () => {
@@ -189,13 +199,24 @@ test('what is not there cannot be retracted, and a key cannot be there twice', (
   assert.throws(() => bench.relation.publish(1), /a row that is not there/);
   const other = new Bench(KEYED);
   other.relation.begin(1);
-  other.relation.insert(other.batch([[1n, 'a', 1], [1n, 'b', 1]]));
+  other.relation.apply(
+    other.batch([
+      [1n, 'a', 1],
+      [1n, 'b', 1],
+    ]),
+  );
   assert.throws(() => other.relation.publish(1), /same key/);
 });
 
 test('a retraction may come before its insert inside an epoch', () => {
   const bench = new Bench(KEYED);
-  bench.commit(bench.batch([[1n, 'a', 1]], [-1]), bench.batch([[1n, 'a', 1], [1n, 'b', 2]]));
+  bench.commit(
+    bench.batch([[1n, 'a', 1]], [-1]),
+    bench.batch([
+      [1n, 'a', 1],
+      [1n, 'b', 2],
+    ]),
+  );
   assert.deepEqual(sorted(bench.scan(1)), [['1|b|2', 1]]);
 });
 
@@ -204,7 +225,11 @@ test('TRUNCATE, indexes made later, and destroy gives all memory back', () => {
   const rows = Array.from({ length: 1000 }, (_, i): Value[] => [BigInt(i), 'x'.repeat(20), i % 7]);
   bench.commit(bench.batch(rows));
   bench.relation.addIndex({ name: 'later', columns: [2], isUnique: false });
-  const reader = new RelationReader(bench.memory.wasm, bench.relation.headerAddress, bench.relation.schema);
+  const reader = new RelationReader(
+    bench.memory.wasm,
+    bench.relation.headerAddress,
+    bench.relation.schema,
+  );
   const keys = buildBatch([INT4], [[3]], bench.scratch);
   let count = 0;
   for (const batch of reader.lookup(1, keys, 1, [0], bench.out)) count += batch.rowCount;

@@ -11,6 +11,7 @@
 
 import { assert, must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
+import { weightOf } from '../batch/concat.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import {
@@ -20,18 +21,15 @@ import {
   survivorsIfWorn,
 } from './compaction.ts';
 import type { EpochControl } from './epoch-control.ts';
+import { PendingRows } from './pending-rows.ts';
 import * as layout from './relation-layout.ts';
 import type { IndexSchema, RelationSchema } from './relation-schema.ts';
-import { RetiredBlocks } from './retired-blocks.ts';
 import { equalRows, hashRows } from './row-identity.ts';
 import type { SegmentShape } from './segment.ts';
-import { INDEXES_MAX, SEGMENT_ROWS_MAX, SEGMENT_ROWS_MIN, Segment } from './segment.ts';
-import { offsetOf, rowId, slotOf, VersionIndex } from './version-index.ts';
+import { INDEXES_MAX, SEGMENT_ROWS_MAX, type Segment } from './segment.ts';
+import { createHeader, SegmentDirectory } from './segment-directory.ts';
+import { offsetOf, rowId, VersionIndex } from './version-index.ts';
 
-const SLOT_CAPACITY_MIN = 8;
-/** The slot above this is never used: its last row id marks deleted index entries. */
-const SLOT_MAX = 65_534;
-const LIST_CAPACITY_MIN = 8;
 const SCRATCH_ROWS = 1024;
 const AGE_CHECK_EPOCHS = 2 ** 24;
 
@@ -42,18 +40,15 @@ export class StoredRelation {
   readonly #control: EpochControl;
   readonly #shape: SegmentShape;
   readonly #word: number;
-  readonly #retired: RetiredBlocks;
-  readonly #segments = new Map<number, Segment>();
+  readonly #directory: SegmentDirectory;
+  readonly #pending: PendingRows;
   readonly #indexes: (VersionIndex | null)[] = [];
   readonly #touched = new Set<Segment>();
   readonly #worn = new Set<number>();
   readonly #hashes = new Uint32Array(SEGMENT_ROWS_MAX);
   readonly #retractHashes = new Uint32Array(SCRATCH_ROWS);
   readonly #picked = new Uint32Array(SCRATCH_ROWS);
-  readonly #segmentOf = (id: number): Segment => this.#segment(slotOf(id));
   #schema: RelationSchema;
-  #pending: Segment | null = null;
-  #pendingSlots: Segment[] = [];
   #epoch = 0;
   #ageCheckedAt = 0;
   #excess = 0;
@@ -71,9 +66,8 @@ export class StoredRelation {
     this.#schema = schema;
     this.#shape = layout.shapeOf(schema);
     this.#control = control;
-    this.#retired = new RetiredBlocks(memory, this.#word + layout.HEADER_RETIRED, (slot) => {
-      this.#freeSegment(slot);
-    });
+    this.#pending = new PendingRows(memory, this.#shape);
+    this.#directory = new SegmentDirectory(memory, header, this.#shape, control);
   }
 
   /** Opens the relation at the u32 root cell `cell`, or makes an empty one where it holds 0. */
@@ -112,12 +106,11 @@ export class StoredRelation {
 
   /** Estimate of the bytes held: columns, hidden columns and indexes. */
   get bytes(): number {
-    let bytes = layout.HEADER_BYTES;
-    const width = this.#shape.storages.reduce((sum, storage) => sum + WIDTHS[storage], 8);
-    const links = this.#indexes.filter((index) => index !== null).length * 8;
-    for (const segment of this.#segments.values()) bytes += segment.capacity * (width + links);
-    for (const index of this.#indexes) bytes += index?.bytes ?? 0;
-    return bytes;
+    const links = this.#indexes.filter((index) => index !== null).length;
+    return this.#indexes.reduce(
+      (sum, index) => sum + (index?.bytes ?? 0),
+      this.#directory.bytes(links),
+    );
   }
 
   /** Opens `epoch`: the changes up to `publish` belong to it. */
@@ -133,11 +126,6 @@ export class StoredRelation {
     this.#change(batch, 1);
   }
 
-  /** Inserts: the same as `apply`. */
-  insert(batch: DeltaBatch): void {
-    this.#change(batch, 1);
-  }
-
   /** Retracts the rows of `batch`: `apply` with negated weights. */
   retract(batch: DeltaBatch): void {
     this.#change(batch, -1);
@@ -146,8 +134,7 @@ export class StoredRelation {
   /** Retracts every row (TRUNCATE). */
   clear(): void {
     this.#settlePending();
-    for (const slot of this.#scanSlots()) {
-      const segment = this.#segment(slot);
+    for (const segment of this.#directory.scanned()) {
       for (let row = 0; row < segment.writtenRows; row++) {
         if (segment.isLive(row)) this.#retractRow(segment, row);
       }
@@ -169,12 +156,12 @@ export class StoredRelation {
   compact(): void {
     assert(this.#changedRows === 0, 'compaction inside an epoch');
     const limit = this.#control.collect();
-    this.#retired.freeBelow(limit);
+    this.#directory.retired.freeBelow(limit);
     if (this.#worn.size === 0) return;
     const worn: Segment[] = [];
     let survivors = 0;
     for (const slot of this.#worn) {
-      const segment = this.#segment(slot);
+      const segment = this.#directory.segment(slot);
       const left = survivorsIfWorn(segment, limit);
       if (left === null || survivors + left > SEGMENT_ROWS_MAX) continue;
       survivors += left;
@@ -192,10 +179,10 @@ export class StoredRelation {
       throw new SqlError('54011', `a relation can have at most ${INDEXES_MAX - 1} indexes`);
     }
     this.#schema = { ...this.#schema, indexes: [...this.#schema.indexes, index] };
-    for (const segment of this.#segments.values()) segment.addLinks(number);
+    for (const segment of this.#directory.all()) segment.addLinks(number);
     const versions = this.#openIndex(number);
     this.#indexes[number] = versions;
-    for (const slot of this.#scanSlots()) this.#indexSegment(this.#segment(slot), number);
+    for (const segment of this.#directory.scanned()) this.#indexSegment(segment, number);
   }
 
   /** Drops secondary index `position`; the others keep their numbers, so its place stays empty (columns []). */
@@ -209,40 +196,33 @@ export class StoredRelation {
 
   /** Frees everything; no reader may be left. */
   destroy(): void {
-    this.#retired.freeBelow(Number.POSITIVE_INFINITY);
     for (const index of this.#indexes) index?.drop();
-    this.#retired.freeBelow(Number.POSITIVE_INFINITY);
-    for (const segment of this.#pendingSlots) segment.free();
-    for (const slot of [...this.#scanSlots()]) this.#freeSegment(slot);
-    const { memory } = this;
-    const list = this.#get(layout.HEADER_SCAN_LIST);
-    memory.free(list, 8 + 4 * memory.u32[list >>> 2]!);
-    memory.free(this.#get(layout.HEADER_SLOT_TABLE), 4 * this.#get(layout.HEADER_SLOT_CAPACITY));
-    memory.free(this.headerAddress, layout.HEADER_BYTES);
+    this.#pending.drain(() => undefined);
+    this.#directory.destroy();
   }
 
   // ---- opening ----
 
   #openParts(): void {
-    const table = this.#get(layout.HEADER_SLOT_TABLE) >>> 2;
-    const capacity = this.#get(layout.HEADER_SLOT_CAPACITY);
-    for (let slot = 1; slot < capacity; slot++) {
-      const address = this.memory.u32[table + slot]!;
-      if (address !== 0) this.#segments.set(slot, new Segment(this.memory, address, this.#shape));
-    }
     for (let index = 0; index <= this.#schema.indexes.length; index++) {
       const columns = layout.indexColumns(this.#schema, index);
       const isThere = columns !== null && (index === 0 || columns.length > 0);
       this.#indexes.push(isThere ? this.#openIndex(index) : null);
     }
-    for (const slot of this.#scanSlots()) this.#noteWear(this.#segment(slot));
+    for (const segment of this.#directory.scanned()) this.#noteWear(segment);
   }
 
   #openIndex(index: number): VersionIndex {
     const root = this.#word + layout.HEADER_INDEXES + index;
-    return new VersionIndex(this.memory, root, index, this.#segmentOf, (address, size) => {
-      this.#retired.retireBlock(address, size, this.#control.published);
-    });
+    return new VersionIndex(
+      this.memory,
+      root,
+      index,
+      this.#directory.segmentOf,
+      (address, size) => {
+        this.#directory.retired.retireBlock(address, size, this.#control.published);
+      },
+    );
   }
 
   #indexSegment(segment: Segment, number: number): void {
@@ -287,7 +267,7 @@ export class StoredRelation {
 
   #insertSelected(batch: DeltaBatch, selection: Uint32Array, count: number): void {
     for (let from = 0; from < count; ) {
-      const segment = this.#activeSegment();
+      const segment = this.#directory.active(this.rowCount, this.#indexed());
       const to = Math.min(count, from + segment.capacity - segment.writtenRows);
       const first = segment.append(batch.memory, batch.columns, selection, from, to, this.#epoch);
       this.#touched.add(segment);
@@ -345,7 +325,7 @@ export class StoredRelation {
 
   /** A row came whose chain had `head`: for a bag the weights join, for a key one of them must go in this epoch. */
   #meetOlder(segment: Segment, row: number, head: number): void {
-    const older = this.#segmentOf(head);
+    const older = this.#directory.segmentOf(head);
     const olderRow = offsetOf(head);
     if (!this.#shape.hasWeights) {
       if (this.#hasLiveBehind(segment, row)) this.#excess += 1;
@@ -360,7 +340,7 @@ export class StoredRelation {
   #hasLiveBehind(segment: Segment, row: number): boolean {
     let id = segment.older(0, row);
     while (id !== 0) {
-      const older = this.#segmentOf(id);
+      const older = this.#directory.segmentOf(id);
       if (older.isLive(offsetOf(id))) return true;
       if (this.#excess === 0) return false;
       id = older.older(0, offsetOf(id));
@@ -381,7 +361,7 @@ export class StoredRelation {
       const row = this.#picked[i]!;
       const weight = -sign * weightOf(batch, row);
       const missing = this.#retractOne(batch, columns, row, this.#retractHashes[row]!, weight);
-      if (missing > 0) this.#postpone(batch, row, missing);
+      if (missing > 0) this.#pending.add(batch, row, missing);
     }
   }
 
@@ -395,7 +375,7 @@ export class StoredRelation {
   ): number {
     let id = this.#findChain(0, hash, source.memory, keyColumns, row);
     while (id !== 0 && weight > 0) {
-      const segment = this.#segmentOf(id);
+      const segment = this.#directory.segmentOf(id);
       const offset = offsetOf(id);
       const next = segment.older(0, offset);
       const isSame =
@@ -413,10 +393,10 @@ export class StoredRelation {
   }
 
   #hasLiveInChain(id: number): boolean {
-    for (let at = id; at !== 0; at = this.#segmentOf(at).newer(0, offsetOf(at))) {
-      if (this.#segmentOf(at).isLive(offsetOf(at))) return true;
+    for (let at = id; at !== 0; at = this.#directory.segmentOf(at).newer(0, offsetOf(at))) {
+      if (this.#directory.segmentOf(at).isLive(offsetOf(at))) return true;
     }
-    return this.#hasLiveBehind(this.#segmentOf(id), offsetOf(id));
+    return this.#hasLiveBehind(this.#directory.segmentOf(id), offsetOf(id));
   }
 
   /** Takes up to `weight` copies from a bag's row; what is left is a new version. Returns how many were missing. */
@@ -435,7 +415,7 @@ export class StoredRelation {
   }
 
   #appendVersion(from: Segment, row: number, weight: number): void {
-    const segment = this.#activeSegment();
+    const segment = this.#directory.active(this.rowCount, this.#indexed());
     const first = segment.append(this.memory, from.columns, Uint32Array.of(row), 0, 1, this.#epoch);
     segment.setWeight(first, weight);
     this.#touched.add(segment);
@@ -449,23 +429,8 @@ export class StoredRelation {
     this.#noteWear(segment);
   }
 
-  /** Keeps a retraction whose row is not there yet. */
-  #postpone(batch: DeltaBatch, row: number, weight: number): void {
-    for (let k = 0; k < weight; k++) {
-      if (this.#pending === null || this.#pending.isFull) {
-        const capacity = this.#pending === null ? SEGMENT_ROWS_MIN : SEGMENT_ROWS_MAX;
-        this.#pending = Segment.create(this.memory, this.#shape, 0, capacity, 0, []);
-        this.#pendingSlots.push(this.#pending);
-      }
-      this.#pending.append(batch.memory, batch.columns, Uint32Array.of(row), 0, 1, 0);
-    }
-  }
-
   #settlePending(): void {
-    const segments = this.#pendingSlots;
-    this.#pendingSlots = [];
-    this.#pending = null;
-    for (const segment of segments) {
+    this.#pending.drain((segment) => {
       const columns = this.#indexColumnsOf(segment, 0);
       const hashes = new Uint32Array(segment.writtenRows);
       hashRows(this.memory, columns, 0, segment.writtenRows, hashes);
@@ -473,8 +438,7 @@ export class StoredRelation {
         const missing = this.#retractOne(segment, columns, row, hashes[row]!, 1);
         assert(missing === 0, 'a retraction of a row that is not there');
       }
-      segment.free();
-    }
+    });
   }
 
   #findChain(
@@ -486,93 +450,19 @@ export class StoredRelation {
   ): number {
     const picked = must(layout.indexColumns(this.#schema, number));
     return must(this.#indexes[number]).find(hash, (id) => {
-      const found = layout.pickColumns(this.#segmentOf(id).columns, picked);
+      const found = this.#directory.segmentOf(id).keyColumns(number, picked);
       return equalRows(memory, columns, row, this.memory, found, offsetOf(id));
     });
   }
 
-  // ---- segments ----
+  // ---- parts ----
 
-  #segment(slot: number): Segment {
-    return must(this.#segments.get(slot), 'a row id without a segment');
+  #indexColumnsOf(segment: Segment, number: number): readonly Column[] {
+    return segment.keyColumns(number, must(layout.indexColumns(this.#schema, number)));
   }
 
-  #indexColumnsOf(segment: Segment, number: number): Column[] {
-    const picked = must(layout.indexColumns(this.#schema, number));
-    return layout.pickColumns(segment.columns, picked);
-  }
-
-  #activeSegment(): Segment {
-    const active = this.#segments.get(this.#get(layout.HEADER_ACTIVE_SLOT));
-    if (active !== undefined && !active.isFull) return active;
-    let capacity = SEGMENT_ROWS_MIN;
-    while (capacity < this.rowCount && capacity < SEGMENT_ROWS_MAX) capacity *= 2;
-    const segment = this.#createSegment(capacity, this.#control.published);
-    this.memory.u32[this.#word + layout.HEADER_ACTIVE_SLOT] = segment.slot;
-    this.#addToScanList(segment.slot);
-    return segment;
-  }
-
-  #createSegment(capacity: number, base: number): Segment {
-    const slot = this.#freeSlot();
-    const indexed = this.#indexes.map((index) => index !== null);
-    const segment = Segment.create(this.memory, this.#shape, slot, capacity, base, indexed);
-    this.#segments.set(slot, segment);
-    const table = this.#get(layout.HEADER_SLOT_TABLE) >>> 2;
-    Atomics.store(this.memory.u32, table + slot, segment.address);
-    return segment;
-  }
-
-  #freeSlot(): number {
-    const table = this.#get(layout.HEADER_SLOT_TABLE);
-    const capacity = this.#get(layout.HEADER_SLOT_CAPACITY);
-    for (let slot = 1; slot < capacity; slot++) {
-      if (this.memory.u32[(table >>> 2) + slot] === 0) return slot;
-    }
-    if (capacity > SLOT_MAX) throw new SqlError('54000', 'a relation is too large');
-    const larger = this.memory.alloc(8 * capacity);
-    const words = this.memory.u32;
-    words.fill(0, larger >>> 2, (larger >>> 2) + 2 * capacity);
-    words.copyWithin(larger >>> 2, table >>> 2, (table >>> 2) + capacity);
-    words[this.#word + layout.HEADER_SLOT_CAPACITY] = Math.min(2 * capacity, SLOT_MAX + 1);
-    Atomics.store(words, this.#word + layout.HEADER_SLOT_TABLE, larger);
-    this.#retired.retireBlock(table, 4 * capacity, this.#control.published);
-    return capacity;
-  }
-
-  #freeSegment(slot: number): void {
-    this.#segment(slot).free();
-    this.#segments.delete(slot);
-    const table = this.#get(layout.HEADER_SLOT_TABLE) >>> 2;
-    Atomics.store(this.memory.u32, table + slot, 0);
-  }
-
-  #scanSlots(): Uint32Array {
-    return layout.scanSlots(this.memory, this.headerAddress);
-  }
-
-  #addToScanList(slot: number): void {
-    const words = this.memory.u32;
-    const list = this.#get(layout.HEADER_SCAN_LIST) >>> 2;
-    const count = words[list + 1]!;
-    if (count === words[list]) {
-      this.#replaceScanList([...this.#scanSlots(), slot]);
-      return;
-    }
-    words[list + 2 + count] = slot;
-    Atomics.store(words, list + 1, count + 1);
-  }
-
-  #replaceScanList(slots: readonly number[]): void {
-    const old = this.#get(layout.HEADER_SCAN_LIST);
-    const capacity = Math.max(LIST_CAPACITY_MIN, 2 * slots.length);
-    const list = this.memory.alloc(8 + 4 * capacity);
-    const words = this.memory.u32;
-    words[list >>> 2] = capacity;
-    words[(list >>> 2) + 1] = slots.length;
-    words.set(slots, (list >>> 2) + 2);
-    Atomics.store(words, this.#word + layout.HEADER_SCAN_LIST, list);
-    this.#retired.retireBlock(old, 8 + 4 * words[old >>> 2]!, this.#control.published);
+  #indexed(): boolean[] {
+    return this.#indexes.map((index) => index !== null);
   }
 
   #compactionHost(): CompactionHost {
@@ -581,71 +471,28 @@ export class StoredRelation {
       indexCount: this.#indexes.length,
       index: (number) => this.#indexes[number] ?? null,
       indexColumnsOf: (segment, number) => this.#indexColumnsOf(segment, number),
-      createSegment: (capacity, base) => this.#createSegment(capacity, base),
-      swap: (gone, made) => this.#swapSegments(gone, made),
+      createSegment: (capacity, base) => this.#directory.create(capacity, base, this.#indexed()),
+      swap: (gone, made) => this.#directory.swap(gone, made),
     };
-  }
-
-  /** Takes `gone` out of the scan list and puts `made` in; the old ones are freed once no reader can see them. */
-  #swapSegments(gone: readonly Segment[], made: Segment | null): void {
-    const slots = new Set(gone.map((segment) => segment.slot));
-    const kept = [...this.#scanSlots()].filter((slot) => !slots.has(slot));
-    if (made !== null) {
-      made.publish();
-      kept.unshift(made.slot);
-    }
-    this.#replaceScanList(kept);
-    for (const slot of slots) this.#retired.retireSegment(slot, this.#control.published);
   }
 
   /** Notes a full segment that is mostly retracted. */
   #noteWear(segment: Segment): void {
-    const isActive = segment.slot === this.#get(layout.HEADER_ACTIVE_SLOT) && !segment.isFull;
-    if (!isActive && segment.retractedRows * 2 >= segment.writtenRows) this.#worn.add(segment.slot);
+    if (this.#directory.isActive(segment)) return;
+    if (segment.retractedRows * 2 >= segment.writtenRows) this.#worn.add(segment.slot);
   }
 
   /** Stamps are relative to a segment's base: old segments are rewritten long before they run out. */
   #noteAge(epoch: number): void {
     this.#ageCheckedAt = epoch;
-    for (const slot of this.#scanSlots()) {
-      const segment = this.#segment(slot);
+    for (const segment of this.#directory.scanned()) {
       if (epoch - segment.base < SEGMENT_AGE_MAX) continue;
-      if (slot === this.#get(layout.HEADER_ACTIVE_SLOT)) {
-        this.memory.u32[this.#word + layout.HEADER_ACTIVE_SLOT] = 0;
-      }
-      this.#worn.add(slot);
+      if (this.#directory.isActive(segment)) this.#directory.seal();
+      this.#worn.add(segment.slot);
     }
   }
 
   #addLiveRows(count: number): void {
     this.memory.f64[(this.#word + layout.HEADER_LIVE_ROWS) >>> 1]! += count;
   }
-
-  #get(word: number): number {
-    return this.memory.u32[this.#word + word]!;
-  }
-}
-
-const WIDTHS = { u8: 1, i32: 4, i64: 8, f64: 8, view: 16 } as const;
-
-function weightOf(batch: DeltaBatch, row: number): number {
-  return batch.weights === 0 ? 1 : batch.memory.i32[(batch.weights >>> 2) + row]!;
-}
-
-function createHeader(memory: Memory, schema: RelationSchema): number {
-  const header = memory.alloc(layout.HEADER_BYTES);
-  const slots = memory.alloc(4 * SLOT_CAPACITY_MIN);
-  const list = memory.alloc(8 + 4 * LIST_CAPACITY_MIN);
-  const words = memory.u32;
-  words.fill(0, header >>> 2, (header + layout.HEADER_BYTES) >>> 2);
-  words.fill(0, slots >>> 2, (slots >>> 2) + SLOT_CAPACITY_MIN);
-  words[list >>> 2] = LIST_CAPACITY_MIN;
-  words[(list >>> 2) + 1] = 0;
-  const word = header >>> 2;
-  words[word + layout.HEADER_MAGIC] = layout.MAGIC;
-  words[word + layout.HEADER_COLUMNS] = schema.storages.length;
-  words[word + layout.HEADER_SLOT_TABLE] = slots;
-  words[word + layout.HEADER_SLOT_CAPACITY] = SLOT_CAPACITY_MIN;
-  words[word + layout.HEADER_SCAN_LIST] = list;
-  return header;
 }

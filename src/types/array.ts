@@ -241,7 +241,7 @@ class ArrayParser {
     let count = 0;
     if (this.#peek() === '}') {
       this.#at += 1;
-      if (d > 0 || this.#depth > 0) throw malformed(this.#text, 'Unexpected "}" character.');
+      if (this.#items.length > 0) throw malformed(this.#text, 'Unexpected "}" character.');
       return;
     }
     for (;;) {

@@ -93,3 +93,24 @@ export function postgresRelations(): readonly SystemRelation[] {
 export function staticRows(name: string): readonly string[] | undefined {
   return load().rows.get(name);
 }
+
+interface FunctionNames {
+  readonly byName: ReadonlyMap<string, number>;
+  readonly byOid: ReadonlyMap<number, string>;
+}
+
+let functions: FunctionNames | null = null;
+
+/** pg_proc's names and OIDs; of overloads the first. */
+export function functionNames(): FunctionNames {
+  if (functions !== null) return functions;
+  const byName = new Map<string, number>();
+  const byOid = new Map<number, string>();
+  for (const line of staticRows('pg_proc') ?? []) {
+    const [oid, name] = line.split('\t', 2);
+    if (!byName.has(name!)) byName.set(name!, Number(oid));
+    byOid.set(Number(oid), name!);
+  }
+  functions = { byName, byOid };
+  return functions;
+}

@@ -12,17 +12,25 @@
 
 import { assert, must } from '../../base/assert.ts';
 import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
-import type { AggregateInstance } from '../../expr/aggregates/aggregate.ts';
+import type { AggregateContext, AggregateInstance } from '../../expr/aggregates/aggregate.ts';
 import { aggregateDefinition } from '../../expr/aggregates/registry.ts';
 import { RowTable } from '../../kernels/row-table.ts';
 import { RowLayout } from '../../memory/row-layout.ts';
 import type { AggregateCall, AggregateNode } from '../../plan/plan-node.ts';
 import { equalRows } from '../../state/row-identity.ts';
 import type { GraphContext } from '../graph-context.ts';
+import { type GroupFailure, GroupResults } from '../group-results.ts';
 import type { EpochContext, Operator } from '../operator.ts';
 import { RowBuckets } from '../row-buckets.ts';
-import { gatherColumn, gatherWords, isValid, nullColumn, RowList } from '../rows.ts';
-import { derivedWatermarks } from '../watermark.ts';
+import {
+  constantWeights,
+  gatherColumn,
+  gatherWords,
+  isValid,
+  nullColumn,
+  RowList,
+} from '../rows.ts';
+import { derivedWatermarks, shiftWatermark } from '../watermark.ts';
 
 const COUNT = 0;
 const FLAGS = 8;
@@ -32,6 +40,9 @@ const SLOTS = 16;
 const SHOWN = 1;
 const TOUCHED = 2;
 const BUCKETED = 4;
+/** The group's result is an error, which was reported; the bits above say which aggregate's. */
+const FAILED = 8;
+const FAILED_SHIFT = 8;
 
 export class AggregateOperator implements Operator {
   readonly name: string;
@@ -40,6 +51,9 @@ export class AggregateOperator implements Operator {
   readonly #context: GraphContext;
   readonly #table: RowTable;
   readonly #aggregates: readonly AggregateInstance[];
+  /** For each aggregate the input columns that it is given. */
+  readonly #arguments: readonly (readonly number[])[];
+  readonly #results: GroupResults;
   readonly #touched = new RowList();
   readonly #buckets: RowBuckets | null;
   readonly #extra: number;
@@ -66,6 +80,7 @@ export class AggregateOperator implements Operator {
     this.#extra = new RowLayout(storages, extraBytes).extraOffset;
     const spec = { storages, keyCount: node.keys.length, extraBytes };
     this.#table = RowTable.open(memory, context.rootCell(), spec);
+    this.#arguments = node.calls.map(argumentsOf);
     const soleCell = context.rootCell();
     const bucketCell = context.rootCell();
     const links = { next: this.#extra + BUCKET_NEXT, previous: null };
@@ -73,23 +88,24 @@ export class AggregateOperator implements Operator {
     this.#aggregates = definitions.map((definition, index) =>
       definition.create(this.#aggregateContext(node.calls[index]!, offsets[index]!)),
     );
+    this.#results = new GroupResults(context, node, this.#aggregates);
     this.#sole = node.keys.length === 0 ? this.#openSole(soleCell) : 0;
     this.watermarks = derivedWatermarks(node.properties?.watermarks ?? [], undefined);
   }
 
-  #aggregateContext(call: AggregateCall, slotOffset: number) {
+  #aggregateContext(call: AggregateCall, slotOffset: number): AggregateContext {
     const { memory, scratch } = this.#context;
+    const args = argumentsOf(call);
     return {
       memory,
       scratch,
       rootCell: () => this.#context.rootCell(),
       table: this.#table,
       slotOffset: this.#extra + slotOffset,
-      argTypes: call.args.map((arg) => this.#node.input.columns[arg]!.type),
-      orderBy: call.orderBy,
+      argTypes: args.map((arg) => this.#node.input.columns[arg]!.type),
+      orderBy: call.orderBy.map((key, index) => ({ ...key, column: call.args.length + index })),
       isDistinct: call.isDistinct,
       isAppendOnly: this.#isAppendOnly,
-      settings: this.#context.settings,
     };
   }
 
@@ -99,7 +115,9 @@ export class AggregateOperator implements Operator {
     if (memory.u32[cell >>> 2] === 0) {
       const mark = scratch.mark();
       const out = scratch.alloc(16);
-      const nulls = this.#node.columns.map(({ type }) => nullColumn(memory, scratch, type.storage, 1));
+      const nulls = this.#node.columns.map(({ type }) =>
+        nullColumn(memory, scratch, type.storage, 1),
+      );
       this.#table.append(nulls, 1, out);
       memory.u32[cell >>> 2] = memory.u32[out >>> 2]!;
       scratch.release(mark);
@@ -119,12 +137,17 @@ export class AggregateOperator implements Operator {
     const n = batch.rowCount;
     const rows = scratch.alloc(n * 4);
     if (this.#sole !== 0) memory.u32.fill(this.#sole, rows >>> 2, (rows >>> 2) + n);
-    else this.#table.upsert(this.#node.keys.map((key) => batch.columns[key]!), n, rows);
+    else
+      this.#table.upsert(
+        this.#node.keys.map((key) => batch.columns[key]!),
+        n,
+        rows,
+      );
     this.#count(batch, rows);
     if (this.#buckets !== null) this.#addToBuckets(this.#buckets, batch, rows);
     this.#aggregates.forEach((aggregate, index) => {
       const call = this.#node.calls[index]!;
-      const args = call.args.map((arg) => batch.columns[arg]!);
+      const args = this.#arguments[index]!.map((arg) => batch.columns[arg]!);
       aggregate.update(rows, args, this.#filtered(call, batch), n);
     });
     scratch.release(mark);
@@ -199,7 +222,7 @@ export class AggregateOperator implements Operator {
     this.#touched.copyTo(memory, from, n, rows);
     const keyCount = this.#node.keys.length;
     const all = this.#node.columns.map((_, column) => this.#table.gather(rows, n, column, scratch));
-    const results = this.#aggregates.map((aggregate) => aggregate.result(rows, n));
+    const { columns: results, failed } = this.#results.compute(rows, n);
     const before = all.slice(keyCount);
     const retracts = scratch.alloc(n * 4 + 16);
     const inserts = scratch.alloc(n * 4 + 16);
@@ -216,12 +239,15 @@ export class AggregateOperator implements Operator {
       const count = f64[(address + COUNT) >>> 3]!;
       assert(count >= 0, 'a group has lost more rows than it had');
       const isShown = count > 0 || this.#sole !== 0;
+      const isWanted = isShown && failed?.get(i) === undefined;
       u32[flags]! &= ~TOUCHED;
+      if (failed !== null || (u32[flags]! & FAILED) !== 0)
+        this.#reportFailure(all, i, flags, failed);
       if (!isShown && (u32[flags]! & BUCKETED) === 0) u32[(gone >>> 2) + goneCount++] = row;
-      if (wasShown && isShown && equalRows(memory, before, i, memory, results, i)) continue;
+      if (wasShown && isWanted && equalRows(memory, before, i, memory, results, i)) continue;
       if (wasShown) u32[(retracts >>> 2) + retractCount++] = i;
-      if (isShown) u32[(inserts >>> 2) + insertCount++] = i;
-      u32[flags] = isShown ? u32[flags]! | SHOWN : u32[flags]! & ~SHOWN;
+      if (isWanted) u32[(inserts >>> 2) + insertCount++] = i;
+      u32[flags] = isWanted ? u32[flags]! | SHOWN : u32[flags]! & ~SHOWN;
     }
     this.#emit(all, retracts, retractCount, -1);
     this.#emit([...all.slice(0, keyCount), ...results], inserts, insertCount, 1);
@@ -229,15 +255,45 @@ export class AggregateOperator implements Operator {
     this.#free(gone, goneCount);
   }
 
+  /** The group's error before goes, the one that it has now comes (semantics.md rule 11). */
+  #reportFailure(
+    all: readonly Column[],
+    i: number,
+    flags: number,
+    failed: ReadonlyMap<number, GroupFailure> | null,
+  ): void {
+    const { memory, problems } = this.#context;
+    const word = memory.u32[flags]!;
+    const now = failed?.get(i);
+    if ((word & FAILED) !== 0) {
+      const before = this.#results.errorOf(word >>> FAILED_SHIFT);
+      problems.onError(this.#keysOf(all, i, -1), 0, before);
+    }
+    memory.u32[flags]! &= (1 << FAILED_SHIFT) - 1 - FAILED;
+    if (now === undefined) return;
+    memory.u32[flags]! |= FAILED | (now.aggregate << FAILED_SHIFT);
+    problems.onError(this.#keysOf(all, i, 1), 0, now.error);
+  }
+
+  /** One row: the group's keys, NULL for its results. */
+  #keysOf(all: readonly Column[], i: number, weight: 1 | -1): DeltaBatch {
+    const { memory, scratch } = this.#context;
+    const sel = scratch.alloc(16);
+    memory.u32[sel >>> 2] = i;
+    const columns = all.map((column, index) =>
+      index < this.#node.keys.length
+        ? gatherColumn(memory, scratch, column, sel, 1)
+        : nullColumn(memory, scratch, column.storage, 1),
+    );
+    const weights = constantWeights(memory, scratch, weight, 1);
+    return { memory, rowCount: 1, columns, weights, rowWatermarks: 0 };
+  }
+
   #emit(columns: readonly Column[], sel: number, n: number, weight: 1 | -1): void {
     if (n === 0) return;
     const { memory, scratch, output } = this.#context;
     const chosen = columns.map((column) => gatherColumn(memory, scratch, column, sel, n));
-    let weights = 0;
-    if (weight === -1) {
-      weights = scratch.alloc(n * 4);
-      memory.i32.fill(-1, weights >>> 2, (weights >>> 2) + n);
-    }
+    const weights = constantWeights(memory, scratch, weight, n);
     output.onDelta({ memory, rowCount: n, columns: chosen, weights, rowWatermarks: 0 });
   }
 
@@ -265,7 +321,7 @@ export class AggregateOperator implements Operator {
     const watermark = input[closeOn.watermark];
     if (watermark === undefined) return;
     const closed = new RowList();
-    this.#buckets.takeBefore(watermark, closed);
+    this.#buckets.takeBefore(shiftWatermark(watermark, BigInt(closeOn.shiftUs)), closed);
     const { memory, scratch, batchRowsMax } = this.#context;
     for (let from = 0; from < closed.count; from += batchRowsMax) {
       const mark = scratch.mark();
@@ -284,4 +340,9 @@ export class AggregateOperator implements Operator {
       bytes: this.#table.bytes + (this.#buckets?.bytes ?? 0) + aggregates,
     };
   }
+}
+
+/** The aggregate's own arguments, then the columns of its ORDER BY. */
+function argumentsOf(call: AggregateCall): readonly number[] {
+  return [...call.args, ...call.orderBy.map(({ column }) => column)];
 }

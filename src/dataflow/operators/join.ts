@@ -157,7 +157,10 @@ export class JoinOperator implements Operator {
     fresh.copyTo(memory, 0, fresh.count, rows);
     const column = this.#interval.timeColumn(port);
     for (let i = 0; i < fresh.count; i++) {
-      memory.i64[(instants >>> 3) + i] = this.#interval.bucketOf(port, side.longAt(fresh.at(i), column));
+      memory.i64[(instants >>> 3) + i] = this.#interval.bucketOf(
+        port,
+        side.longAt(fresh.at(i), column),
+      );
     }
     side.buckets.add(rows, instants, fresh.count);
   }
@@ -188,7 +191,10 @@ export class JoinOperator implements Operator {
     const { memory, scratch } = this.#context;
     const numbers = scratch.alloc(all.rowCount * 4);
     for (let i = 0; i < all.rowCount; i++) memory.u32[(numbers >>> 2) + i] = i;
-    const numbered = { ...all, columns: [...all.columns, { storage: 'i32' as const, values: numbers, validity: 0 }] };
+    const numbered = {
+      ...all,
+      columns: [...all.columns, { storage: 'i32' as const, values: numbers, validity: 0 }],
+    };
     const evaluated = this.#residual.evaluate(numbered);
     if (evaluated === null) return { passing: numbers, count: 0, batch: null };
     const { rows, columns } = evaluated;
@@ -330,7 +336,11 @@ class PairBuffer {
     this.isNew[at] = isNew ? 1 : 0;
   }
 
-  copy(memory: GraphContext['memory'], scratch: GraphContext['scratch'], from: Uint32Array): number {
+  copy(
+    memory: GraphContext['memory'],
+    scratch: GraphContext['scratch'],
+    from: Uint32Array,
+  ): number {
     const to = scratch.alloc(this.count * 4);
     memory.u32.set(from.subarray(0, this.count), to >>> 2);
     return to;

@@ -47,7 +47,9 @@ export class ValuesOperator implements Operator {
     const width = this.#node.columns.length;
     const count = width === 0 ? rows.length : evaluated.length / width;
     if (count === 0) return;
-    const columns = this.#node.columns.map((_, index) => this.#stack(evaluated, index, width, count));
+    const columns = this.#node.columns.map((_, index) =>
+      this.#stack(evaluated, index, width, count),
+    );
     output.onDelta({ memory, rowCount: count, columns, weights: 0, rowWatermarks: 0 });
   }
 

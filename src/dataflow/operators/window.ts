@@ -12,12 +12,7 @@
 import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
 import type { WindowNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
-import {
-  type EpochContext,
-  type Operator,
-  WATERMARK_END,
-  WATERMARK_NONE,
-} from '../operator.ts';
+import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
 import { gatherBatch, isValid, RowList } from '../rows.ts';
 import { derivedWatermarks, rowWatermarkShift, shiftWatermark } from '../watermark.ts';
 
@@ -43,14 +38,17 @@ export class WindowOperator implements Operator {
   readonly #nullTime = new RowList();
 
   constructor(node: WindowNode, context: GraphContext) {
-    this.name = { tumble: 'Tumble', hop: 'Hop', cumulate: 'Cumulate', session: '' }[node.windowKind];
+    this.name = { tumble: 'Tumble', hop: 'Hop', cumulate: 'Cumulate', session: '' }[
+      node.windowKind
+    ];
     this.#node = node;
     this.#context = context;
     this.#size = Number(node.sizeUs);
     this.#slide = node.windowKind === 'tumble' ? this.#size : Number(node.slideUs);
     this.#offset = Number(node.offsetUs);
     this.#latenessUs = BigInt(node.allowedLatenessUs);
-    this.#rowShiftUs = node.watermark === null ? null : rowWatermarkShift(node.input, node.watermark);
+    this.#rowShiftUs =
+      node.watermark === null ? null : rowWatermarkShift(node.input, node.watermark);
     this.#out = new WindowRows(context.batchRowsMax);
     this.watermarks = derivedWatermarks(node.properties?.watermarks ?? [], undefined);
   }
@@ -67,7 +65,8 @@ export class WindowOperator implements Operator {
         continue;
       }
       const closedUs = this.#closedUs(batch, row);
-      if (high < SAFE_HIGH && high >= -SAFE_HIGH) this.#assign(batch, row, high * WORD + low, closedUs);
+      if (high < SAFE_HIGH && high >= -SAFE_HIGH)
+        this.#assign(batch, row, high * WORD + low, closedUs);
       else this.#assignFar(batch, row, memory.i64[at >>> 1]!, closedUs);
     }
     this.#flush(batch);
@@ -180,7 +179,8 @@ export class WindowOperator implements Operator {
 
   onEpochEnd(_epoch: EpochContext, inputs: readonly (readonly bigint[])[]): void {
     const { watermark } = this.#node;
-    this.#inputWatermark = watermark === null ? WATERMARK_NONE : (inputs[0]?.[watermark] ?? WATERMARK_NONE);
+    this.#inputWatermark =
+      watermark === null ? WATERMARK_NONE : (inputs[0]?.[watermark] ?? WATERMARK_NONE);
     this.watermarks = derivedWatermarks(this.#node.properties?.watermarks ?? [], inputs[0]);
   }
 

@@ -2,12 +2,7 @@
 
 import type { Column } from '../../batch/delta-batch.ts';
 import { kernelsOf } from '../../kernels/kernels.ts';
-import {
-  type AggregateInstance,
-  isValidAt,
-  type SlotContext,
-  weightAt,
-} from './aggregate.ts';
+import { type AggregateInstance, isValidAt, type SlotContext, weightAt } from './aggregate.ts';
 import { ResultColumn } from './result-column.ts';
 
 export const COUNT_SLOT_BYTES = 8;
@@ -76,4 +71,3 @@ export class BoolAggregate implements AggregateInstance {
 
   release(): void {}
 }
-

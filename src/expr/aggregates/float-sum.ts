@@ -2,7 +2,7 @@
  * sum and avg of float4 and float8: the exact sum in a fixed-point number that spans every double (a superaccumulator,
  * Kulisch), rounded once at the end (semantics.md rule 12). NaN and infinities are counted apart.
  *
- * Slot: i64 count of finite values, f64 counts of NaN, +infinity and -infinity, then WORDS u32 words: a two's complement integer in units of
+ * Slot: f64 counts of finite values, NaN, +infinity and -infinity, then WORDS u32 words: a two's complement integer in units of
  * 2^-1074. Its 2208 bits leave 64 for the number of addends.
  */
 
@@ -93,7 +93,7 @@ function addDouble(u32: Uint32Array, to: number, low: number, high: number, weig
   const exponent = (high >>> 20) & 0x7ff;
   const mantissaHigh = exponent === 0 ? high & 0xfffff : (high & 0xfffff) | 0x100000;
   const position = exponent === 0 ? 0 : exponent - 1;
-  const isNegative = high >>> 31 === 1 !== weight < 0;
+  const isNegative = (high >>> 31 === 1) !== weight < 0;
   let bits = Math.abs(weight);
   for (let shift = 0; bits > 0; shift += 1, bits = Math.floor(bits / 2)) {
     if (bits % 2 === 1) addShifted(u32, to, low, mantissaHigh, position + shift, isNegative);

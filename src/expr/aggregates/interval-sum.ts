@@ -76,8 +76,7 @@ function divideInterval(us: bigint, days: number, months: number, count: number)
   const monthPart = Math.trunc(months / count);
   const dayPart = Math.trunc(days / count);
   let monthDays = roundSixDigits((months / count - monthPart) * 30);
-  let seconds =
-    (days / count - dayPart + monthDays - Math.trunc(monthDays)) * 86_400;
+  let seconds = (days / count - dayPart + monthDays - Math.trunc(monthDays)) * 86_400;
   seconds = roundSixDigits(seconds);
   monthDays = Math.trunc(monthDays);
   let extraDays = 0;
@@ -88,7 +87,11 @@ function divideInterval(us: bigint, days: number, months: number, count: number)
   const divisor = BigInt(count);
   const spill = BigInt(Math.round(seconds * 1e6));
   const doubled = us * 2n + (us < 0n ? -divisor : divisor);
-  return intervalBytes(doubled / (2n * divisor) + spill, dayPart + monthDays + extraDays, monthPart);
+  return intervalBytes(
+    doubled / (2n * divisor) + spill,
+    dayPart + monthDays + extraDays,
+    monthPart,
+  );
 }
 
 function roundSixDigits(value: number): number {
@@ -97,7 +100,10 @@ function roundSixDigits(value: number): number {
 
 function intervalBytes(us: bigint, days: number, months: number): Uint8Array {
   const fits =
-    BigInt.asIntN(64, us) === us && days === Math.trunc(days) && (days | 0) === days && (months | 0) === months;
+    BigInt.asIntN(64, us) === us &&
+    days === Math.trunc(days) &&
+    (days | 0) === days &&
+    (months | 0) === months;
   if (!fits) throw new SqlError('22008', 'interval out of range');
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
@@ -106,4 +112,3 @@ function intervalBytes(us: bigint, days: number, months: number): Uint8Array {
   view.setInt32(12, months, true);
   return bytes;
 }
-

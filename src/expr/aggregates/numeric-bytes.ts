@@ -66,6 +66,7 @@ export function divideNumeric(
   const quotientWeight = a.weight - b.weight - (a.digit <= b.digit ? 1 : 0);
   const wanted = Math.max(SIGNIFICANT_DIGITS - quotientWeight * 4, scale, 0);
   const resultScale = Math.min(wanted, SCALE_MAX);
-  const numerator = sum * 10n ** BigInt(resultScale) * 2n + (sum < 0n ? -1n : 1n) * count * 10n ** BigInt(scale);
+  const numerator =
+    sum * 10n ** BigInt(resultScale) * 2n + (sum < 0n ? -1n : 1n) * count * 10n ** BigInt(scale);
   return { unscaled: numerator / (count * 10n ** BigInt(scale) * 2n), scale: resultScale };
 }

@@ -29,10 +29,8 @@ function same(type: DataType, a: Value, b: Value): boolean {
 }
 
 /** array[i]: NULL outside the bounds. */
-defineGeneral('array_subscript(anyarray,int4)', 'anyelement', ([array, index]) => {
-  const { items: values, dimensions, lowerBounds } = array as ArrayValue;
-  if (dimensions.length !== 1) return null;
-  return values[(index as number) - (lowerBounds[0] ?? 1)] ?? null;
+defineGeneral('subscript(anyarray,int4)', 'anyelement', ([array, index]) => {
+  return (array as ArrayValue).at(index as number);
 }, { ...PURE, isVisible: false });
 
 /** array[i:j] of one dimension. */

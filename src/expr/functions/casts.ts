@@ -3,6 +3,7 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { DataType, Value } from '../../types/data-type.ts';
+import { isFiniteUs, splitDay } from '../../types/calendar.ts';
 import {
   dateToTimestamp,
   timestampToDate,
@@ -10,13 +11,13 @@ import {
   timestamptzToTimestamp,
 } from '../../types/datetime.ts';
 import { Decimal } from '../../types/decimal.ts';
-import { Interval } from '../../types/interval.ts';
+import { Interval, roundEven } from '../../types/interval.ts';
 import { coerceTypmod, formatValue, parseValue } from '../../types/value.ts';
 import { castContext } from '../casts.ts';
 import { type CallContext, defineCastBody, defineDerived, type FunctionDefinition, valueDefinition } from '../registry.ts';
 import { typeOfKey } from '../signature.ts';
 import { INT_TYPES, intOutOfRange, intResult, type IntType } from './arithmetic.ts';
-import { resolveObjectName } from './system-names.ts';
+import { objectName, resolveObjectName } from './system-names.ts';
 
 const PURE = { canFail: false } as const;
 const ZONED = { volatility: 'stable' } as const;
@@ -42,17 +43,8 @@ function decimalToInt(value: Decimal, type: IntType): Value {
   return type === 'int4' ? value.toInt4() : value.toInt2();
 }
 
-/** Rounds half to even, as C's rint does. */
-export function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
 function floatToInt(value: number, type: IntType): Value {
-  const rounded = roundHalfEven(value);
+  const rounded = roundEven(value);
   if (!Number.isFinite(rounded)) throw intOutOfRange(type);
   return intResult(type, BigInt(rounded));
 }
@@ -115,12 +107,10 @@ defineCastBody('cast(timestamptz,timestamp)', 'timestamp', ([v], call) => timest
 defineCastBody('cast(timestamp,date)', 'date', ([v]) => timestampToDate(v as bigint), PURE);
 defineCastBody('cast(timestamptz,date)', 'date', ([v], call) => timestampToDate(timestamptzToTimestamp(v as bigint, call.settings.timeZone)), ZONED);
 
-const DAY_US = 86_400_000_000n;
-const INFINITIES = [0x7fff_ffff_ffff_ffffn, -0x8000_0000_0000_0000n];
 
 /** Time of day; an infinity has none. */
 function timeOf(us: bigint): Value {
-  return INFINITIES.includes(us) ? null : ((us % DAY_US) + DAY_US) % DAY_US;
+  return isFiniteUs(us) ? splitDay(us).time : null;
 }
 
 defineCastBody('cast(timestamp,time)', 'time', ([v]) => timeOf(v as bigint), PURE);
@@ -174,7 +164,8 @@ for (const type of REG_TYPES) {
   defineCastBody(`cast(oid,${type})`, type, identity, PURE);
   defineCastBody(`cast(${type},oid)`, 'oid', identity, PURE);
   for (const text of ['text', 'varchar', 'unknown']) {
-    defineCastBody(`cast(${text},${type})`, type, ([v], call) => resolveObjectName(type, v as string, call), { volatility: 'stable' });
+    defineCastBody(`cast(${text},${type})`, type, ([v], call) => resolveObjectName(type, v as string, call), { volatility: 'stable', needsSession: true });
+    if (text !== 'unknown') defineCastBody(`cast(${type},${text})`, text, ([v], call) => objectName(type, v as bigint, call), { volatility: 'stable', needsSession: true });
   }
 }
 

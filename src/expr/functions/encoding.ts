@@ -19,6 +19,30 @@ defineFunction('octet_length(bytea)', 'int4', (b) => b.length, PURE);
 defineFunction('bit_length(bytea)', 'int4', (b) => b.length * 8, PURE);
 defineOperator('||(bytea,bytea)', 'bytea', (a, b) => new Uint8Array(Buffer.concat([a, b])), PURE);
 
+function byteSlice(bytes: Uint8Array, from: number, count: number | null): Uint8Array {
+  if (count !== null && count < 0) throw new SqlError('22011', 'negative substring length not allowed');
+  const end = count === null ? bytes.length : Math.max(0, from - 1 + count);
+  return bytes.slice(Math.max(0, from - 1), Math.max(0, end));
+}
+
+for (const name of ['substring', 'substr'] as const) {
+  defineFunction(`${name}(bytea,int4)`, 'bytea', (b, from) => byteSlice(b, from, null));
+  defineFunction(`${name}(bytea,int4,int4)`, 'bytea', byteSlice);
+}
+defineFunction('position(bytea,bytea)', 'int4', (b, part) => Buffer.from(b).indexOf(part) + 1, PURE);
+
+function checkedIndex(bytes: Uint8Array, index: number): number {
+  if (index >= 0 && index < bytes.length) return index;
+  throw new SqlError('2202E', `index ${index} out of valid range, 0..${bytes.length - 1}`);
+}
+
+defineFunction('get_byte(bytea,int4)', 'int4', (b, index) => b[checkedIndex(b, index)]!);
+defineFunction('set_byte(bytea,int4,int4)', 'bytea', (b, index, value) => {
+  const copy = b.slice();
+  copy[checkedIndex(b, index)] = value & 0xff;
+  return copy;
+});
+
 defineFunction('encode(bytea,text)', 'text', (bytes, format) => {
   switch (format.toLowerCase()) {
     case 'hex':

@@ -34,7 +34,8 @@ type Matcher = (text: string) => boolean;
 
 const likeCache = new BoundedCache<Matcher>();
 
-type LikePart = { readonly kind: 'any' } | { readonly kind: 'one' } | { readonly kind: 'char'; readonly char: string };
+/** `bad`: an escape character at the pattern's end, an error once a character of the text comes to it. */
+type LikePart = { readonly kind: 'any' } | { readonly kind: 'bad' } | { readonly kind: 'one' } | { readonly kind: 'char'; readonly char: string };
 
 function likeParts(pattern: string, escape: string): readonly LikePart[] {
   const parts: LikePart[] = [];
@@ -43,8 +44,8 @@ function likeParts(pattern: string, escape: string): readonly LikePart[] {
     const char = chars[i]!;
     if (escape !== '' && char === escape) {
       i += 1;
-      if (i >= chars.length) throw new SqlError('22025', 'LIKE pattern must not end with escape character');
-      parts.push({ kind: 'char', char: chars[i]! });
+      const char = chars[i];
+      parts.push(char === undefined ? { kind: 'bad' } : { kind: 'char', char });
     } else if (char === '%') {
       if (parts.at(-1)?.kind !== 'any') parts.push({ kind: 'any' });
     } else {
@@ -57,7 +58,7 @@ function likeParts(pattern: string, escape: string): readonly LikePart[] {
 /** LIKE's matcher: plain cases by string search, the rest greedily between the `%`, O(text x pattern) at worst. */
 function likeMatcher(pattern: string, escape: string): Matcher {
   const parts = likeParts(pattern, escape);
-  if (!parts.some((part) => part.kind === 'one')) return searchMatcher(parts);
+  if (!parts.some((part) => part.kind === 'one' || part.kind === 'bad')) return searchMatcher(parts);
   return (text) => matchParts([...text], parts);
 }
 
@@ -96,6 +97,8 @@ function matchParts(text: readonly string[], parts: readonly LikePart[]): boolea
       starAt = p;
       starText = t;
       p += 1;
+    } else if (part?.kind === 'bad') {
+      throw new SqlError('22025', 'LIKE pattern must not end with escape character');
     } else if (part !== undefined && (part.kind === 'one' || part.char === text[t])) {
       p += 1;
       t += 1;
@@ -113,7 +116,7 @@ function matchParts(text: readonly string[], parts: readonly LikePart[]): boolea
 
 function checkedEscape(escape: string): string {
   if ([...escape].length > 1) {
-    throw new SqlError('22019', 'invalid escape string', {
+    throw new SqlError('22025', 'invalid escape string', {
       hint: 'Escape string must be empty or one character.',
     });
   }
@@ -140,9 +143,58 @@ defineOperator('!~~*(bpchar,text)', 'bool', (s, p) => !ilike(s, p));
 defineFunction('like(text,text)', 'bool', (s, p) => like(s, p));
 defineFunction('notlike(text,text)', 'bool', (s, p) => !like(s, p));
 
-/** `x LIKE p ESCAPE e` is bound to these. */
-defineFunction('like_escape(text,text,text)', 'bool', (s, p, e) => like(s, p, e), { isVisible: false });
-defineFunction('ilike_escape(text,text,text)', 'bool', (s, p, e) => ilike(s, p, e), { isVisible: false });
+/** `x LIKE p ESCAPE e` is bound to `x ~~ like_escape(p, e)`: the pattern with backslash as its escape. */
+defineFunction('like_escape(text,text)', 'text', likeEscape);
+
+function likeEscape(pattern: string, escape: string): string {
+  checkedEscape(escape);
+  if (escape === '\\') return pattern;
+  if (escape === '') return pattern.replaceAll('\\', '\\\\');
+  let out = '';
+  let isEscaped = false;
+  for (const char of pattern) {
+    if (char === escape && !isEscaped) {
+      out += '\\';
+      isEscaped = true;
+    } else {
+      out += char === '\\' && !isEscaped ? '\\\\' : char;
+      isEscaped = false;
+    }
+  }
+  return out;
+}
+
+/** SIMILAR TO's pattern as a regular expression that matches the whole text. */
+defineFunction('similar_to_escape(text)', 'text', (pattern) => similarPattern(pattern, '\\'));
+defineFunction('similar_to_escape(text,text)', 'text', (pattern, escape) => similarPattern(pattern, checkedEscape(escape)));
+
+function similarPattern(pattern: string, escape: string): string {
+  let out = '';
+  let isEscaped = false;
+  let isInBrackets = false;
+  for (const char of pattern) {
+    if (isEscaped) {
+      out += /[a-zA-Z0-9]/.test(char) ? char : `\\${char}`;
+      isEscaped = false;
+    } else if (char === escape) {
+      isEscaped = true;
+    } else if (isInBrackets) {
+      if (char === ']') isInBrackets = false;
+      out += char === '\\' ? '\\\\' : char;
+    } else {
+      if (char === '[') isInBrackets = true;
+      out += similarChar(char);
+    }
+  }
+  return `^(?:${out})$`;
+}
+
+function similarChar(char: string): string {
+  if (char === '%') return '.*';
+  if (char === '_') return '.';
+  if (char === '(') return '(?:';
+  return '.^$\\'.includes(char) ? `\\${char}` : char;
+}
 
 interface RegexFlags {
   readonly isGlobal: boolean;

@@ -3,9 +3,11 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { Value } from '../../types/data-type.ts';
-import { parseTypeName } from '../../types/value.ts';
+import { typeByOid } from '../../types/data-type.ts';
+import { parseTypeName, typeName } from '../../types/value.ts';
 import type { CallContext } from '../registry.ts';
 import type { SystemEnvironment } from '../system-environment.ts';
+import { quoteIdentifier } from './encoding.ts';
 
 export function systemOf(call: CallContext): SystemEnvironment {
   return must(call.system, 'a system function outside a session');
@@ -46,6 +48,48 @@ export function lookUp(type: string, text: string, call: CallContext): number | 
     default:
       return systemOf(call).functionOid(splitName(text));
   }
+}
+
+/** A reg* value as PostgreSQL prints it: a name, schema-qualified where it is not visible; the number where there is none. */
+export function objectName(type: string, oid: bigint, call: CallContext): string {
+  if (type === 'regtype') return regtypeText(oid);
+  return regText(type, oid, systemOf(call));
+}
+
+export function regText(type: string, oid: bigint, system: SystemEnvironment): string {
+  if (oid === 0n) return '-';
+  const number = Number(oid);
+  const name = nameOfObject(type, number, system);
+  return name ?? String(oid);
+}
+
+function nameOfObject(type: string, oid: number, system: SystemEnvironment): string | null {
+  switch (type) {
+    case 'regclass': {
+      const found = system.relationName(oid);
+      if (found === null) return null;
+      const name = quoteIdentifier(found.name);
+      return found.isVisible ? name : `${quoteIdentifier(found.schema)}.${name}`;
+    }
+    case 'regtype':
+      return regtypeText(BigInt(oid));
+    case 'regnamespace':
+      return quoted(system.schemaName(oid));
+    case 'regrole':
+      return quoted(system.roleName(oid));
+    default:
+      return quoted(system.functionName(oid));
+  }
+}
+
+function regtypeText(oid: bigint): string {
+  if (oid === 0n) return '-';
+  const known = typeByOid(Number(oid));
+  return known === undefined ? String(oid) : typeName(known);
+}
+
+function quoted(name: string | null): string | null {
+  return name === null ? null : quoteIdentifier(name);
 }
 
 function typeOid(text: string): number | null {

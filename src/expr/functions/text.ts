@@ -20,9 +20,15 @@ export function outputText(value: NonNullable<Value>, index: number, call: CallC
   return formatValue(call.argTypes[index] ?? TEXT, value, call.settings);
 }
 
+/** As a cast to text: booleans are spelled out. */
+function castText(value: NonNullable<Value>, index: number, call: CallContext): string {
+  if (typeof value === 'boolean') return value ? 'true' : 'false';
+  return outputText(value, index, call);
+}
+
 defineOperator('||(text,text)', 'text', (a, b) => a + b, PURE);
-defineGeneralOperator('||(text,anynonarray)', 'text', ([a, b], call) => `${a as string}${outputText(b!, 1, call)}`, { volatility: 'stable', canFail: false });
-defineGeneralOperator('||(anynonarray,text)', 'text', ([a, b], call) => `${outputText(a!, 0, call)}${b as string}`, { volatility: 'stable', canFail: false });
+defineGeneralOperator('||(text,anynonarray)', 'text', ([a, b], call) => `${a as string}${castText(b!, 1, call)}`, { volatility: 'stable', canFail: false });
+defineGeneralOperator('||(anynonarray,text)', 'text', ([a, b], call) => `${castText(a!, 0, call)}${b as string}`, { volatility: 'stable', canFail: false });
 
 defineFunction('length(text)', 'int4', charLength, PURE);
 defineFunction('length(bpchar)', 'int4', (s) => charLength(trimBlanks(s)), PURE);
@@ -79,7 +85,7 @@ for (const name of ['substring', 'substr']) {
   defineFunction(`${name as 'substr'}(text,int4,int4)`, 'text', substring);
 }
 
-defineFunction('position(text,text)', 'int4', (part, text) => positionOf(text, part), PURE);
+defineFunction('position(text,text)', 'int4', positionOf, PURE);
 defineFunction('strpos(text,text)', 'int4', positionOf, PURE);
 
 function positionOf(text: string, part: string): number {
@@ -161,6 +167,20 @@ defineFunction('repeat(text,int4)', 'text', (s, n) => {
   return s.repeat(n);
 });
 defineFunction('reverse(text)', 'text', (s) => [...s].reverse().join(''), PURE);
+/** overlay(s placing p from n [for count]). */
+function overlay(text: string, part: string, from: number, count: number): string {
+  if (from <= 0) throw new SqlError('22011', 'negative substring length not allowed');
+  return sliceChars(text, 0, from - 1) + part + sliceChars(text, Math.max(0, from - 1 + count));
+}
+
+defineFunction('overlay(text,text,int4)', 'text', (s, p, from) => overlay(s, p, from, charLength(p)));
+defineFunction('overlay(text,text,int4,int4)', 'text', overlay);
+defineFunction('normalize(text)', 'text', (s) => s.normalize('NFC'), PURE);
+defineFunction('normalize(text,text)', 'text', (s, form) => {
+  const name = form.toUpperCase();
+  if (!/^NFK?[CD]$/.test(name)) throw new SqlError('22023', `invalid normalization form: ${form}`);
+  return s.normalize(name);
+});
 defineFunction('starts_with(text,text)', 'bool', (s, prefix) => s.startsWith(prefix), PURE);
 defineOperator('^@(text,text)', 'bool', (s, prefix) => s.startsWith(prefix), PURE);
 

@@ -36,10 +36,6 @@ function geI32(a: Int32Array, x: number, y: number, out: Uint8Array, to: number,
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! >= a[y + i]! ? 1 : 0;
 }
 
-function eqI64(a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
-  for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! === a[y + i]! ? 1 : 0;
-}
-
 function neI64(a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! !== a[y + i]! ? 1 : 0;
 }

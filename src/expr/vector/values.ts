@@ -54,7 +54,7 @@ function textReader(memory: Memory, column: Column): Reader {
   return (row) => {
     const address = column.values + row * 16;
     const start = viewData(memory, address);
-    return bytes.utf8Slice(start, start + viewLength(memory, address));
+    return bytes.toString('utf8', start, start + viewLength(memory, address));
   };
 }
 

@@ -3,7 +3,8 @@
 import { SqlError } from '../../base/sql-error.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
-import { type CastContext, coerce } from '../../expr/resolve.ts';
+import type { CastContext } from '../../expr/casts.ts';
+import { coerce } from '../../expr/coerce.ts';
 import { type DataType, isSameType, TEXT, UNKNOWN } from '../../types/data-type.ts';
 import { typeName } from '../../types/value.ts';
 import type { PlannerContext } from '../context.ts';
@@ -70,16 +71,16 @@ export class BindState implements Coercer {
     const known = this.#parameterTypes[expr.index] ?? null;
     if (known === null) {
       const declared = type.id === 'unknown' ? TEXT : type;
-      this.#parameterTypes[expr.index] = declared.typmod === -1 ? declared : { ...declared, typmod: -1 };
+      this.#parameterTypes[expr.index] =
+        declared.typmod === -1 ? declared : { ...declared, typmod: -1 };
     } else if (!isSameType(known, type)) {
       const typed: BoundExpr = { ...expr, type: known };
       const cast = coerce(typed, type, context, this.context.settings, position);
       if (cast !== null) return cast;
-      throw new SqlError(
-        '42P08',
-        `inconsistent types deduced for parameter $${expr.index + 1}`,
-        { position, detail: `${typeName(known)} versus ${typeName(type)}` },
-      );
+      throw new SqlError('42P08', `inconsistent types deduced for parameter $${expr.index + 1}`, {
+        position,
+        detail: `${typeName(known)} versus ${typeName(type)}`,
+      });
     }
     const typed: BoundExpr = { ...expr, type: this.#parameterTypes[expr.index] ?? type };
     return coerce(typed, type, context, this.context.settings, position);
@@ -102,7 +103,8 @@ export class BindState implements Coercer {
   }
 }
 
-function declaredNotNull(catalog: Catalog): NotNullLookup {
+/** NOT NULL as the catalog declares it. */
+export function declaredNotNull(catalog: Catalog): NotNullLookup {
   return (id, column) => {
     const object = catalog.object(id);
     if (object?.kind === 'table' || object?.kind === 'materialized_view') {

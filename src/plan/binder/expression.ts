@@ -5,22 +5,22 @@ import { notSupported, SqlError } from '../../base/sql-error.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { commonType } from '../../expr/resolve.ts';
 import type {
+  SortKey as AstSortKey,
   Expr,
   ListExpr,
   Literal,
   Query,
-  SortKey as AstSortKey,
   ValueFunction,
   WindowSpec,
 } from '../../sql/ast.ts';
 import { arrayOf, BOOL, type DataType, INTERVAL, NAME, TEXT } from '../../types/data-type.ts';
+import { pickColumns, range } from '../build.ts';
 import { castTo, literal } from '../expr-make.ts';
 import { notExpr } from '../expr-tree.ts';
-import { pickColumns, range } from '../build.ts';
 import type { PlanNode, SortKey } from '../plan-node.ts';
 import type { BindState } from './bind-state.ts';
-import { bindFunctionCall } from './function-call.ts';
 import { Forms } from './forms.ts';
+import { bindFunctionCall } from './function-call.ts';
 import { Scope } from './scope.ts';
 import type { AggregateUse, SortItem, WindowUse } from './select-builder.ts';
 import { intervalUnit, resolveTypeName } from './type-names.ts';
@@ -138,8 +138,11 @@ export class ExpressionBinder {
       case 'array':
         return forms.array(this.bindAll(expr.elements), position);
       case 'subscript': {
-        if (expr.isSlice || expr.upper === null) throw notSupported('an array slice', { position });
-        return forms.subscript(this.bind(expr.operand), this.bind(expr.upper), position);
+        const array = this.bind(expr.operand);
+        const upper = expr.upper === null ? null : this.bind(expr.upper);
+        if (!expr.isSlice) return forms.subscript(array, must(upper), position);
+        const lower = expr.lower === null ? null : this.bind(expr.lower);
+        return forms.slice(array, lower, upper, position);
       }
       case 'scalar_subquery':
       case 'exists':
@@ -251,14 +254,15 @@ export class ExpressionBinder {
     const { position } = expr;
     const value = this.bind(expr.operand);
     let pattern = this.bind(expr.pattern);
-    const escape = expr.escape === null ? null : this.bind(expr.escape);
+    const escapeChar = expr.escape === null ? null : this.bind(expr.escape);
     const not = expr.isNegated ? '!' : '';
     if (expr.matcher === 'similar') {
-      const args = escape === null ? [pattern] : [pattern, escape];
+      const args = escapeChar === null ? [pattern] : [pattern, escapeChar];
       pattern = this.forms.call('similar_to_escape', args, position);
       return this.forms.operator(`${not}~`, value, pattern, position);
     }
-    if (escape !== null) pattern = this.forms.call('like_escape', [pattern, escape], position);
+    if (escapeChar !== null)
+      pattern = this.forms.call('like_escape', [pattern, escapeChar], position);
     const operator = expr.matcher === 'like' ? '~~' : '~~*';
     return this.forms.operator(`${not}${operator}`, value, pattern, position);
   }
@@ -267,7 +271,7 @@ export class ExpressionBinder {
     const operand = expr.operand === null ? null : this.bind(expr.operand);
     const branches = expr.branches.map((branch) => ({
       when: this.bind(branch.when),
-      then: this.bind(branch.then),
+      result: this.bind(branch.then),
     }));
     const otherwise = expr.otherwise === null ? null : this.bind(expr.otherwise);
     return this.forms.caseOf(operand, branches, otherwise, expr.position);
@@ -285,7 +289,11 @@ export class ExpressionBinder {
     }
     const unit = intervalUnit(expr.type);
     if (unit !== null && operand.kind === 'literal' && /^\s*-?[\d.]+\s*$/.test(operand.text)) {
-      return this.forms.cast(literal(`${operand.text} ${unit}`, this.forms.nullValue().type), INTERVAL, position);
+      return this.forms.cast(
+        literal(`${operand.text} ${unit}`, this.forms.nullValue().type),
+        INTERVAL,
+        position,
+      );
     }
     return this.forms.cast(this.bind(operand), type, position);
   }
@@ -310,7 +318,10 @@ export class ExpressionBinder {
 
   #collate(operand: Expr, name: string, position: number): BoundExpr {
     if (!['default', 'C', 'POSIX', 'ucs_basic'].includes(name)) {
-      throw notSupported(`collation "${name}"`, { position, hint: 'Text is ordered as in collation "C".' });
+      throw notSupported(`collation "${name}"`, {
+        position,
+        hint: 'Text is ordered as in collation "C".',
+      });
     }
     return this.bind(operand);
   }
@@ -325,7 +336,13 @@ export class ExpressionBinder {
     position: number,
   ): BoundExpr {
     const inner = this.#bindInner(query);
-    const base = { plan: inner.plan, width: inner.width, order: inner.order, left: [], compare: null };
+    const base = {
+      plan: inner.plan,
+      width: inner.width,
+      order: inner.order,
+      left: [],
+      compare: null,
+    };
     if (kind === 'exists') return this.state.addSubquery({ ...base, kind, type: BOOL }, position);
     if (inner.width !== 1) {
       throw new SqlError('42601', 'subquery must return only one column', { position });
@@ -373,15 +390,32 @@ export class ExpressionBinder {
       this.forms.rows(operator, a, b, position);
     const plan = pickColumns(inner.plan, range(0, inner.width));
     // Bound once here, so that a type error is told at its position.
-    compare(typed, types.map((type, index) => ({ kind: 'column', index, type })));
-    const subquery = { kind, plan, width: inner.width, order: [], left: typed, compare, type: BOOL };
+    compare(
+      typed,
+      types.map((type, index) => ({ kind: 'column', index, type })),
+    );
+    const subquery = {
+      kind,
+      plan,
+      width: inner.width,
+      order: [],
+      left: typed,
+      compare,
+      type: BOOL,
+    };
     return this.state.addSubquery(subquery, position);
   }
 
   /** An untyped literal or parameter on the left takes the column's type. */
   #typedLeft(expr: BoundExpr, type: DataType, position: number): BoundExpr {
     if (expr.type.id !== 'unknown') return expr;
-    return castTo(expr, commonType([expr.type, type], 'IN', position), 'implicit', this.state, position);
+    return castTo(
+      expr,
+      commonType([expr.type, type], 'IN', position),
+      'implicit',
+      this.state,
+      position,
+    );
   }
 }
 

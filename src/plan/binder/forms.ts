@@ -12,8 +12,8 @@ import {
 import {
   arrayOf,
   BOOL,
-  type DataType,
   DATE,
+  type DataType,
   INT4,
   INT8,
   isSameType,
@@ -56,7 +56,9 @@ export class Forms {
     const plain = text.replaceAll('_', '');
     const isInteger = /^(\d+|0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)$/.test(plain);
     if (isInteger) {
-      const value = BigInt(/^\d/.test(plain) && /^0+\d/.test(plain) ? plain.replace(/^0+(?=\d)/, '') : plain);
+      const value = BigInt(
+        /^\d/.test(plain) && /^0+\d/.test(plain) ? plain.replace(/^0+(?=\d)/, '') : plain,
+      );
       if (value <= INT4_MAX) return literal(String(value), INT4);
       if (value <= INT8_MAX) return literal(String(value), INT8);
       return this.cast(this.text(String(value)), NUMERIC, position);
@@ -92,7 +94,11 @@ export class Forms {
   }
 
   call(name: string, args: readonly BoundExpr[], position: number): BoundExpr {
-    const resolved = resolveFunction(name, args.map((arg) => arg.type), position);
+    const resolved = resolveFunction(
+      name,
+      args.map((arg) => arg.type),
+      position,
+    );
     return makeCall(resolved, args, this.#state, position);
   }
 
@@ -107,7 +113,12 @@ export class Forms {
     return notExpr(this.boolean(arg, 'NOT', position));
   }
 
-  is(test: 'null' | 'true' | 'false' | 'unknown', negated: boolean, arg: BoundExpr, position: number): BoundExpr {
+  is(
+    test: 'null' | 'true' | 'false' | 'unknown',
+    negated: boolean,
+    arg: BoundExpr,
+    position: number,
+  ): BoundExpr {
     if (test === 'null') {
       const known = arg.type.id === 'unknown' ? castTo(arg, TEXT, 'implicit', this.#state) : arg;
       return isNullTest(known, negated);
@@ -173,7 +184,11 @@ export class Forms {
     if (list.length < 2 || !list.every(isConstant)) return null;
     let type: DataType;
     try {
-      type = commonType([x, ...list].map((item) => item.type), 'IN', position);
+      type = commonType(
+        [x, ...list].map((item) => item.type),
+        'IN',
+        position,
+      );
     } catch (error) {
       if (error instanceof SqlError) return null;
       throw error;
@@ -233,8 +248,14 @@ export class Forms {
     construct: string,
     position: number,
   ): { readonly type: DataType; readonly operands: readonly BoundExpr[] } {
-    const type = commonType(operands.map((operand) => operand.type), construct, position);
-    const cast = operands.map((operand) => castTo(operand, type, 'implicit', this.#state, position));
+    const type = commonType(
+      operands.map((operand) => operand.type),
+      construct,
+      position,
+    );
+    const cast = operands.map((operand) =>
+      castTo(operand, type, 'implicit', this.#state, position),
+    );
     const typmods = new Set(operands.map((operand) => operand.type.typmod));
     const same = operands.every((operand) => isSameType(operand.type, type));
     const first = operands[0];
@@ -264,14 +285,15 @@ export class Forms {
   /** CASE; `operand` null: searched. */
   caseOf(
     operand: BoundExpr | null,
-    branches: readonly { readonly when: BoundExpr; readonly then: BoundExpr }[],
+    branches: readonly { readonly when: BoundExpr; readonly result: BoundExpr }[],
     otherwise: BoundExpr | null,
     position: number,
   ): BoundExpr {
-    const results = branches.map((branch) => branch.then);
+    const results = branches.map((branch) => branch.result);
     const all = otherwise === null ? results : [...results, otherwise];
     const { type, operands } = this.unify(all, 'CASE', position);
-    const tested = operand?.type.id === 'unknown' ? castTo(operand, TEXT, 'implicit', this.#state) : operand;
+    const tested =
+      operand?.type.id === 'unknown' ? castTo(operand, TEXT, 'implicit', this.#state) : operand;
     return {
       kind: 'case',
       branches: branches.map((branch, i) => ({
@@ -295,7 +317,8 @@ export class Forms {
     }
     const { operands, type } = this.unify(elements, 'ARRAY', position);
     const arrayType = arrayOf({ ...type, typmod: -1 });
-    if (type.element !== null) throw notSupported('a multidimensional array constructor', { position });
+    if (type.element !== null)
+      throw notSupported('a multidimensional array constructor', { position });
     if (arrayType === undefined) {
       const message = `could not find array type for data type ${typeName(type)}`;
       throw new SqlError('42704', message, { position });
@@ -309,6 +332,18 @@ export class Forms {
       throw new SqlError('42804', message, { position });
     }
     return this.call('subscript', [array, index], position);
+  }
+
+  /** a[lower:upper]; an open end goes as far as the array does. */
+  slice(
+    array: BoundExpr,
+    lower: BoundExpr | null,
+    upper: BoundExpr | null,
+    position: number,
+  ): BoundExpr {
+    const first = lower ?? literal('1', INT4);
+    const last = upper ?? literal(String(INT4_MAX), INT4);
+    return this.call('array_slice', [array, first, last], position);
   }
 
   /** CURRENT_DATE and its kin, from the statement's or the epoch's instant. */

@@ -9,7 +9,6 @@ import type {
   FunctionCall,
   Join,
   Query,
-  TableAlias,
   TableFunction,
   TableName,
   TableRef,
@@ -28,23 +27,21 @@ import {
 import { dependentRows } from '../decorrelate.ts';
 import { coerceArgs } from '../expr-make.ts';
 import { mapColumns, rewriteExpr, someExpr } from '../expr-tree.ts';
-import { hasOuterReference, type OuterReference, outerReference, replaceOuter } from '../placeholder.ts';
+import {
+  hasOuterReference,
+  type OuterReference,
+  outerReference,
+  replaceOuter,
+} from '../placeholder.ts';
 import type { JoinKind, PlanNode } from '../plan-node.ts';
 import type { BindState } from './bind-state.ts';
-import { type CommonTables, relationOf } from './relations.ts';
+import { aliased, type BoundTable, columnAliases } from './bound-table.ts';
 import { type ExprContext, ExpressionBinder } from './expression.ts';
 import { functionName } from './function-call.ts';
+import { type CommonTables, relationOf } from './relations.ts';
 import { Scope, type ScopeColumn, type ScopeTable, type VisibleColumn } from './scope.ts';
 import { tableFunctionColumns } from './table-functions.ts';
 import { bindTimeWindow } from './time-window.ts';
-
-/** A table reference, bound. Its expressions number columns from `base` on. */
-export interface BoundTable {
-  readonly plan: PlanNode;
-  readonly base: number;
-  readonly tables: readonly ScopeTable[];
-  readonly visible: readonly VisibleColumn[];
-}
 
 export interface QueryBinding {
   /** Binds a derived table or a subquery that sees `parent`. */
@@ -139,7 +136,9 @@ export class FromBinder {
   #refuseDuplicate(before: readonly ScopeTable[], table: ScopeTable, position: number): void {
     const same = before.find(
       (other) =>
-        other.isVisible && table.isVisible && other.alias === table.alias &&
+        other.isVisible &&
+        table.isVisible &&
+        other.alias === table.alias &&
         (other.schema === table.schema || other.schema === null || table.schema === null),
     );
     if (same === undefined || table.alias === 'unnamed_subquery') return;
@@ -172,7 +171,8 @@ export class FromBinder {
   #function(ref: TableFunction, base: number, lateral: Scope): BoundTable {
     const { position } = ref;
     const only = must(ref.functions[0]);
-    if (ref.functions.length > 1) throw notSupported('ROWS FROM with several functions', { position });
+    if (ref.functions.length > 1)
+      throw notSupported('ROWS FROM with several functions', { position });
     if (ref.columns.length > 0 || only.columns.length > 0) {
       throw notSupported('a column definition list', { position });
     }
@@ -190,16 +190,25 @@ export class FromBinder {
     return aliased(pinColumns(produced, lateral.id), names, ref.alias, alias, base, position);
   }
 
-  #rowsOf(binder: ExpressionBinder, call: FunctionCall, name: string, ref: TableFunction): PlanNode {
+  #rowsOf(
+    binder: ExpressionBinder,
+    call: FunctionCall,
+    name: string,
+    ref: TableFunction,
+  ): PlanNode {
     const { position } = call;
     if (call.isVariadic) throw notSupported('VARIADIC in a call', { position });
     const args = binder.bindAll(call.args.map((arg) => arg.value));
-    const resolved = resolveFunction(name, args.map((arg) => arg.type), position);
+    const resolved = resolveFunction(
+      name,
+      args.map((arg) => arg.type),
+      position,
+    );
     if (resolved.definition.kind !== 'table') {
       if (ref.withOrdinality) throw notSupported('WITH ORDINALITY of this function', { position });
       return this.#scalarRow(binder, call, name);
     }
-    const columns = tableFunctionColumns(resolved, name);
+    const columns = tableFunctionColumns(resolved);
     const ordinality = ref.withOrdinality ? [{ name: 'ordinality', type: INT8 }] : [];
     return {
       kind: 'table_function',
@@ -236,7 +245,8 @@ export class FromBinder {
     for (const table of right.tables) this.#refuseDuplicate(left.tables, table, ref.right.position);
     const kind: JoinKind = ref.type === 'cross' ? 'inner' : ref.type;
     const shared = ref.isNatural ? commonNames(left, right) : ref.using;
-    if (shared !== null) return hideBehindAlias(this.#joinUsing(ref, kind, left, right, shared), ref);
+    if (shared !== null)
+      return hideBehindAlias(this.#joinUsing(ref, kind, left, right, shared), ref);
     const sides: BoundTable = {
       plan: left.plan,
       base,
@@ -292,12 +302,7 @@ export class FromBinder {
   }
 
   /** The join of two bound sides; `on` numbers columns as the scope does. A right side that reads the left is LATERAL. */
-  #joinPlans(
-    kind: JoinKind,
-    left: BoundTable,
-    right: BoundTable,
-    on: BoundExpr | null,
-  ): PlanNode {
+  #joinPlans(kind: JoinKind, left: BoundTable, right: BoundTable, on: BoundExpr | null): PlanNode {
     const { base } = left;
     const width = left.plan.columns.length;
     const locate = (r: OuterReference): number | undefined => {
@@ -309,7 +314,8 @@ export class FromBinder {
       return this.#plainJoin(kind, left.plan, right.plan, local, base);
     }
     if (kind !== 'inner' && kind !== 'left') {
-      const message = 'invalid reference to FROM-clause entry: the combining JOIN type must be INNER or LEFT for a LATERAL reference';
+      const message =
+        'invalid reference to FROM-clause entry: the combining JOIN type must be INNER or LEFT for a LATERAL reference';
       throw new SqlError('42P10', message);
     }
     const direct = directFunction(kind, left.plan, right.plan, local, locate);
@@ -375,40 +381,6 @@ function pinColumns(plan: PlanNode, scope: number): PlanNode {
 
 function oidLiteral(oid: number): BoundExpr {
   return { kind: 'literal', text: String(oid), type: OID };
-}
-
-/** A plan under an alias. */
-export function aliased(
-  plan: PlanNode,
-  names: readonly string[],
-  alias: TableAlias | null,
-  fallback: string,
-  base: number,
-  position: number,
-): BoundTable {
-  const name = alias?.name ?? fallback;
-  const shown = columnAliases(names, alias, name, position);
-  const columns: ScopeColumn[] = shown.map((column, i) => ({
-    name: column,
-    expr: { kind: 'column', index: base + i, type: must(plan.columns[i]).type },
-    origin: null,
-  }));
-  const table = { alias: name, schema: null, columns, isVisible: true };
-  return { plan, base, tables: [table], visible: columns.map((c) => ({ ...c, table: name })) };
-}
-
-function columnAliases(
-  names: readonly string[],
-  alias: TableAlias | null,
-  table: string,
-  position: number,
-): readonly string[] {
-  const given = alias?.columns ?? [];
-  if (given.length > names.length) {
-    const message = `table "${table}" has ${names.length} columns available but ${given.length} columns specified`;
-    throw new SqlError('42P10', message, { position });
-  }
-  return names.map((name, i) => given[i] ?? name);
 }
 
 function commonNames(left: BoundTable, right: BoundTable): readonly string[] {

@@ -5,6 +5,7 @@ import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { type ResolvedCall, resolveFunction } from '../../expr/resolve.ts';
 import type { FunctionCall, WindowFrame, WindowSpec } from '../../sql/ast.ts';
 import { TIMESTAMPTZ } from '../../types/data-type.ts';
+import { canonicalKey } from '../expr-facts.ts';
 import { coerceArgs, makeCall } from '../expr-make.ts';
 import { numberedPlaceholder } from '../placeholder.ts';
 import type { ExpressionBinder } from './expression.ts';
@@ -20,11 +21,16 @@ export function bindFunctionCall(binder: ExpressionBinder, call: FunctionCall): 
   }
   if (call.isVariadic) throw notSupported('VARIADIC in a call', { position });
   const named = call.args.find((arg) => arg.name !== null);
-  if (named !== undefined) throw notSupported('a named argument', { position: named.value.position });
+  if (named !== undefined)
+    throw notSupported('a named argument', { position: named.value.position });
   if (call.over !== null) return bindWindowCall(binder, call, name, call.over);
   const probe = binder.within({});
   const args = probe.bindAll(call.args.map((arg) => arg.value));
-  const resolved = resolveFunction(name, args.map((arg) => arg.type), position);
+  const resolved = resolveFunction(
+    name,
+    args.map((arg) => arg.type),
+    position,
+  );
   switch (resolved.definition.kind) {
     case 'aggregate':
       return bindAggregate(binder, call, name);
@@ -54,7 +60,9 @@ export function functionName(binder: ExpressionBinder, call: FunctionCall): stri
 function refuseAggregateSyntax(call: FunctionCall, name: string): void {
   const { position } = call;
   const refuse = (what: string): SqlError =>
-    new SqlError('42809', `${what} specified, but ${name} is not an aggregate function`, { position });
+    new SqlError('42809', `${what} specified, but ${name} is not an aggregate function`, {
+      position,
+    });
   if (call.isStar) {
     throw new SqlError('42809', `${name}(*) specified, but ${name} is not an aggregate function`, {
       position,
@@ -77,7 +85,11 @@ function bindAggregate(binder: ExpressionBinder, call: FunctionCall, name: strin
   if (call.isWithinGroup) throw notSupported('WITHIN GROUP', { position });
   const inside = binder.within({ isInAggregate: true, windows: null, clause: 'aggregate' });
   const args = inside.bindAll(call.args.map((arg) => arg.value));
-  const resolved = resolveFunction(name, args.map((arg) => arg.type), position);
+  const resolved = resolveFunction(
+    name,
+    args.map((arg) => arg.type),
+    position,
+  );
   refuseStarMisuse(call, name, resolved);
   const orderBy = call.orderBy.map((key) => inside.sortItem(key));
   if (call.isDistinct && orderBy.length > 0) checkDistinctOrder(call, args, orderBy, position);
@@ -85,13 +97,24 @@ function bindAggregate(binder: ExpressionBinder, call: FunctionCall, name: strin
   aggregates.push({
     function: resolved.id,
     name,
-    args: coerceArgs(resolved, args, binder.state, position),
+    args: aggregateArgs(binder, resolved, args, call),
     isDistinct: call.isDistinct,
     filter,
     orderBy,
     type: resolved.type,
   });
   return numberedPlaceholder('aggregate', aggregates.length - 1, resolved.type, position);
+}
+
+/** DISTINCT goes by SQL equality: values of coarser types are compared by their canonical representative. */
+function aggregateArgs(
+  binder: ExpressionBinder,
+  resolved: ResolvedCall,
+  args: readonly BoundExpr[],
+  call: FunctionCall,
+): readonly BoundExpr[] {
+  const coerced = coerceArgs(resolved, args, binder.state, call.position);
+  return call.isDistinct ? coerced.map(canonicalKey) : coerced;
 }
 
 function refuseStarMisuse(call: FunctionCall, name: string, resolved: ResolvedCall): void {
@@ -141,7 +164,11 @@ function bindWindowCall(
   if (call.orderBy.length > 0) throw notSupported('ORDER BY in a window function', { position });
   const inside = binder.within({ isInWindow: true });
   const args = inside.bindAll(call.args.map((arg) => arg.value));
-  const resolved = resolveFunction(name, args.map((arg) => arg.type), position);
+  const resolved = resolveFunction(
+    name,
+    args.map((arg) => arg.type),
+    position,
+  );
   const { kind } = resolved.definition;
   if (kind !== 'window' && kind !== 'aggregate') {
     const message = `OVER specified, but ${name} is not a window function nor an aggregate function`;
@@ -194,4 +221,3 @@ function frameOf(
   if (frame.mode === 'rows') return 'rows_to_current';
   return isOrdered ? 'range_to_current' : 'partition';
 }
-

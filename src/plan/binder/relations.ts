@@ -2,9 +2,9 @@
 
 import { must } from '../../base/assert.ts';
 import { notSupported, SqlError } from '../../base/sql-error.ts';
+import { quoteIdentifier } from '../../catalog/drop.ts';
 import type { CatalogObject, SystemRelation } from '../../catalog/objects.ts';
 import { isReadable } from '../../catalog/objects.ts';
-import { quoteIdentifier } from '../../catalog/drop.ts';
 import type { QualifiedName } from '../../sql/ast.ts';
 import { range } from '../build.ts';
 import type { PlanNode, ScanNode } from '../plan-node.ts';
@@ -39,7 +39,10 @@ export function relationOf(
 }
 
 /** The catalog's object of that name, or 42P01. */
-export function findRelation(name: QualifiedName, state: BindState): CatalogObject | SystemRelation {
+export function findRelation(
+  name: QualifiedName,
+  state: BindState,
+): CatalogObject | SystemRelation {
   const { parts, position } = name;
   if (parts.length > 2) checkDatabase(parts, position);
   const last = parts.at(-1) as string;

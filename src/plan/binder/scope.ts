@@ -5,8 +5,8 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
-import { asOuterReference, outerReference } from '../placeholder.ts';
 import { rewriteExpr } from '../expr-tree.ts';
+import { asOuterReference, outerReference } from '../placeholder.ts';
 
 export interface ScopeColumn {
   readonly name: string;
@@ -89,6 +89,15 @@ export class Scope {
   #unqualified(name: string, position: number): ScopeColumn | null {
     const matches = this.visible.filter((column) => column.name === name);
     if (matches.length > 1) throw ambiguous(name, position);
+    return matches[0] ?? this.#hidden(name, position);
+  }
+
+  /** System columns are found by name though `*` leaves them out. */
+  #hidden(name: string, position: number): ScopeColumn | null {
+    const matches = this.tables.flatMap((table) =>
+      table.columns.filter((column) => column.isHidden === true && column.name === name),
+    );
+    if (matches.length > 1) throw ambiguous(name, position);
     return matches[0] ?? null;
   }
 
@@ -146,7 +155,7 @@ function columnIn(table: ScopeTable, name: string, position: number): ScopeColum
 }
 
 function withPosition(expr: BoundExpr, position: number): BoundExpr {
-  return asOuterReference(expr) === undefined ? expr : { ...expr, position } as BoundExpr;
+  return asOuterReference(expr) === undefined ? expr : ({ ...expr, position } as BoundExpr);
 }
 
 function ambiguous(name: string, position: number): SqlError {
@@ -166,7 +175,9 @@ function editDistance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const cost = a[i - 1] === b[j - 1] ? 0 : 1;
       const substituted = (previous[j - 1] as number) + cost;
-      current.push(Math.min(substituted, (previous[j] as number) + 1, (current[j - 1] as number) + 1));
+      current.push(
+        Math.min(substituted, (previous[j] as number) + 1, (current[j - 1] as number) + 1),
+      );
     }
     previous = current;
   }

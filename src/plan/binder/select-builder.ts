@@ -177,7 +177,8 @@ export class SelectBuilder {
       });
       if (!isGrouped) continue;
       for (const column of table.columns) {
-        if (!grouped.has(exprKey(column.expr)) && this.#isRead(column.expr)) added.push(column.expr);
+        if (!grouped.has(exprKey(column.expr)) && this.#isRead(column.expr))
+          added.push(column.expr);
       }
     }
     return added;

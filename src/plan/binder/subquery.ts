@@ -28,10 +28,8 @@ import {
   withExpressions,
 } from '../build.ts';
 import { dependentRows } from '../decorrelate.ts';
-import { type NotNullLookup, neverNull, neverNullColumn } from '../nullability.ts';
-import { functionCall, singleRowCheck, aggregateId } from '../expr-make.ts';
-import { canonicalKeys, distinctNode } from '../grouping.ts';
 import { canFail } from '../expr-facts.ts';
+import { aggregateId, functionCall, singleRowCheck } from '../expr-make.ts';
 import {
   conjunction,
   conjuncts,
@@ -43,12 +41,14 @@ import {
   substituteColumns,
   TRUE,
 } from '../expr-tree.ts';
+import { canonicalKeys, distinctNode } from '../grouping.ts';
+import { type NotNullLookup, neverNull, neverNullColumn } from '../nullability.ts';
 import {
   hasOuterReference,
+  type OuterReference,
   outerReference,
   placeholderNumber,
   replaceOuterInExpr,
-  type OuterReference,
 } from '../placeholder.ts';
 import type { PlanNode, SortKey } from '../plan-node.ts';
 
@@ -183,10 +183,11 @@ export class SubqueryAttacher {
     ]);
     const fold = subquery.kind === 'all' ? 'bool_and' : 'bool_or';
     const counted = { ...plainCall('count()', [], INT8), filter: 1 };
-    const folded = aggregateNode(compared, [], [
-      plainCall(aggregateId(fold, [BOOL]), [0], BOOL),
-      counted,
-    ]);
+    const folded = aggregateNode(
+      compared,
+      [],
+      [plainCall(aggregateId(fold, [BOOL]), [0], BOOL), counted],
+    );
     const isOwn: Locate = (r) => (r.scope === scope ? r.column : locate(r));
     const joined = joinDependent(outer, folded, isOwn, true);
     const result = columnRef(joined.plan, joined.start);
@@ -242,7 +243,12 @@ export class SubqueryAttacher {
     const { core, on, result } = pullUpFilters(subquery);
     const compare =
       subquery.kind === 'in'
-        ? [must(subquery.compare)(subquery.left, result.map((expr) => shift(expr, width)))]
+        ? [
+            must(subquery.compare)(
+              subquery.left,
+              result.map((expr) => shift(expr, width)),
+            ),
+          ]
         : [];
     const isLocal = (r: OuterReference): boolean => locate(r) !== undefined;
     if (!hasOuterReference(core, isLocal)) {
@@ -417,7 +423,10 @@ function attachIn(plan: PlanNode, subquery: BoundSubquery, locate: Locate): Atta
 
   const present = filterNode(rows, isNullTest(columnRef(rows, 0), true));
   const keyed = distinctNode(
-    projectNode(present, [value, ...domain, TRUE].map((expr) => ({ name: 'key', expr }))),
+    projectNode(
+      present,
+      [value, ...domain, TRUE].map((expr) => ({ name: 'key', expr })),
+    ),
   );
   const count = outerColumns.length;
   const outer = withExpressions(plan, [x]);
@@ -443,7 +452,10 @@ function attachIn(plan: PlanNode, subquery: BoundSubquery, locate: Locate): Atta
   });
   const total = columnRef(joined, start + count);
   const nulls = columnRef(joined, start + count + 1);
-  return { plan: joined, expr: inResult(mark, columnRef(joined, must(outer.indexes[0])), total, nulls) };
+  return {
+    plan: joined,
+    expr: inResult(mark, columnRef(joined, must(outer.indexes[0])), total, nulls),
+  };
 }
 
 function inResult(mark: BoundExpr, x: BoundExpr, total: BoundExpr, nulls: BoundExpr): BoundExpr {

@@ -1,11 +1,14 @@
-/** The output columns of set-returning functions. */
+/** The output columns of set-returning functions, and which names are such. */
 
-import { notSupported } from '../../base/sql-error.ts';
+import { functionsNamed } from '../../expr/registry.ts';
 import type { ResolvedCall } from '../../expr/resolve.ts';
+import { tableFunctionColumns as columnsOfFunction } from '../../expr/table-functions.ts';
 import type { PlanColumn } from '../plan-node.ts';
 
-/** One column named like the function, where it gives plain values. */
-export function tableFunctionColumns(resolved: ResolvedCall, name: string): readonly PlanColumn[] {
-  if (resolved.type.id !== 'record') return [{ name, type: resolved.type }];
-  throw notSupported(`function ${name} in FROM`);
+export function tableFunctionColumns(resolved: ResolvedCall): readonly PlanColumn[] {
+  return columnsOfFunction(resolved.id, resolved.argTypes, resolved.type);
+}
+
+export function isTableFunctionName(name: string): boolean {
+  return functionsNamed(name).some((definition) => definition.kind === 'table');
 }

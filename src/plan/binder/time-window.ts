@@ -1,6 +1,6 @@
 /** TUMBLE, HOP, CUMULATE, SESSION in FROM: the time column, constant sizes, and the columns that are added. */
 
-import { must } from '../../base/assert.ts';
+import { assert, must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, WindowFunctionTable } from '../../sql/ast.ts';
@@ -11,7 +11,9 @@ import { pickColumns, range, withExpressions } from '../build.ts';
 import { canonicalKey, isTimestampType } from '../expr-facts.ts';
 import { mapColumns } from '../expr-tree.ts';
 import type { PlanNode, WindowNode } from '../plan-node.ts';
-import { aliased, type BoundTable, type FromBinder } from './from.ts';
+import { foldExpr } from '../rules/fold-constants.ts';
+import { aliased, type BoundTable } from './bound-table.ts';
+import type { FromBinder } from './from.ts';
 import type { Scope } from './scope.ts';
 
 const DAY_US = 86_400_000_000n;
@@ -55,7 +57,8 @@ export function bindTimeWindow(
 }
 
 function indexOf(expr: BoundExpr, base: number): number {
-  return expr.kind === 'column' ? expr.index - base : must(null, 'a window reads plain columns');
+  assert(expr.kind === 'column', 'a window reads plain columns');
+  return expr.index - base;
 }
 
 function timeColumn(from: FromBinder, ref: WindowFunctionTable, input: BoundTable): number {
@@ -110,11 +113,6 @@ function windowSizes(from: FromBinder, ref: WindowFunctionTable): Sizes {
     const message = 'the size of CUMULATE must be a multiple of its step';
     throw new SqlError('22023', message, { position: ref.args[1]?.position });
   }
-  if (slide > size) {
-    const what = ref.function === 'hop' ? 'slide' : 'step';
-    const message = `the ${what} of ${name} must not be longer than its size`;
-    throw new SqlError('22023', message, { position: ref.args[0]?.position });
-  }
   return { size, slide, offset };
 }
 
@@ -127,7 +125,8 @@ export function durationUs(
 ): bigint {
   const { position } = expr;
   const bound = from.expressions(null, `arguments of ${name}`).bind(expr);
-  const cast = from.state.coerce(bound, INTERVAL, 'implicit', position);
+  const coerced = from.state.coerce(bound, INTERVAL, 'implicit', position);
+  const cast = coerced === null ? null : foldExpr(coerced);
   if (cast === null || cast.kind !== 'literal' || cast.text === null) {
     throw new SqlError('22023', `arguments of ${name} must be constant intervals`, { position });
   }
@@ -144,4 +143,3 @@ export function durationUs(
   }
   return us;
 }
-

@@ -36,7 +36,10 @@ export function resolveTypeName(name: TypeName): DataType {
   const schema = name.names.length > 1 ? name.names.at(-2) : undefined;
   if (last === 'unknown' || (schema !== undefined && !isSystemSchema(schema))) throw missing(name);
   if (/^(small|big)?serial[248]?$/.test(last)) {
-    throw notSupported(`type ${last}`, { position, hint: 'Use an integer type and give the values.' });
+    throw notSupported(`type ${last}`, {
+      position,
+      hint: 'Use an integer type and give the values.',
+    });
   }
   const base = BY_NAME.get(ALIASES[last] ?? last);
   if (base === undefined) throw missing(name);
@@ -53,8 +56,29 @@ function isSystemSchema(schema: string): boolean {
 }
 
 const KNOWN_ELSEWHERE = new Set([
-  'money', 'xml', 'point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle', 'inet', 'cidr', 'macaddr', 'bit', 'varbit',
-  'tsvector', 'tsquery', 'timetz', 'int4range', 'int8range', 'numrange', 'tsrange', 'tstzrange', 'daterange',
+  'money',
+  'xml',
+  'point',
+  'line',
+  'lseg',
+  'box',
+  'path',
+  'polygon',
+  'circle',
+  'inet',
+  'cidr',
+  'macaddr',
+  'bit',
+  'varbit',
+  'tsvector',
+  'tsquery',
+  'timetz',
+  'int4range',
+  'int8range',
+  'numrange',
+  'tsrange',
+  'tstzrange',
+  'daterange',
 ]);
 
 function missing(name: TypeName): SqlError {
@@ -71,7 +95,10 @@ function withModifiers(type: DataType, name: TypeName): DataType {
       return withTypmod(type, numericTypmod(modifiers, position));
     case 'varchar':
     case 'bpchar':
-      return withTypmod(type, lengthTypmod(type.id === 'bpchar' ? 'char' : 'varchar', modifiers, position));
+      return withTypmod(
+        type,
+        lengthTypmod(type.id === 'bpchar' ? 'char' : 'varchar', modifiers, position),
+      );
     case 'time':
     case 'timestamp':
     case 'timestamptz':

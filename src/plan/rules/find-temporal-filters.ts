@@ -8,17 +8,11 @@
 
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { INTERVAL, TIMESTAMPTZ } from '../../types/data-type.ts';
-import {
-  appendColumns,
-  filterNode,
-  pickColumns,
-  range,
-  rewritePlan,
-} from '../build.ts';
+import { appendColumns, filterNode, pickColumns, range, rewritePlan } from '../build.ts';
 import { comparisonOf } from '../expr-facts.ts';
+import { castTo, functionCall } from '../expr-make.ts';
 import { conjunction, conjuncts, someExpr } from '../expr-tree.ts';
 import type { FilterNode, PlanNode } from '../plan-node.ts';
-import { castTo, functionCall } from '../expr-make.ts';
 import { fixedIntervalUs } from '../time-shift.ts';
 
 export function findTemporalFilters(node: PlanNode): PlanNode {
@@ -129,4 +123,3 @@ function shifted(expr: BoundExpr, us: bigint): BoundExpr {
   const amount: BoundExpr = { kind: 'literal', text: `${us} microseconds`, type: INTERVAL };
   return functionCall('+', [expr, amount]);
 }
-

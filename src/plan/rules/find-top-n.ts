@@ -110,4 +110,3 @@ export function dropUnreadRank(node: PlanNode): PlanNode {
     return { ...part, input, expressions };
   });
 }
-

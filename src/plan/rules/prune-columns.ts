@@ -26,7 +26,10 @@ export function pruneColumns(node: PlanNode): PlanNode {
 function pruneAll(node: PlanNode): PlanNode {
   const all = range(0, node.columns.length);
   const pruned = prune(node, new Set(all));
-  return pickColumns(pruned.node, all.map((index) => position(pruned.kept, index)));
+  return pickColumns(
+    pruned.node,
+    all.map((index) => position(pruned.kept, index)),
+  );
 }
 
 function position(kept: readonly number[], index: number): number {
@@ -69,7 +72,10 @@ function prune(node: PlanNode, needed: ReadonlySet<number>): Pruned {
       const kept = sorted(needed);
       const inputs = node.inputs.map((input) => {
         const pruned = prune(input, needed);
-        return pickColumns(pruned.node, kept.map((index) => position(pruned.kept, index)));
+        return pickColumns(
+          pruned.node,
+          kept.map((index) => position(pruned.kept, index)),
+        );
       });
       return { kept, node: { ...node, inputs, columns: kept.map((i) => must(node.columns[i])) } };
     }
@@ -91,11 +97,17 @@ function prune(node: PlanNode, needed: ReadonlySet<number>): Pruned {
     case 'table_function': {
       const width = node.input.columns.length;
       const own = [...needed].filter((index) => index < width);
-      const input = prune(node.input, new Set([...own, ...node.args.flatMap((a) => [...columnsOf(a)])]));
+      const input = prune(
+        node.input,
+        new Set([...own, ...node.args.flatMap((a) => [...columnsOf(a)])]),
+      );
       const added = range(width, node.columns.length);
       const args = node.args.map((arg) => remap(arg, input.kept));
       const columns = [...input.node.columns, ...added.map((index) => must(node.columns[index]))];
-      return { node: { ...node, input: input.node, args, columns }, kept: [...input.kept, ...added] };
+      return {
+        node: { ...node, input: input.node, args, columns },
+        kept: [...input.kept, ...added],
+      };
     }
     default:
       return { node: mapInputs(node, pruneAll), kept: range(0, node.columns.length) };
@@ -192,4 +204,3 @@ function pruneWindow(
   };
   return { node: pruned, kept: [...input.kept, ...added] };
 }
-

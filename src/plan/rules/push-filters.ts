@@ -10,13 +10,7 @@
 
 import { must } from '../../base/assert.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
-import {
-  filterNode,
-  mapInputs,
-  pickColumns,
-  range,
-  withExpressions,
-} from '../build.ts';
+import { filterNode, mapInputs, pickColumns, range, withExpressions } from '../build.ts';
 import { canFail, equalityKeys, isVolatile } from '../expr-facts.ts';
 import {
   columnsOf,
@@ -213,4 +207,3 @@ export function joinOnExpressions(
   const kept = isHalf ? own : [...own, ...range(rightStart, rightStart + rightWidth)];
   return pickColumns(joined, kept);
 }
-

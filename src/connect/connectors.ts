@@ -1,0 +1,220 @@
+/**
+ * The connectors there are, by name: checks of their options at CREATE, and opening them.
+ *
+ * A check turns what the user wrote into the connector's own JSON, which is kept in the log and the catalog: opening again
+ * never reads the user's text again, so a source means the same for ever.
+ */
+
+import type { Clock } from '../base/clock.ts';
+import { notSupported, SqlError } from '../base/sql-error.ts';
+import { parseInterval } from '../types/interval.ts';
+import { DEFAULT_SETTINGS, type ValueSettings } from '../types/settings.ts';
+import { BlackholeSink } from './blackhole.ts';
+import { checkDatagen, openDatagen } from './datagen.ts';
+import { checkFileSink, openFileSink } from './file/file-sink.ts';
+import { checkFileSource, openFileSource } from './file/file-options.ts';
+import { checkNexmark, nexmarkColumns, openNexmark } from './nexmark/nexmark.ts';
+import { checkOptions, type OptionSchema, unknownName } from './options.ts';
+import type { SinkColumn, SinkContext, SinkWriter } from './sink.ts';
+import type { Json, SourceColumn, SourceContext, SourceReader } from './source.ts';
+
+/** WITH (...) FORMAT ... ENCODE ... as the catalog keeps it; names in lower case. */
+export interface ConnectorOptions {
+  readonly connector: string;
+  /** `connector` may be among them. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly format: string | null;
+  readonly encode: string | null;
+  readonly encodeOptions: Readonly<Record<string, string>>;
+}
+
+export interface CheckContext {
+  /** Directories that the file connector may use; the first one is where relative paths start. */
+  readonly fileRoots: readonly string[];
+  readonly clock: Clock;
+  /** How texts are read and written (TimeZone, DateStyle), frozen here. */
+  readonly settings?: ValueSettings;
+}
+
+/** What a connector's check is given: the options left for it, in a map. */
+export interface CheckRequest {
+  readonly options: ReadonlyMap<string, string>;
+  readonly encode: string | null;
+  readonly encodeOptions: ReadonlyMap<string, string>;
+  readonly columns: readonly SourceColumn[];
+  readonly context: CheckContext;
+  readonly settings: ValueSettings;
+}
+
+interface SourceConnector {
+  readonly takesEncode: boolean;
+  /** Checks everything; the result is given to `open`. */
+  readonly check: (request: CheckRequest) => Json;
+  readonly open: (
+    checked: Json,
+    columns: readonly SourceColumn[],
+    context: SourceContext,
+  ) => SourceReader;
+}
+
+interface SinkConnector {
+  readonly takesEncode: boolean;
+  readonly check: (request: CheckRequest) => Json;
+  readonly open: (checked: Json, context: SinkContext) => SinkWriter;
+}
+
+const SOURCES: ReadonlyMap<string, SourceConnector> = new Map([
+  ['nexmark', { takesEncode: false, check: checkNexmark, open: openNexmark }],
+  ['datagen', { takesEncode: false, check: checkDatagen, open: openDatagen }],
+  ['file', { takesEncode: true, check: checkFileSource, open: openFileSource }],
+]);
+
+const SINKS: ReadonlyMap<string, SinkConnector> = new Map([
+  ['blackhole', { takesEncode: false, check: checkNothing, open: () => new BlackholeSink() }],
+  ['file', { takesEncode: true, check: checkFileSink, open: openFileSink }],
+]);
+
+/** Options that every source takes. */
+const WATERMARK_OPTIONS: OptionSchema = {
+  'watermark.idle_timeout': { kind: 'text', default: null },
+  'watermark.max_ahead': { kind: 'text', default: null },
+};
+
+/**
+ * Checks a CREATE SOURCE: unknown connectors, options and values are 22023, columns that the connector cannot fill 42703 or
+ * 42804. The result goes to `openSource`, in this process or after a restart.
+ */
+export function checkSourceOptions(
+  definition: ConnectorOptions,
+  columns: readonly SourceColumn[],
+  context: CheckContext,
+): Json {
+  const connector = find('source', SOURCES, definition.connector);
+  checkFormat(definition, connector.takesEncode);
+  const { own, common } = splitOptions(definition, WATERMARK_OPTIONS);
+  const watermark = checkOptions('sources', WATERMARK_OPTIONS, common);
+  const request = requestOf(definition, own, columns, context);
+  return {
+    connector: definition.connector,
+    checked: connector.check(request),
+    idleTimeoutUs: positiveIntervalUs('watermark.idle_timeout', watermark),
+    maxAheadUs: positiveIntervalUs('watermark.max_ahead', watermark),
+  };
+}
+
+/** Opens a source; `columns` are all of its columns, `context.wanted` says which are to be made. Call `start` then. */
+export function openSource(
+  checked: Json,
+  columns: readonly SourceColumn[],
+  context: SourceContext,
+): SourceReader {
+  const { connector, checked: own } = checked as { connector: string; checked: Json };
+  return find('source', SOURCES, connector).open(own, columns, context);
+}
+
+/** The columns of a source that was created without a column list; null: it must have one. */
+export function defaultSourceColumns(definition: ConnectorOptions): SourceColumn[] | null {
+  if (definition.connector !== 'nexmark') return null;
+  const { own } = splitOptions(definition, WATERMARK_OPTIONS);
+  return nexmarkColumns(own);
+}
+
+/** `watermark.idle_timeout` of checked options, in microseconds; null: never idle (semantics.md rule 17). */
+export function sourceIdleTimeoutUs(checked: Json): bigint | null {
+  return storedUs((checked as { idleTimeoutUs: string | null }).idleTimeoutUs);
+}
+
+/** `watermark.max_ahead` of checked options, in microseconds; null: no limit (semantics.md rule 18). */
+export function sourceMaxAheadUs(checked: Json): bigint | null {
+  return storedUs((checked as { maxAheadUs: string | null }).maxAheadUs);
+}
+
+/** Checks a CREATE SINK over a query with these columns. */
+export function checkSinkOptions(
+  definition: ConnectorOptions,
+  columns: readonly SinkColumn[],
+  context: CheckContext,
+): Json {
+  const connector = find('sink', SINKS, definition.connector);
+  checkFormat(definition, connector.takesEncode);
+  const { own } = splitOptions(definition, {});
+  const checked = connector.check(requestOf(definition, own, columns, context));
+  return { connector: definition.connector, checked };
+}
+
+/** Opens a sink. Call `begin` then. */
+export function openSink(checked: Json, context: SinkContext): SinkWriter {
+  const { connector, checked: own } = checked as { connector: string; checked: Json };
+  return find('sink', SINKS, connector).open(own, context);
+}
+
+function find<T>(kind: string, connectors: ReadonlyMap<string, T>, name: string): T {
+  const found = connectors.get(name);
+  if (found !== undefined) return found;
+  throw unknownName(`${kind} connector`, name, [...connectors.keys()]);
+}
+
+function checkFormat({ connector, format, encode }: ConnectorOptions, takesEncode: boolean): void {
+  if (!takesEncode && (format !== null || encode !== null)) {
+    throw new SqlError('22023', `connector "${connector}" takes no FORMAT and ENCODE`);
+  }
+  if (format !== null && format !== 'plain') throw notSupported(`FORMAT ${format.toUpperCase()}`);
+}
+
+/** Takes the options of `schema` apart from the connector's own; `connector` itself is left out. */
+function splitOptions(
+  definition: ConnectorOptions,
+  schema: OptionSchema,
+): { own: Map<string, string>; common: Map<string, string> } {
+  const own = new Map<string, string>();
+  const common = new Map<string, string>();
+  for (const [name, value] of Object.entries(definition.options)) {
+    if (name === 'connector') continue;
+    (Object.hasOwn(schema, name) ? common : own).set(name, value);
+  }
+  return { own, common };
+}
+
+function requestOf(
+  { encode, encodeOptions }: ConnectorOptions,
+  options: ReadonlyMap<string, string>,
+  columns: readonly SourceColumn[],
+  context: CheckContext,
+): CheckRequest {
+  const { timeZone, dateStyle, intervalStyle, byteaOutput, extraFloatDigits } =
+    context.settings ?? DEFAULT_SETTINGS;
+  return {
+    options,
+    encode,
+    encodeOptions: new Map(Object.entries(encodeOptions)),
+    columns,
+    context,
+    settings: { timeZone, dateStyle, intervalStyle, byteaOutput, extraFloatDigits },
+  };
+}
+
+function checkNothing({ options }: CheckRequest): Json {
+  checkOptions('connector "blackhole"', {}, options);
+  return null;
+}
+
+/** An interval of fixed length above zero, as a decimal string of microseconds. */
+function positiveIntervalUs(
+  name: string,
+  options: ReadonlyMap<string, string | number | boolean | null>,
+): string | null {
+  const text = options.get(name) as string | null;
+  if (text === null) return null;
+  const interval = parseInterval(text);
+  const us = BigInt(interval.days) * 86_400_000_000n + interval.microseconds;
+  if (interval.months !== 0 || us <= 0n) {
+    throw new SqlError('22023', `invalid value for option "${name}" of sources: "${text}"`, {
+      hint: "It must be a positive interval without months, as '30 seconds'.",
+    });
+  }
+  return us.toString();
+}
+
+function storedUs(text: string | null): bigint | null {
+  return text === null ? null : BigInt(text);
+}

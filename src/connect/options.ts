@@ -1,0 +1,87 @@
+/**
+ * Option schemas of connectors: which WITH options there are, their types and defaults. An unknown option, a bad value or a
+ * missing one is 22023, with what is allowed and, where a name is near, a guess at what was meant.
+ */
+
+import { closestName } from '../base/closest-name.ts';
+import { SqlError } from '../base/sql-error.ts';
+
+export type OptionValue = string | number | boolean | null;
+
+export interface OptionSpec {
+  readonly kind: 'text' | 'integer' | 'number' | 'boolean' | 'choice';
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  /** Absent: the option must be given. */
+  readonly default?: OptionValue;
+}
+
+export type OptionSchema = Readonly<Record<string, OptionSpec>>;
+
+/** A name from the user where a known one is needed: 22023 with the list and a guess. */
+export function unknownName(what: string, name: string, allowed: readonly string[]): SqlError {
+  const near = closestName(name, allowed);
+  const guess = near === null ? '' : `Perhaps you meant "${near}". `;
+  return new SqlError('22023', `unrecognized ${what} "${name}"`, {
+    hint: `${guess}Allowed: ${[...allowed].sort().join(', ')}.`,
+  });
+}
+
+/** Checks `given` (lower-case names) against the schema; every option of the schema is in the result. */
+export function checkOptions(
+  owner: string,
+  schema: OptionSchema,
+  given: ReadonlyMap<string, string>,
+): Map<string, OptionValue> {
+  const names = Object.keys(schema);
+  for (const name of given.keys()) {
+    if (!Object.hasOwn(schema, name)) throw unknownName(`option of ${owner}`, name, names);
+  }
+  const checked = new Map<string, OptionValue>();
+  for (const name of names) {
+    const spec = schema[name]!;
+    const text = given.get(name);
+    if (text !== undefined) checked.set(name, parseOption(owner, name, spec, text));
+    else if (spec.default !== undefined) checked.set(name, spec.default);
+    else throw new SqlError('22023', `${owner} needs the option "${name}"`);
+  }
+  return checked;
+}
+
+function parseOption(owner: string, name: string, spec: OptionSpec, text: string): OptionValue {
+  switch (spec.kind) {
+    case 'text':
+      return text;
+    case 'choice': {
+      const value = text.toLowerCase();
+      if (spec.choices!.includes(value)) return value;
+      throw badValue(owner, name, text, `one of ${spec.choices!.join(', ')}`);
+    }
+    case 'boolean': {
+      const value = text.toLowerCase();
+      if (['true', 'on', 'yes', '1'].includes(value)) return true;
+      if (['false', 'off', 'no', '0'].includes(value)) return false;
+      throw badValue(owner, name, text, 'true or false');
+    }
+    default:
+      return parseNumber(owner, name, spec, text);
+  }
+}
+
+function parseNumber(owner: string, name: string, spec: OptionSpec, text: string): number {
+  const pattern = spec.kind === 'integer' ? /^[+-]?\d+$/ : /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+  const value = Number(text);
+  const { min = -Number.MAX_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = spec;
+  if (!pattern.test(text.trim()) || value < min || value > max) {
+    const what = spec.kind === 'integer' ? 'a whole number' : 'a number';
+    throw badValue(owner, name, text, `${what} from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function badValue(owner: string, name: string, text: string, wanted: string): SqlError {
+  return new SqlError('22023', `invalid value for option "${name}" of ${owner}: "${text}"`, {
+    hint: `It must be ${wanted}.`,
+  });
+}

@@ -1,0 +1,33 @@
+/**
+ * What a sink connector is: it takes the changes of epochs, in order, once each.
+ *
+ * Contract (semantics.md rule 30). The caller gives for each epoch the consolidated change in canonical order, retractions
+ * before inserts of a key, once the epoch's manifest is durable. `begin` tells the last epoch that was delivered for good:
+ * everything behind it has to be given again, and the sink leaves out nothing and repeats nothing.
+ */
+
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import type { DataType } from '../types/data-type.ts';
+
+export interface SinkColumn {
+  readonly name: string;
+  readonly type: DataType;
+}
+
+export interface SinkContext {
+  readonly fileRoots: readonly string[];
+  readonly columns: readonly SinkColumn[];
+  /** The sink's UUID and the data directory's incarnation: they name its progress (rule 30). */
+  readonly uuid: string;
+  readonly incarnation: string;
+}
+
+export interface SinkWriter {
+  /** Opens the sink; returns the last epoch that it holds for good (0: none). Beyond `lastEpoch`, our newest: SqlError. */
+  begin(lastEpoch: number): number;
+  /** Adds rows of `epoch`; `timeUs` is the manifest's now(). May be called several times for one epoch. */
+  write(epoch: number, timeUs: bigint, batch: DeltaBatch): void;
+  /** The epoch is whole: it reaches the outside, durably, or not at all. */
+  commit(epoch: number): void;
+  close(): void;
+}

@@ -1,0 +1,86 @@
+/**
+ * What a source connector is: it gives the rows of its splits in order, and gives them again exactly.
+ *
+ * Contract. A position is the connector's own JSON; the rows between two positions of a split never change (semantics.md
+ * rule 7): `replay(split, from, to)` gives what `poll` gave for [from, to), bit for bit, also in another process. All calls
+ * are synchronous and made by one thread; a reader that waits for something calls `wake` (from any later turn) when there is
+ * more. A batch lives until the caller releases its scratch.
+ *
+ * Two ranges of a split may be joined into one exactly when the first one's `to` equals the second one's `from` as JSON: where
+ * a followed file was rotated they differ, and are replayed one by one.
+ */
+
+import type { Clock } from '../base/clock.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import type { DataType } from '../types/data-type.ts';
+
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+/** A column of the source, as it is numbered there. */
+export interface SourceColumn {
+  readonly name: string;
+  readonly type: DataType;
+  /** GENERATED ALWAYS AS: not a field of the record. Only the check of the options looks at it. */
+  readonly isGenerated?: boolean;
+}
+
+/** A record that could not be decoded: a dead letter (semantics.md rule 27). */
+export interface RejectedRecord {
+  /** For people: file, line, byte offset. */
+  readonly position: Json;
+  readonly raw: string;
+  readonly sqlstate: string;
+  readonly reason: string;
+}
+
+/** Rows of one split: [from, to). */
+export interface SourceChunk {
+  readonly split: string;
+  readonly from: Json;
+  readonly to: Json;
+  /** Weights are +1; column i is wanted column i. null: no row was decoded. */
+  readonly batch: DeltaBatch | null;
+  readonly rejected: readonly RejectedRecord[];
+  /** The reader stands at the split's end as of now (semantics.md rule 17). */
+  readonly isAtEnd: boolean;
+  /** The split has ended for good. */
+  readonly isEnded: boolean;
+}
+
+export interface SourceContext {
+  readonly memory: Memory;
+  readonly scratch: Scratch;
+  readonly clock: Clock;
+  /** Directories that the file connector may read. */
+  readonly fileRoots: readonly string[];
+  /** Indexes of the columns that somebody reads: the others are not made. */
+  readonly wanted: readonly number[];
+  readonly wake: () => void;
+}
+
+export interface SourceReader {
+  /** Splits known by now; it may grow. */
+  readonly splits: readonly string[];
+  /** Continues behind `positions` (from chunks' `to`); a split that is not named starts at its beginning. Called once, first. */
+  start(positions: ReadonlyMap<string, Json>): void;
+  /**
+   * The next rows of one split, at most `rowsMax` (and 1024); null: nothing now. A chunk without rows tells that a split
+   * reached its end or ended. Splits take turns. An error (SqlError) puts the source into an error state.
+   */
+  poll(rowsMax: number): SourceChunk | null;
+  /** The rows of [from, to) again, in chunks. Does not move the reader. */
+  replay(split: string, from: Json, to: Json): Generator<SourceChunk>;
+  /** When (monotonic µs) a paced reader has more; null: only `wake` tells. */
+  nextDueUs(): bigint | null;
+  /** Rows or bytes known to be waiting; null: unknown. */
+  lag(): number | null;
+  close(): void;
+}

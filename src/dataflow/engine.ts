@@ -1,0 +1,385 @@
+/**
+ * Engine: the one dataflow worker's work: it cuts epochs out of what has arrived, steps every view, publishes all of them
+ * at once (architecture.md §2, semantics.md rules 1, 2, 9, 28).
+ *
+ * An epoch: take the commits that wait and what the sources have; write the manifest to the input log (nothing was touched
+ * before: a full disk refuses the commits and loses nothing); step; publish; answer commits when the log is durable.
+ * Replay gives `step` the same contents again. Inside an epoch: DDL, then DML in commit order, then sources by (source,
+ * split, offset), then the ends of all jobs, inputs before those that read them.
+ */
+
+import { must } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { SqlError } from '../base/sql-error.ts';
+import type { SourceChunk } from '../connect/source.ts';
+import { Memory } from '../memory/memory.ts';
+import { Scratch } from '../memory/scratch.ts';
+import type { CheckpointWriter } from '../state/checkpoint.ts';
+import type { EpochControl } from '../state/epoch-control.ts';
+import type { EpochNumbers } from '../state/epoch-numbers.ts';
+import type { InputLog } from '../state/input-log.ts';
+import { encodeLogEntry, type Manifest, type SplitProgress } from '../state/manifest.ts';
+import type { EngineMetadata } from './engine-state.ts';
+import { EpochStep, type PreparedCommit } from './epoch-step.ts';
+import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
+import type { CommitRequest, CommitResult, EngineOptions, EngineStatus } from './port.ts';
+import type { SourceFeed } from './source-feed.ts';
+
+export interface Durability {
+  /** null: nothing is kept (`:memory:`). */
+  readonly log: InputLog | null;
+  readonly numbers: EpochNumbers;
+  readonly checkpoints: CheckpointWriter | null;
+}
+
+export interface EngineSetup {
+  readonly options: EngineOptions;
+  readonly control: EpochControl;
+  readonly clock: Clock;
+  readonly incarnation: string;
+  /** Restored by a checkpoint; by name. New ones are made as they are needed. */
+  readonly memories: Map<string, Memory>;
+  readonly metadata: EngineMetadata | null;
+  /** Something has arrived: run an epoch soon. */
+  wake(): void;
+  onEpoch(epoch: number): void;
+  log(level: 'info' | 'warn' | 'error', text: string): void;
+}
+
+interface WaitingCommit {
+  readonly request: CommitRequest;
+  resolve(result: CommitResult): void;
+  reject(error: unknown): void;
+}
+
+/** Bytes of DML that one epoch takes at most, beyond its first commit. */
+const EPOCH_DML_BYTES_MAX = 32 * 2 ** 20;
+/** How long an epoch gathers records before it goes. */
+const POLL_US_MAX = 8000n;
+/** How long after a refused manifest the sources are tried again. */
+const RETRY_US = 500_000n;
+
+export class Engine {
+  readonly #setup: EngineSetup;
+  readonly #step: EpochStep;
+  readonly #scratch: Scratch;
+  #durability: Durability | null = null;
+  #waiting: WaitingCommit[] = [];
+  #nowUs: bigint;
+  #epoch: number;
+  #epochCount = 0;
+  #lastEpochUs = 0;
+  #lastCheckpointEpoch = 0;
+  #retryAtUs: bigint | null = null;
+  #isStopped = false;
+
+  constructor(setup: EngineSetup) {
+    this.#setup = setup;
+    const memory = Memory.create();
+    this.#scratch = new Scratch(memory);
+    this.#nowUs = BigInt(setup.metadata?.nowUs ?? 0);
+    this.#epoch = setup.control.published;
+    this.#step = new EpochStep(setup, memory, this.#scratch, this.#nowUs);
+  }
+
+  /** Everything is replayed: from now on epochs are cut. */
+  start(durability: Durability): void {
+    this.#durability = durability;
+    this.#step.openReaders();
+    this.#setup.wake();
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get step(): EpochStep {
+    return this.#step;
+  }
+
+  /** Queues a transaction; resolves when it is durable and published. */
+  commit(request: CommitRequest): Promise<CommitResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
+    if (this.#isStopped) reject(new SqlError('57P01', 'the server is shutting down'));
+    else this.#waiting.push({ request, resolve, reject });
+    this.#setup.wake();
+    return promise;
+  }
+
+  /** Cuts and runs one epoch; false: there was nothing to do. */
+  runEpoch(): boolean {
+    if (this.#isStopped) return false;
+    const durability = must(this.#durability, 'the engine has not started');
+    const mark = this.#scratch.mark();
+    try {
+      const taken = this.#takeCommits();
+      const prepared = this.#prepare(taken);
+      const hasDdl = prepared.some(({ commit }) => commit.request.ddl.length > 0);
+      const chunks = hasDdl ? [] : this.#poll();
+      const nowUs = this.#advanceNow();
+      if (prepared.length === 0 && chunks.length === 0 && !this.#step.isTimerDue(nowUs)) {
+        return taken.length > 0;
+      }
+      return this.#run(durability, prepared, chunks, nowUs);
+    } finally {
+      this.#scratch.release(mark);
+    }
+  }
+
+  /** Commits of this epoch: all that wait, up to a bound; a TRUNCATE begins an epoch. */
+  #takeCommits(): WaitingCommit[] {
+    const taken: WaitingCommit[] = [];
+    const written = new Set<number>();
+    let bytes = 0;
+    for (const commit of this.#waiting) {
+      const { dml } = commit.request;
+      const truncates = dml.some(
+        ({ rows, relationId }) => rows === null && written.has(relationId),
+      );
+      bytes += dml.reduce((sum, { rows }) => sum + (rows?.length ?? 0), 0);
+      if (taken.length > 0 && (truncates || bytes > EPOCH_DML_BYTES_MAX)) break;
+      for (const { relationId } of dml) written.add(relationId);
+      taken.push(commit);
+    }
+    this.#waiting = this.#waiting.slice(taken.length);
+    return taken;
+  }
+
+  /** Makes what DDL needs; a commit that cannot be is refused alone, before anything is written. */
+  #prepare(taken: readonly WaitingCommit[]): { commit: WaitingCommit; prepared: PreparedCommit }[] {
+    const result: { commit: WaitingCommit; prepared: PreparedCommit }[] = [];
+    for (const commit of taken) {
+      try {
+        result.push({ commit, prepared: this.#step.prepare(commit.request) });
+      } catch (error) {
+        commit.reject(error);
+      }
+    }
+    return result;
+  }
+
+  /** What the sources have, in turns, until the epoch is full. */
+  #poll(): { feed: SourceFeed; chunk: SourceChunk }[] {
+    const { clock, options } = this.#setup;
+    const startUs = clock.monotonicUs();
+    if (this.#retryAtUs !== null && startUs < this.#retryAtUs) return [];
+    this.#retryAtUs = null;
+    const chunks: { feed: SourceFeed; chunk: SourceChunk }[] = [];
+    let active = [...this.#step.feeds];
+    let rows = 0;
+    while (active.length > 0 && rows < options.epochRowsMax) {
+      if (clock.monotonicUs() - startUs > POLL_US_MAX) break;
+      active = active.filter((feed) => {
+        if (rows >= options.epochRowsMax) return false;
+        const chunk = feed.poll(Math.min(1024, options.epochRowsMax - rows));
+        if (chunk === null) return false;
+        rows += (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
+        if (chunk.batch !== null || chunk.rejected.length > 0 || chunk.isEnded) {
+          chunks.push({ feed, chunk });
+        }
+        return true;
+      });
+    }
+    return chunks;
+  }
+
+  /** An epoch's instant never goes backwards. */
+  #advanceNow(): bigint {
+    const wallUs = this.#setup.clock.wallUs();
+    return wallUs > this.#nowUs ? wallUs : this.#nowUs;
+  }
+
+  #run(
+    durability: Durability,
+    prepared: readonly { commit: WaitingCommit; prepared: PreparedCommit }[],
+    chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[],
+    nowUs: bigint,
+  ): boolean {
+    const startUs = this.#setup.clock.monotonicUs();
+    let epoch: number;
+    try {
+      epoch = durability.numbers.next();
+      const requests = prepared.map(({ commit }) => commit.request);
+      this.#append(durability, epoch, nowUs, requests, chunks);
+    } catch (error) {
+      this.#refuse(prepared, chunks, error);
+      return false;
+    }
+    this.#nowUs = nowUs;
+    this.#step.begin(epoch, nowUs);
+    const results = prepared.map(({ prepared: one }) => this.#step.applyDdl(one));
+    this.#step.backfill();
+    for (const { prepared: one } of prepared) this.#step.applyDml(one.request.dml);
+    this.#step.applyChunks(inOrder(chunks));
+    this.#publish(epoch);
+    this.#lastEpochUs = Number(this.#setup.clock.monotonicUs() - startUs);
+    this.#answer(durability, epoch, prepared, results);
+    return true;
+  }
+
+  #append(
+    { log }: Durability,
+    epoch: number,
+    nowUs: bigint,
+    requests: readonly CommitRequest[],
+    chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[],
+  ): void {
+    if (log === null) return;
+    const { ddl, dml } = manifestCommits(requests);
+    const splits = progressOf(inOrder(chunks));
+    log.append(encodeLogEntry({ kind: 'epoch', epoch, nowUs, splits, dml, ddl }));
+  }
+
+  /** The manifest could not be written: nothing has happened. */
+  #refuse(
+    prepared: readonly { commit: WaitingCommit }[],
+    chunks: readonly { feed: SourceFeed }[],
+    error: unknown,
+  ): void {
+    for (const { commit } of prepared) commit.reject(error);
+    for (const feed of new Set(chunks.map((one) => one.feed))) feed.reopen();
+    if (chunks.length > 0) this.#retryAtUs = this.#setup.clock.monotonicUs() + RETRY_US;
+    this.#setup.log('error', `an epoch could not be logged: ${String(error)}`);
+  }
+
+  #publish(epoch: number): void {
+    this.#step.end();
+    this.#setup.control.publish(epoch);
+    this.#epoch = epoch;
+    this.#epochCount += 1;
+    this.#step.tidy();
+    this.#setup.onEpoch(epoch);
+  }
+
+  /** Answers when the manifest is durable; then the sinks may have the epoch too. */
+  #answer(
+    { log }: Durability,
+    epoch: number,
+    prepared: readonly { commit: WaitingCommit }[],
+    results: readonly CommitResult['relations'][],
+  ): void {
+    const isDurable = log === null ? Promise.resolve() : this.#syncIfNeeded(log, prepared.length);
+    isDurable.then(
+      () => {
+        prepared.forEach(({ commit }, i) => {
+          commit.resolve({ epoch, relations: must(results[i]) });
+        });
+        if (this.#step.hasSinks) this.#step.deliver(epoch);
+      },
+      (error: unknown) => {
+        for (const { commit } of prepared) commit.reject(error);
+      },
+    );
+  }
+
+  /** Epochs of sources alone need no fsync of their own, unless a sink waits for it. */
+  #syncIfNeeded(log: InputLog, commitCount: number): Promise<void> {
+    return commitCount > 0 || this.#step.hasSinks ? log.sync() : Promise.resolve();
+  }
+
+  /** Runs an epoch of the log again, in recovery. */
+  replay(manifest: Manifest): void {
+    const mark = this.#scratch.mark();
+    const { epoch, nowUs } = manifest;
+    this.#nowUs = nowUs;
+    this.#step.begin(epoch, nowUs);
+    const requests = restoreCommits(manifest.ddl as LoggedCommits | null, manifest.dml);
+    for (const request of requests) this.#step.applyDdl(this.#step.prepare(request));
+    this.#step.backfill();
+    for (const request of requests) this.#step.applyDml(request.dml);
+    this.#step.replaySplits(manifest.splits);
+    this.#publish(epoch);
+    this.#step.deliver(epoch);
+    this.#scratch.release(mark);
+  }
+
+  /** When (monotonic µs) the engine wants to run without being woken; null: never. */
+  nextDueUs(): bigint | null {
+    const { clock } = this.#setup;
+    const dues: bigint[] = [];
+    const timer = this.#step.nextTimerUs();
+    if (timer !== null) dues.push(clock.monotonicUs() + maxOf(0n, timer - clock.wallUs()));
+    for (const feed of this.#step.feeds) {
+      const due = feed.nextDueUs();
+      if (due !== null) dues.push(this.#retryAtUs === null ? due : maxOf(due, this.#retryAtUs));
+    }
+    if (this.#retryAtUs !== null) dues.push(this.#retryAtUs);
+    return dues.length === 0 ? null : dues.reduce((a, b) => (a < b ? a : b));
+  }
+
+  /** Writes what changed since the last checkpoint, and cuts the log behind it. */
+  async checkpoint(): Promise<void> {
+    const durability = must(this.#durability, 'the engine has not started');
+    const { log, checkpoints, numbers } = durability;
+    if (log === null || checkpoints === null || checkpoints.isSaving) return;
+    log.syncNow();
+    this.#step.deliver(this.#epoch);
+    const position = log.end;
+    const epoch = this.#epoch;
+    const metadata = this.#step.metadata();
+    const memories = this.#step.memories();
+    const { reservedThrough } = numbers;
+    const stats = await checkpoints.write(memories, { epoch, position, reservedThrough, metadata });
+    log.cut(position);
+    this.#lastCheckpointEpoch = epoch;
+    this.#setup.log('info', `checkpoint of epoch ${epoch}: ${stats.bytes} bytes`);
+  }
+
+  status(): EngineStatus {
+    return {
+      epoch: this.#epoch,
+      nowUs: String(this.#nowUs),
+      epochs: this.#epochCount,
+      lastEpochUs: this.#lastEpochUs,
+      lastCheckpointEpoch: this.#lastCheckpointEpoch,
+      ...this.#step.status(),
+    };
+  }
+
+  /** No more epochs; what waits is refused. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const commit of this.#waiting) {
+      commit.reject(new SqlError('57P01', 'the server is shutting down'));
+    }
+    this.#waiting = [];
+  }
+}
+
+function maxOf(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+/** Rule 9: by (source, split), each split's chunks as they came. */
+function inOrder(
+  chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[],
+): { feed: SourceFeed; chunk: SourceChunk }[] {
+  return [...chunks].sort((a, b) => {
+    const bySource = a.feed.relation.id - b.feed.relation.id;
+    if (bySource !== 0) return bySource;
+    if (a.chunk.split === b.chunk.split) return 0;
+    return a.chunk.split < b.chunk.split ? -1 : 1;
+  });
+}
+
+/** The manifest's ranges of sorted chunks: one for each split. */
+function progressOf(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[]): SplitProgress[] {
+  const splits: SplitProgress[] = [];
+  for (const { feed, chunk } of chunks) {
+    const rowCount = chunk.batch?.rowCount ?? 0;
+    const last = splits.at(-1);
+    const sourceId = feed.relation.id;
+    const { split, from, to, isEnded } = chunk;
+    if (last !== undefined && last.sourceId === sourceId && last.split === split) {
+      splits[splits.length - 1] = {
+        ...last,
+        to,
+        rowCount: last.rowCount + rowCount,
+        isEnded: last.isEnded || isEnded,
+      };
+      continue;
+    }
+    splits.push({ sourceId, split, from, to, rowCount, watermark: '', isIdle: false, isEnded });
+  }
+  return splits;
+}

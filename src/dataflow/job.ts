@@ -1,0 +1,213 @@
+/**
+ * Job: the running dataflow of one materialized view or sink: a graph of operators in a memory of its own, so that it can
+ * fail, be dropped and be checkpointed alone.
+ *
+ * Batches come from other memories and are copied in. A failure (a broken belief, no memory) ends the job and keeps the
+ * reason; it never reaches another view or a source (semantics.md rules 8, 11, 29).
+ */
+
+import { must } from '../base/assert.ts';
+import { SqlError } from '../base/sql-error.ts';
+import { copyBatch } from '../batch/concat.ts';
+import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
+import { selectRange } from '../batch/select.ts';
+import type { Memory } from '../memory/memory.ts';
+import { Scratch } from '../memory/scratch.ts';
+import type { ValueSettings } from '../types/value.ts';
+import { buildGraph, type Graph, type GraphScan } from './graph.ts';
+import type { DeltaSink, EpochContext } from './operator.ts';
+import type { CreateSinkAction, CreateViewAction, JobStatus } from './port.ts';
+import type { ProblemCounters, ViewProblems } from './problems.ts';
+import { absoluteWeight } from './rows.ts';
+
+export type JobDefinition = CreateViewAction | CreateSinkAction;
+
+/** JSON: what a checkpoint keeps of a job besides its memory. */
+export interface JobState {
+  readonly definition: JobDefinition;
+  /** Addresses of the operators' root cells, in the order in which they are asked for. */
+  readonly cells: readonly number[];
+  readonly counters: ProblemCounters;
+  readonly rowsIn: number;
+  readonly failure: string | null;
+}
+
+export interface JobContext {
+  readonly memory: Memory;
+  readonly settings: ValueSettings;
+  readonly problems: ViewProblems;
+  readonly batchRowsMax: number;
+  readonly output: DeltaSink;
+  nowUs(): bigint;
+}
+
+export class Job {
+  readonly definition: JobDefinition;
+  readonly memory: Memory;
+  readonly graph: Graph;
+  readonly #context: JobContext;
+  readonly #scratch: Scratch;
+  readonly #cells: number[];
+  #name: string;
+  #rowsIn: number;
+  #failure: string | null;
+
+  constructor(state: JobState, context: JobContext) {
+    this.definition = state.definition;
+    this.memory = context.memory;
+    this.#context = context;
+    this.#scratch = new Scratch(context.memory);
+    this.#cells = [...state.cells];
+    this.#name = state.definition.name;
+    this.#rowsIn = state.rowsIn;
+    this.#failure = state.failure;
+    let next = 0;
+    const { memory, settings, problems, batchRowsMax, output } = context;
+    this.graph = buildGraph(state.definition.plan.node, {
+      memory,
+      scratch: this.#scratch,
+      output,
+      settings,
+      isInView: true,
+      environment: null,
+      problems: problems.sinkOf(state.definition.plan.node),
+      problemsOf: (node) => problems.sinkOf(node),
+      rootCell: () => this.#cell(next++),
+      nowUs: () => context.nowUs(),
+      batchRowsMax,
+    });
+  }
+
+  #cell(index: number): number {
+    if (index === this.#cells.length) this.#cells.push(this.memory.allocZeroed(16));
+    return this.#cells[index]!;
+  }
+
+  get id(): number {
+    return this.definition.id;
+  }
+
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  get isFailed(): boolean {
+    return this.#failure !== null;
+  }
+
+  rename(name: string): void {
+    this.#name = name;
+  }
+
+  /** Ids of the relations that its plan reads, each once. */
+  get inputIds(): readonly number[] {
+    return [...new Set(this.graph.scans.map(({ node }) => node.relation.id))];
+  }
+
+  /** Columns that it reads of a relation. */
+  wantedColumns(relationId: number): readonly number[] {
+    const wanted = new Set<number>();
+    for (const scan of this.#scansOf(relationId)) {
+      for (const column of scan.node.columnIndexes) wanted.add(column);
+    }
+    return [...wanted].sort((a, b) => a - b);
+  }
+
+  /** A change of a relation: a batch of all its columns (those that nobody reads may be missing), of any memory. */
+  push(relationId: number, batch: DeltaBatch): void {
+    this.#guard(() => {
+      for (const scan of this.#scansOf(relationId)) {
+        const { columnIndexes } = scan.node;
+        const columns = columnIndexes.map((index): Column => must(batch.columns[index]));
+        this.#pushScan(scan, { ...batch, columns });
+      }
+    });
+  }
+
+  /** The scans of a relation, for a backfill that reads just their columns. */
+  scansOf(relationId: number): readonly GraphScan[] {
+    return this.#scansOf(relationId);
+  }
+
+  /** A batch of a scan's own columns. */
+  pushScan(scan: GraphScan, batch: DeltaBatch): void {
+    this.#guard(() => this.#pushScan(scan, batch));
+  }
+
+  #pushScan(scan: GraphScan, batch: DeltaBatch): void {
+    this.#rowsIn += absoluteWeight(batch);
+    const mark = this.#scratch.mark();
+    const own = copyBatch(batch, this.#scratch);
+    const step = this.#context.batchRowsMax;
+    for (let from = 0; from < own.rowCount; from += step) {
+      const pieceMark = this.#scratch.mark();
+      const n = Math.min(step, own.rowCount - from);
+      scan.push(n === own.rowCount ? own : selectRange(own, from, n, this.#scratch));
+      this.#scratch.release(pieceMark);
+    }
+    this.#scratch.release(mark);
+  }
+
+  #scansOf(relationId: number): GraphScan[] {
+    return this.graph.scans.filter(({ node }) => node.relation.id === relationId);
+  }
+
+  setWatermarks(relationId: number, watermarks: readonly bigint[]): void {
+    for (const scan of this.#scansOf(relationId)) scan.setWatermarks(watermarks);
+  }
+
+  endEpoch(epoch: EpochContext): void {
+    this.#guard(() => {
+      const mark = this.#scratch.mark();
+      this.graph.endEpoch(epoch);
+      this.#scratch.release(mark);
+    });
+  }
+
+  /** Ends the job with a reason, for instance that what it reads has failed. */
+  fail(reason: string): void {
+    this.#failure ??= reason;
+  }
+
+  #guard(work: () => void): void {
+    if (this.#failure !== null) return;
+    try {
+      work();
+    } catch (error) {
+      this.fail(
+        error instanceof SqlError ? `${error.message} (${error.sqlstate})` : describe(error),
+      );
+    }
+  }
+
+  state(): JobState {
+    return {
+      definition: { ...this.definition, name: this.#name },
+      cells: this.#cells,
+      counters: { ...this.#context.problems.counters },
+      rowsIn: this.#rowsIn,
+      failure: this.#failure,
+    };
+  }
+
+  status(rowCount: number): JobStatus {
+    const { plan, kind } = this.definition;
+    return {
+      id: this.id,
+      name: this.#name,
+      kind: kind === 'create_view' ? 'materialized_view' : 'sink',
+      state: this.#failure === null ? 'running' : 'failed',
+      error: this.#failure,
+      onError: plan.onError,
+      rowCount,
+      rowsIn: this.#rowsIn,
+      ...this.#context.problems.counters,
+      watermarks: this.graph.watermarks.map(String),
+      operators: this.graph.operatorCounts(),
+    };
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `internal error: ${error.message}` : String(error);
+}

@@ -1,0 +1,322 @@
+/**
+ * Session: SESSION windows. Each row comes out once, with the bounds of its session; sessions merge, grow, shrink and
+ * split as rows come and go, and then all their rows are retracted and come out again.
+ *
+ * Algorithm: the rows of each partition in order of time; at the epoch's end the sessions around every changed row are
+ * walked (neighbours at most the gap apart) and rows whose bounds or weight changed are put out.
+ * State: rows of open sessions, in buckets of their session's end; a session goes once the watermark, less the allowed
+ * lateness, is past its end. Correctness: bounds are a function of the partition's set of times. A row is late when the
+ * session that it would join is over, judged after merging (semantics.md rules 13, 15); without a finite time it has no
+ * session (rule 18).
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import type { WindowNode } from '../../plan/plan-node.ts';
+import type { GraphContext } from '../graph-context.ts';
+import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
+import { OrderedPartitions } from '../ordered-partitions.ts';
+import { RowBuckets } from '../row-buckets.ts';
+import { RowOutput } from '../row-output.ts';
+import { gatherBatch, isValid, RowList, weightOf } from '../rows.ts';
+import { derivedWatermarks, rowWatermarkShift, shiftWatermark } from '../watermark.ts';
+
+/** The owner's bytes of a row. */
+const SHOWN_START = 0;
+const SHOWN_END = 8;
+const SHOWN = 16;
+const VISITED = 20;
+const BUCKET_NEXT = 24;
+const BUCKET_PREVIOUS = 28;
+const OWNER_SIZE = 32;
+
+export class SessionOperator implements Operator {
+  readonly name = 'Session';
+  watermarks: readonly bigint[];
+  readonly #node: WindowNode;
+  readonly #context: GraphContext;
+  readonly #state: OrderedPartitions;
+  readonly #buckets: RowBuckets;
+  readonly #output: RowOutput;
+  readonly #gapUs: bigint;
+  readonly #latenessUs: bigint;
+  readonly #rowShiftUs: bigint | null;
+  #inputWatermark = WATERMARK_NONE;
+  readonly #work = new RowList();
+  readonly #visited = new RowList();
+  readonly #rebucketed = new RowList();
+
+  constructor(node: WindowNode, context: GraphContext) {
+    this.#node = node;
+    this.#context = context;
+    this.#gapUs = BigInt(node.sizeUs);
+    this.#latenessUs = BigInt(node.allowedLatenessUs);
+    this.#rowShiftUs =
+      node.watermark === null ? null : rowWatermarkShift(node.input, node.watermark);
+    const { columns } = node.input;
+    const order = [{ column: node.time, descending: false, nullsFirst: false }];
+    const { partition } = node;
+    this.#state = new OrderedPartitions(context, {
+      columns,
+      partition,
+      order,
+      ownerBytes: OWNER_SIZE,
+    });
+    const owner = this.#state.ownerOffset;
+    const links = { next: owner + BUCKET_NEXT, previous: owner + BUCKET_PREVIOUS };
+    this.#buckets = new RowBuckets(context.memory, context.scratch, context.rootCell(), links);
+    const all = columns.map((_, column) => column);
+    this.#output = new RowOutput(context, this.#state.rows, all, 3);
+    this.watermarks = derivedWatermarks(node.properties?.watermarks ?? [], undefined);
+  }
+
+  onDelta(_port: number, batch: DeltaBatch): void {
+    const { scratch } = this.#context;
+    const mark = scratch.mark();
+    const timed = this.#withoutNullTimes(batch);
+    if (timed !== null) {
+      if (this.#node.watermark === null) this.#take(timed);
+      else this.#takeJudged(timed);
+    }
+    scratch.release(mark);
+  }
+
+  #take(batch: DeltaBatch): void {
+    this.#state.add(batch);
+    let used = 0;
+    for (let row = 0; row < batch.rowCount; row++) used += Math.abs(weightOf(batch, row));
+    this.#context.problems.onUsed(used, 0);
+  }
+
+  #withoutNullTimes(batch: DeltaBatch): DeltaBatch | null {
+    const { memory, scratch, problems } = this.#context;
+    const column = batch.columns[this.#node.time]!;
+    const sel = scratch.alloc(batch.rowCount * 4 + 16);
+    const bad: number[] = [];
+    let n = 0;
+    for (let row = 0; row < batch.rowCount; row++) {
+      const time = memory.i64[(column.values >>> 3) + row]!;
+      const isFinite = time !== WATERMARK_END && time !== WATERMARK_NONE;
+      if (isFinite && isValid(memory, column, row)) memory.u32[(sel >>> 2) + n++] = row;
+      else bad.push(row);
+    }
+    if (bad.length === 0) return batch;
+    problems.onNullTime(batch, Uint32Array.from(bad));
+    return n === 0 ? null : gatherBatch(batch, scratch, sel, n);
+  }
+
+  /** Rows one after the other: each may keep open the session that the next one joins. */
+  #takeJudged(batch: DeltaBatch): void {
+    const { memory, scratch, problems } = this.#context;
+    const mightBeLate = this.#behindRows(batch);
+    if (mightBeLate === 0) return this.#take(batch);
+    const late: number[] = [];
+    const sel = scratch.alloc(16);
+    for (let row = 0; row < batch.rowCount; row++) {
+      const mark = scratch.mark();
+      memory.u32[sel >>> 2] = row;
+      const one = gatherBatch(batch, scratch, sel, 1);
+      if (this.#isLate(one)) late.push(row);
+      else this.#take(one);
+      scratch.release(mark);
+    }
+    if (late.length > 0) problems.onLate(batch, Uint32Array.from(late));
+  }
+
+  /** The watermark that judges a row, less the allowed lateness. */
+  #judgeOf(batch: DeltaBatch, row: number): bigint {
+    let watermark = this.#inputWatermark;
+    if (batch.rowWatermarks !== 0 && this.#rowShiftUs !== null) {
+      const own = batch.memory.i64[(batch.rowWatermarks >>> 3) + row]!;
+      watermark = shiftWatermark(own, this.#rowShiftUs);
+    }
+    return shiftWatermark(watermark, -this.#latenessUs);
+  }
+
+  /** How many rows would be late if they stood alone. */
+  #behindRows(batch: DeltaBatch): number {
+    const { memory } = batch;
+    const values = batch.columns[this.#node.time]!.values >>> 3;
+    let count = 0;
+    for (let row = 0; row < batch.rowCount; row++) {
+      if (this.#judgeOf(batch, row) > memory.i64[values + row]! + this.#gapUs) count += 1;
+    }
+    return count;
+  }
+
+  /** Of a batch of one row: is the session that it is in, or would join, over? */
+  #isLate(one: DeltaBatch): boolean {
+    const { memory, scratch } = this.#context;
+    const judge = this.#judgeOf(one, 0);
+    const time = memory.i64[one.columns[this.#node.time]!.values >>> 3]!;
+    if (judge <= time + this.#gapUs) return false;
+    const found = scratch.alloc(16);
+    this.#state.probePartitions(one, found);
+    const partition = memory.u32[found >>> 2]!;
+    if (partition === 0) return true;
+    let end = time + this.#gapUs;
+    const tree = this.#state.treeOf(partition);
+    const after = (row: number): number => (this.#timeOf(row) >= time ? 0 : -1);
+    const next = tree.lowerBound(after);
+    const before = next === 0 ? tree.last() : tree.previous(next);
+    if (before !== 0 && time - this.#timeOf(before) <= this.#gapUs) {
+      end = this.#timeOf(before) + this.#gapUs > end ? this.#timeOf(before) + this.#gapUs : end;
+    }
+    for (let row = next; row !== 0; row = tree.next(row)) {
+      const at = this.#timeOf(row);
+      if (at > end) break;
+      end = at + this.#gapUs;
+      if (end >= judge) return false;
+    }
+    return judge > end;
+  }
+
+  #timeOf(row: number): bigint {
+    const { memory } = this.#context;
+    return memory.i64[this.#state.rows.valueAddress(row, this.#node.time) >>> 3]!;
+  }
+
+  onEpochEnd(_epoch: EpochContext, inputs: readonly (readonly bigint[])[]): void {
+    this.#dropRetracted();
+    this.#walkChanged();
+    this.#output.flush();
+    this.#bucketChanged();
+    this.#state.settle();
+    const { watermark } = this.#node;
+    this.#inputWatermark =
+      watermark === null ? WATERMARK_NONE : (inputs[0]?.[watermark] ?? WATERMARK_NONE);
+    this.#close();
+    this.watermarks = derivedWatermarks(this.#node.properties?.watermarks ?? [], inputs[0]);
+  }
+
+  /** Rows without weight go; their neighbours' sessions are to be walked. */
+  #dropRetracted(): void {
+    const { touchedRows } = this.#state;
+    const gone = new RowList();
+    for (let i = 0; i < touchedRows.count; i++) {
+      const row = touchedRows.at(i);
+      const weight = this.#state.weight(row);
+      assert(weight >= 0, 'a session lost a row that it never had');
+      if (weight > 0) this.#work.push(row);
+      else {
+        this.#retractShown(row);
+        gone.push(row);
+      }
+    }
+    this.#output.flush();
+    for (let i = 0; i < gone.count; i++) this.#drop(gone.at(i));
+  }
+
+  #drop(row: number): void {
+    const tree = this.#state.treeOf(this.#state.partitionOf(row));
+    const previous = tree.previous(row);
+    const next = tree.next(row);
+    if (previous !== 0) this.#work.push(previous);
+    if (next !== 0) this.#work.push(next);
+    this.#state.remove(row);
+  }
+
+  /** Takes back what was shown of a row, and its bucket entry. */
+  #retractShown(row: number): void {
+    const { i32, i64 } = this.#context.memory;
+    const at = this.#state.ownerAddress(row);
+    const shown = i32[(at + SHOWN) >>> 2]!;
+    if (shown === 0) return;
+    const end = i64[(at + SHOWN_END) >>> 3]!;
+    this.#output.put(row, -shown, i64[(at + SHOWN_START) >>> 3]!, end, end - 1n);
+    this.#buckets.remove(row, end);
+    i32[(at + SHOWN) >>> 2] = 0;
+  }
+
+  #walkChanged(): void {
+    const { u32 } = this.#context.memory;
+    for (let i = 0; i < this.#work.count; i++) {
+      const row = this.#work.at(i);
+      if (!this.#state.isInTree(row)) continue;
+      if (u32[(this.#state.ownerAddress(row) + VISITED) >>> 2] === 1) continue;
+      this.#walkSession(row);
+    }
+    for (let i = 0; i < this.#visited.count; i++) {
+      u32[(this.#state.ownerAddress(this.#visited.at(i)) + VISITED) >>> 2] = 0;
+    }
+    this.#visited.clear();
+    this.#work.clear();
+  }
+
+  /** The session around a row: its bounds, then every row of it. */
+  #walkSession(member: number): void {
+    const tree = this.#state.treeOf(this.#state.partitionOf(member));
+    let first = member;
+    let start = this.#timeOf(member);
+    for (let row = tree.previous(first); row !== 0; row = tree.previous(row)) {
+      const time = this.#timeOf(row);
+      if (start - time > this.#gapUs) break;
+      first = row;
+      start = time;
+    }
+    let last = start;
+    let stop = 0;
+    for (let row = tree.next(first); row !== 0; row = tree.next(row)) {
+      const time = this.#timeOf(row);
+      if (time - last > this.#gapUs) {
+        stop = row;
+        break;
+      }
+      last = time;
+    }
+    const end = last + this.#gapUs;
+    for (let row = first; row !== stop; row = tree.next(row)) this.#show(row, start, end);
+  }
+
+  #show(row: number, start: bigint, end: bigint): void {
+    const { i32, u32, i64 } = this.#context.memory;
+    const at = this.#state.ownerAddress(row);
+    u32[(at + VISITED) >>> 2] = 1;
+    this.#visited.push(row);
+    const weight = this.#state.weight(row);
+    const shown = i32[(at + SHOWN) >>> 2]!;
+    const isSame = i64[(at + SHOWN_START) >>> 3] === start && i64[(at + SHOWN_END) >>> 3] === end;
+    if (shown !== 0 && isSame) {
+      this.#output.put(row, weight - shown, start, end, end - 1n);
+      i32[(at + SHOWN) >>> 2] = weight;
+      return;
+    }
+    this.#retractShown(row);
+    this.#output.put(row, weight, start, end, end - 1n);
+    i64[(at + SHOWN_START) >>> 3] = start;
+    i64[(at + SHOWN_END) >>> 3] = end;
+    i32[(at + SHOWN) >>> 2] = weight;
+    this.#rebucketed.push(row);
+  }
+
+  #bucketChanged(): void {
+    const { memory, scratch } = this.#context;
+    const n = this.#rebucketed.count;
+    if (n > 0) {
+      const mark = scratch.mark();
+      const rows = scratch.alloc(n * 4);
+      const ends = scratch.alloc(n * 8);
+      this.#rebucketed.copyTo(memory, 0, n, rows);
+      for (let i = 0; i < n; i++) {
+        const at = this.#state.ownerAddress(this.#rebucketed.at(i));
+        memory.i64[(ends >>> 3) + i] = memory.i64[(at + SHOWN_END) >>> 3]!;
+      }
+      this.#buckets.add(rows, ends, n);
+      scratch.release(mark);
+    }
+    this.#rebucketed.clear();
+  }
+
+  /** Forgets the sessions that are over; what they showed stays. */
+  #close(): void {
+    const limit = shiftWatermark(this.#inputWatermark, -this.#latenessUs);
+    const closed = new RowList();
+    this.#buckets.takeBefore(limit, closed);
+    for (let i = 0; i < closed.count; i++) this.#state.remove(closed.at(i));
+  }
+
+  stateSize(): { rows: number; bytes: number } {
+    const { rows, bytes } = this.#state.stateSize();
+    return { rows, bytes: bytes + this.#buckets.bytes };
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Problems: what is kept out of views, counted and written down (semantics.md rules 11, 15, 18, 24, 27): late rows and rows
+ * without a time as dead letters (a log), failing rows as weighted state of the view.
+ *
+ * A recorder gathers an epoch's problems as values and gives them as batches at its end; counters are state and go into
+ * checkpoints. Cost: O(1) a bad row; nothing for good ones.
+ */
+
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { readValue } from '../batch/read-value.ts';
+import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
+import { INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
+import { formatValue, type ValueSettings } from '../types/value.ts';
+import type { ProblemSink } from './operator.ts';
+import type { EngineColumn } from './port.ts';
+import { weightOf } from './rows.ts';
+
+export const DEAD_LETTERS: readonly EngineColumn[] = [
+  { name: 'id', type: INT8 },
+  { name: 'at', type: TIMESTAMPTZ },
+  { name: 'kind', type: TEXT },
+  { name: 'source_id', type: INT8 },
+  { name: 'view_id', type: INT8 },
+  { name: 'split', type: TEXT },
+  { name: 'position', type: TEXT },
+  { name: 'row', type: TEXT },
+  { name: 'reason', type: TEXT },
+  { name: 'op', type: TEXT },
+  { name: 'sqlstate', type: TEXT },
+];
+
+export const VIEW_ERRORS: readonly EngineColumn[] = [
+  { name: 'view_id', type: INT8 },
+  { name: 'sqlstate', type: TEXT },
+  { name: 'message', type: TEXT },
+  { name: 'row', type: TEXT },
+];
+
+/** Rule 24, in absolute weight; `withheld` counts the errors that stand now. */
+export interface ProblemCounters {
+  used: number;
+  late: number;
+  nullTime: number;
+  withheld: number;
+  lateAssignments: number;
+}
+
+export interface DeadLetter {
+  readonly kind: 'rejected' | 'late' | 'null_time';
+  readonly sourceId: number | null;
+  readonly viewId: number | null;
+  readonly split: string | null;
+  readonly position: string | null;
+  readonly row: string | null;
+  readonly reason: string;
+  readonly op: 'insert' | 'delete' | null;
+  readonly sqlstate: string | null;
+}
+
+/** An epoch's problems of the whole engine, on their way into the stored relations. */
+export class ProblemLog {
+  #nextId: number;
+  #letters: DeadLetter[] = [];
+  #errors: { readonly values: Value[]; readonly weight: number }[] = [];
+
+  constructor(nextId: number) {
+    this.#nextId = nextId;
+  }
+
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  addLetter(letter: DeadLetter): void {
+    this.#letters.push(letter);
+  }
+
+  addError(viewId: number, sqlstate: string, message: string, row: string, weight: number): void {
+    this.#errors.push({ values: [BigInt(viewId), sqlstate, message, row], weight });
+  }
+
+  /** Rows for DEAD_LETTERS; forgets them. */
+  takeLetters(nowUs: bigint): Value[][] {
+    const letters = this.#letters;
+    this.#letters = [];
+    const idOf = (id: number | null): bigint | null => (id === null ? null : BigInt(id));
+    return letters.map((letter) => [
+      BigInt(this.#nextId++),
+      nowUs,
+      letter.kind,
+      idOf(letter.sourceId),
+      idOf(letter.viewId),
+      letter.split,
+      letter.position,
+      letter.row,
+      letter.reason,
+      letter.op,
+      letter.sqlstate,
+    ]);
+  }
+
+  /** Rows for VIEW_ERRORS with their weights; forgets them. */
+  takeErrors(): { readonly values: Value[]; readonly weight: number }[] {
+    const errors = this.#errors;
+    this.#errors = [];
+    return errors;
+  }
+}
+
+/** The problems of one view. */
+export class ViewProblems {
+  readonly counters: ProblemCounters;
+  readonly #viewId: number;
+  readonly #settings: ValueSettings;
+  readonly #log: ProblemLog;
+  readonly #keepsLateRows: boolean;
+
+  constructor(
+    viewId: number,
+    settings: ValueSettings,
+    log: ProblemLog,
+    keepsLateRows: boolean,
+    counters: ProblemCounters,
+  ) {
+    this.#viewId = viewId;
+    this.#settings = settings;
+    this.#log = log;
+    this.#keepsLateRows = keepsLateRows;
+    this.counters = counters;
+  }
+
+  /** The sink of one node's operator. */
+  sinkOf(node: PlanNode): ProblemSink {
+    const shapes = columnsSeenBy(node);
+    return {
+      onLate: (batch, rows) => this.#letters(batch, rows, shapes, 'late'),
+      onNullTime: (batch, rows) => this.#letters(batch, rows, shapes, 'null_time'),
+      onUsed: (count, lateAssignments) => {
+        this.counters.used += count;
+        this.counters.lateAssignments += lateAssignments;
+      },
+      onError: (batch, row, error) => {
+        const weight = weightOf(batch, row);
+        this.counters.withheld += weight;
+        const text = this.#rowText(batch, row, shapes);
+        this.#log.addError(this.#viewId, error.sqlstate, error.message, text, weight);
+      },
+    };
+  }
+
+  #letters(
+    batch: DeltaBatch,
+    rows: Uint32Array,
+    shapes: readonly (readonly PlanColumn[])[],
+    kind: 'late' | 'null_time',
+  ): void {
+    for (const row of rows) {
+      const weight = weightOf(batch, row);
+      const copies = Math.abs(weight);
+      if (kind === 'late') this.counters.late += copies;
+      else this.counters.nullTime += copies;
+      if (!this.#keepsLateRows) continue;
+      const letter: DeadLetter = {
+        kind,
+        sourceId: null,
+        viewId: this.#viewId,
+        split: null,
+        position: null,
+        row: this.#rowText(batch, row, shapes),
+        reason:
+          kind === 'late' ? 'the row came after its window was closed' : 'the row has no time',
+        op: weight < 0 ? 'delete' : 'insert',
+        sqlstate: null,
+      };
+      for (let copy = 0; copy < copies; copy++) this.#log.addLetter(letter);
+    }
+  }
+
+  #rowText(batch: DeltaBatch, row: number, shapes: readonly (readonly PlanColumn[])[]): string {
+    const width = batch.columns.length;
+    const shape =
+      shapes.find((one) => one.length === width) ?? shapes.find((one) => one.length < width);
+    return rowText(batch, row, shape ?? [], this.#settings);
+  }
+}
+
+/** A row as a JSON object of texts, the first columns of the batch. */
+export function rowText(
+  batch: DeltaBatch,
+  row: number,
+  columns: readonly EngineColumn[],
+  settings: ValueSettings,
+): string {
+  const texts: Record<string, string | null> = {};
+  columns.forEach(({ name, type }, index) => {
+    const column = batch.columns[index];
+    if (column === undefined) return;
+    const value = readValue(batch.memory, column, type, row);
+    texts[name] = value === null ? null : formatValue(type, value, settings);
+  });
+  return JSON.stringify(texts);
+}
+
+/** Columns of the batches about which an operator may complain. */
+function columnsSeenBy(node: PlanNode): readonly (readonly PlanColumn[])[] {
+  switch (node.kind) {
+    case 'scan':
+    case 'values':
+      return [node.columns];
+    case 'union':
+      return [node.columns];
+    case 'join':
+      return [[...node.left.columns, ...node.right.columns], node.left.columns, node.right.columns];
+    case 'set_operation':
+      return [node.columns];
+    case 'aggregate':
+      return [node.columns, node.input.columns];
+    default:
+      return [node.input.columns, node.columns];
+  }
+}

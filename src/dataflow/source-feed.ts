@@ -1,0 +1,432 @@
+/**
+ * SourceFeed: one unstored source as the worker reads it: its reader, where each split stands, its watermark, and what
+ * becomes of a record before a view sees it (generated columns, NOT NULL, the row's watermark).
+ *
+ * The reader runs while some view reads the source and makes only the columns that they need. All views share it; a view
+ * that comes later first takes the same records from their beginning (`history`), so that every view stands at one
+ * position at the end of every epoch (semantics.md rule 25).
+ */
+
+import { must } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { SqlError } from '../base/sql-error.ts';
+import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
+import { openSource } from '../connect/connectors.ts';
+import type { SourceChunk, SourceReader } from '../connect/source.ts';
+import type { BoundExpr } from '../expr/bound-expr.ts';
+import { type CompiledExpr, compileExpr } from '../expr/evaluate.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import type { SplitProgress } from '../state/manifest.ts';
+import { DEFAULT_SETTINGS } from '../types/value.ts';
+import type { EngineRelation } from './engine-relation.ts';
+import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
+import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
+import { type ProblemLog, rowText } from './problems.ts';
+import { stampRowWatermarks } from './row-watermarks.ts';
+import { gatherBatch, isValid } from './rows.ts';
+import type { RelationWatermark, SplitWatermark } from './watermark.ts';
+
+export interface FeedContext {
+  /** Where decoded records lie until the epoch ends. */
+  readonly memory: Memory;
+  readonly scratch: Scratch;
+  readonly clock: Clock;
+  readonly fileRoots: readonly string[];
+  readonly problems: ProblemLog;
+  readonly wake: () => void;
+}
+
+/** JSON: a split as a checkpoint keeps it. */
+export interface SplitState {
+  readonly split: string;
+  readonly start: Json;
+  readonly position: Json;
+  readonly running: string;
+  readonly isEnded: boolean;
+}
+
+export interface FeedState {
+  readonly definition: CreateSourceAction;
+  readonly splits: readonly SplitState[];
+  readonly watermark: string;
+  readonly rowsRead: number;
+  readonly rowsRejected: number;
+  readonly nullTime: number;
+}
+
+interface Split {
+  readonly start: Json;
+  position: Json;
+}
+
+export class SourceFeed {
+  readonly relation: EngineRelation;
+  readonly #definition: CreateSourceAction;
+  readonly #context: FeedContext;
+  readonly #generated: readonly (CompiledExpr | null)[];
+  readonly #splits = new Map<string, Split>();
+  #reader: SourceReader | null = null;
+  #wanted: readonly number[] = [];
+  #failure: SqlError | null = null;
+  #rowsRead: number;
+  #rowsRejected: number;
+  #nullTime: number;
+
+  constructor(state: FeedState, relation: EngineRelation, context: FeedContext) {
+    this.relation = relation;
+    this.#definition = state.definition;
+    this.#context = context;
+    this.#rowsRead = state.rowsRead;
+    this.#rowsRejected = state.rowsRejected;
+    this.#nullTime = state.nullTime;
+    const options = { settings: DEFAULT_SETTINGS, isInView: true };
+    this.#generated = state.definition.generated.map((expr) =>
+      expr === null ? null : compileExpr(expr, options),
+    );
+    for (const { split, start, position, running, isEnded } of state.splits) {
+      this.#splits.set(split, { start, position });
+      relation.watermark.splits.set(split, { running: BigInt(running), isIdle: false, isEnded });
+    }
+    relation.watermark.restore(BigInt(state.watermark));
+  }
+
+  static fresh(definition: CreateSourceAction): FeedState {
+    const watermark = String(WATERMARK_NONE);
+    return { definition, splits: [], watermark, rowsRead: 0, rowsRejected: 0, nullTime: 0 };
+  }
+
+  /** Opens the reader for the columns that the views read now; none: the source rests. */
+  refreshReader(): void {
+    const wanted = this.#wantedColumns();
+    const isSame =
+      wanted.length === this.#wanted.length && wanted.every((c, i) => c === this.#wanted[i]);
+    if (this.#reader !== null && isSame && this.relation.readers.size > 0) return;
+    this.close();
+    this.#wanted = wanted;
+    if (this.relation.readers.size > 0 && this.#failure === null) this.reopen();
+  }
+
+  /** Continues at the last positions that an epoch took in: also after an epoch that could not be logged. */
+  reopen(): void {
+    this.close();
+    try {
+      const reader = this.#open(this.#wanted);
+      const positions = new Map(
+        [...this.#splits].map(([split, { position }]) => [split, position]),
+      );
+      reader.start(positions);
+      this.#reader = reader;
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #open(wanted: readonly number[]): SourceReader {
+    const { memory, scratch, clock, fileRoots, wake } = this.#context;
+    const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
+    const context = { memory, scratch, clock, fileRoots, wanted, wake };
+    return openSource(this.#definition.connector, columns, context);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error instanceof SqlError ? error : new SqlError('58000', String(error));
+    this.close();
+  }
+
+  close(): void {
+    this.#reader?.close();
+    this.#reader = null;
+  }
+
+  /** What the views read, what the watermark and NOT NULL need, and what generated columns are made of. */
+  #wantedColumns(): readonly number[] {
+    const wanted = new Set<number>(this.#definition.notNull);
+    const { watermark, generated } = this.#definition;
+    if (watermark !== null) wanted.add(watermark.column);
+    for (const job of this.relation.readers) {
+      for (const column of job.wantedColumns(this.relation.id)) wanted.add(column);
+    }
+    for (const column of [...wanted]) {
+      const expr = generated[column] ?? null;
+      if (expr !== null) addColumnsOf(expr, wanted);
+    }
+    const filled = [...wanted].filter((column) => (generated[column] ?? null) === null);
+    return filled.sort((a, b) => a - b);
+  }
+
+  /** The next records; null: nothing now. The chunk lies in the context's scratch. */
+  poll(rowsMax: number): SourceChunk | null {
+    if (this.#reader === null) return null;
+    try {
+      return this.#reader.poll(rowsMax);
+    } catch (error) {
+      this.#fail(error);
+      return null;
+    }
+  }
+
+  /** The records of a manifest's range again. */
+  *replay(progress: SplitProgress): Generator<SourceChunk> {
+    const reader = this.#open(this.#wanted);
+    try {
+      reader.start(new Map());
+      yield* reader.replay(progress.split, progress.from as Json, progress.to as Json);
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** During recovery: which columns a replay makes. */
+  refreshWanted(): void {
+    this.#wanted = this.#wantedColumns();
+  }
+
+  /** The end of a manifest's range: where the split stands, and whether it has ended. */
+  finishReplay(progress: SplitProgress, last: SourceChunk | null): void {
+    const { split, from, to, isEnded } = progress;
+    if (last === null || isEnded) {
+      this.take({
+        split,
+        from: from as Json,
+        to: to as Json,
+        batch: null,
+        rejected: [],
+        isAtEnd: true,
+        isEnded,
+      });
+    }
+    must(this.#splits.get(split)).position = to as Json;
+  }
+
+  /** All records taken in so far, from each split's beginning: for a view that comes later. */
+  *history(): Generator<SourceChunk> {
+    for (const [split, { start, position }] of this.#splits) {
+      yield* this.replay({
+        sourceId: this.relation.id,
+        split,
+        from: start,
+        to: position,
+        rowCount: 0,
+        watermark: '',
+        isIdle: false,
+        isEnded: false,
+      });
+    }
+  }
+
+  /**
+   * A chunk becomes part of the epoch: its rows with all known columns and their watermarks (null: none), its rejected
+   * records dead letters, its split moves on.
+   */
+  take(chunk: SourceChunk): DeltaBatch | null {
+    const split = this.#splits.get(chunk.split);
+    if (split === undefined)
+      this.#splits.set(chunk.split, { start: chunk.from, position: chunk.to });
+    else split.position = chunk.to;
+    const watermark = this.relation.watermark.split(chunk.split);
+    for (const { position, raw, sqlstate, reason } of chunk.rejected) {
+      this.#reject(chunk.split, JSON.stringify(position), raw, sqlstate, reason);
+    }
+    this.#rowsRead += (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
+    const rows = chunk.batch === null ? null : this.#complete(chunk, true);
+    const stamped =
+      rows === null ? null : this.#stamp(rows, chunk.split, watermark, this.relation.watermark);
+    if (chunk.isEnded) {
+      watermark.isEnded = true;
+      watermark.running = WATERMARK_END;
+    }
+    return stamped;
+  }
+
+  /** The rows of a chunk of `history`, judged by a watermark of their own; nothing is counted or rejected again. */
+  takeAgain(chunk: SourceChunk, watermark: RelationWatermark): DeltaBatch | null {
+    if (chunk.batch === null) return null;
+    const rows = this.#complete(chunk, false);
+    if (rows === null) return null;
+    return this.#stamp(rows, chunk.split, watermark.split(chunk.split), watermark, false);
+  }
+
+  #stamp(
+    rows: DeltaBatch,
+    splitName: string,
+    split: SplitWatermark,
+    watermark: RelationWatermark,
+    isCounted = true,
+  ): DeltaBatch {
+    const definition = this.#definition.watermark;
+    if (definition === null) return rows;
+    const column = must(rows.columns[definition.column]);
+    const bounds = {
+      delayUs: BigInt(definition.delayUs),
+      previous: watermark.current,
+      others: watermark.othersMinimum(splitName),
+      isRowByRow: true,
+    };
+    const stamped = stampRowWatermarks(rows, column, split, bounds, this.#context.scratch);
+    if (isCounted) this.#nullTime += stamped.nullTimes;
+    return stamped.batch;
+  }
+
+  /** The relation's columns by number; generated ones computed; rows that break NOT NULL left out. */
+  #complete(chunk: SourceChunk, isReported: boolean): DeltaBatch | null {
+    const batch = must(chunk.batch);
+    const columns: Column[] = new Array(this.#definition.columns.length);
+    this.#wanted.forEach((column, index) => {
+      columns[column] = must(batch.columns[index]);
+    });
+    const whole: DeltaBatch = { ...batch, columns };
+    const bad = new Map<number, { sqlstate: string; reason: string }>();
+    this.#generate(whole, columns, bad);
+    this.#checkNotNull(whole, bad);
+    if (bad.size === 0) return whole;
+    if (isReported) {
+      for (const [row, { sqlstate, reason }] of bad) {
+        const known = this.#definition.columns.filter((_, index) => columns[index] !== undefined);
+        const present = columns.filter((column) => column !== undefined);
+        const raw = rowText({ ...whole, columns: present }, row, known, DEFAULT_SETTINGS);
+        this.#reject(chunk.split, JSON.stringify({ from: chunk.from, row }), raw, sqlstate, reason);
+      }
+    }
+    return this.#without(whole, bad);
+  }
+
+  #generate(
+    whole: DeltaBatch,
+    columns: Column[],
+    bad: Map<number, { sqlstate: string; reason: string }>,
+  ): void {
+    const { memory, scratch } = this.#context;
+    this.#generated.forEach((expr, index) => {
+      if (expr === null || !this.#isComputable(index, columns)) return;
+      columns[index] = expr.evaluate(whole, {
+        memory,
+        scratch,
+        nowUs: 0n,
+        onError: (row, { sqlstate, message }) => {
+          if (!bad.has(row)) bad.set(row, { sqlstate, reason: message });
+        },
+      });
+    });
+  }
+
+  /** Are all the columns there of which a generated column is made? */
+  #isComputable(index: number, columns: readonly (Column | undefined)[]): boolean {
+    const needed = new Set<number>();
+    addColumnsOf(must(this.#definition.generated[index]), needed);
+    return [...needed].every((column) => columns[column] !== undefined);
+  }
+
+  #checkNotNull(whole: DeltaBatch, bad: Map<number, { sqlstate: string; reason: string }>): void {
+    for (const index of this.#definition.notNull) {
+      const column = whole.columns[index];
+      if (column === undefined || column.validity === 0) continue;
+      const { name } = must(this.#definition.columns[index]);
+      for (let row = 0; row < whole.rowCount; row++) {
+        if (isValid(whole.memory, column, row) || bad.has(row)) continue;
+        bad.set(row, { sqlstate: '23502', reason: `null value in column "${name}"` });
+      }
+    }
+  }
+
+  #without(whole: DeltaBatch, bad: ReadonlyMap<number, unknown>): DeltaBatch | null {
+    const { memory, scratch } = this.#context;
+    const kept = whole.rowCount - bad.size;
+    if (kept === 0) return null;
+    const sel = scratch.alloc(kept * 4);
+    for (let row = 0, at = sel >>> 2; row < whole.rowCount; row++) {
+      if (!bad.has(row)) memory.u32[at++] = row;
+    }
+    const present = whole.columns.flatMap((column, index) => (column === undefined ? [] : [index]));
+    const dense = { ...whole, columns: present.map((index) => must(whole.columns[index])) };
+    const gathered = gatherBatch(dense, scratch, sel, kept);
+    const columns: Column[] = new Array(whole.columns.length);
+    present.forEach((index, at) => {
+      columns[index] = must(gathered.columns[at]);
+    });
+    return { ...gathered, columns };
+  }
+
+  #reject(split: string, position: string, raw: string, sqlstate: string, reason: string): void {
+    this.#rowsRejected += 1;
+    this.#context.problems.addLetter({
+      kind: 'rejected',
+      sourceId: this.relation.id,
+      viewId: null,
+      split,
+      position,
+      row: raw,
+      reason,
+      op: null,
+      sqlstate,
+    });
+  }
+
+  /** When (monotonic µs) a paced reader has more. */
+  nextDueUs(): bigint | null {
+    return this.#reader?.nextDueUs() ?? null;
+  }
+
+  state(): FeedState {
+    const splits = [...this.#splits].map(([split, { start, position }]) => {
+      const { running, isEnded } = this.relation.watermark.split(split);
+      return { split, start, position, running: String(running), isEnded };
+    });
+    return {
+      definition: { ...this.#definition, name: this.relation.definition.name },
+      splits,
+      watermark: String(this.relation.watermark.current),
+      rowsRead: this.#rowsRead,
+      rowsRejected: this.#rowsRejected,
+      nullTime: this.#nullTime,
+    };
+  }
+
+  status(): SourceStatus {
+    const { splits } = this.relation.watermark;
+    const hasEnded = splits.size > 0 && [...splits.values()].every((split) => split.isEnded);
+    const running = this.#reader === null ? 'waiting' : 'running';
+    return {
+      id: this.relation.id,
+      name: this.relation.definition.name,
+      state: this.#failure !== null ? 'failed' : hasEnded ? 'ended' : running,
+      error: this.#failure?.message ?? null,
+      rowsRead: this.#rowsRead,
+      rowsDecoded: this.#rowsRead - this.#rowsRejected,
+      rowsRejected: this.#rowsRejected,
+      nullTime: this.#nullTime,
+      lag: this.#reader?.lag() ?? null,
+      splits: [...this.#splits].map(([split, { position }]) => {
+        const { running: w, isIdle, isEnded } = this.relation.watermark.split(split);
+        return {
+          split,
+          position,
+          watermark: w === WATERMARK_NONE ? null : String(w),
+          isIdle,
+          isEnded,
+        };
+      }),
+    };
+  }
+}
+
+/** Adds the columns that an expression reads. Expressions are plain JSON trees. */
+function addColumnsOf(expr: BoundExpr, into: Set<number>): void {
+  if (expr.kind === 'column') {
+    into.add(expr.index);
+    return;
+  }
+  for (const part of Object.values(expr)) visitPart(part, into);
+}
+
+function visitPart(part: unknown, into: Set<number>): void {
+  if (Array.isArray(part)) for (const item of part) visitPart(item, into);
+  else if (isExpression(part)) addColumnsOf(part, into);
+  else if (typeof part === 'object' && part !== null && 'condition' in part) {
+    for (const item of Object.values(part)) visitPart(item, into);
+  }
+}
+
+function isExpression(part: unknown): part is BoundExpr {
+  return typeof part === 'object' && part !== null && 'kind' in part && 'type' in part;
+}

@@ -1,0 +1,109 @@
+/** The dataflow worker's thread: messages in, epochs run as there is something to do, answers out. */
+
+import { SystemClock } from '../base/clock.ts';
+import { threadSelf, toPortError } from '../base/threads.ts';
+import { setKernelMode } from '../kernels/kernels.ts';
+import { EpochControl } from '../state/epoch-control.ts';
+import type { Engine } from './engine.ts';
+import type { FromWorker, ToWorker, WorkerData } from './port.ts';
+import { type OpenEngine, openEngine } from './recovery.ts';
+
+const self = threadSelf<ToWorker, FromWorker, WorkerData>();
+const clock = new SystemClock();
+const TIMER_MS_MAX = 60_000;
+
+/** Runs epochs one after the other, with a turn of the event loop between them, and sleeps until the next one is due. */
+class EpochLoop {
+  engine: Engine | null = null;
+  #isScheduled = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  wake(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    this.#isScheduled = false;
+    if (this.engine === null) return;
+    if (this.engine.runEpoch()) this.wake();
+    else this.#sleep(this.engine);
+  }
+
+  #sleep(engine: Engine): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const dueUs = engine.nextDueUs();
+    if (dueUs === null) return;
+    const waitMs = Math.max(0, Number(dueUs - clock.monotonicUs()) / 1000);
+    this.#timer = setTimeout(() => this.wake(), Math.min(waitMs, TIMER_MS_MAX));
+  }
+
+  stop(): void {
+    this.engine = null;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+}
+
+const loop = new EpochLoop();
+
+async function start(): Promise<void> {
+  const { options, control: shared } = self.data;
+  setKernelMode(options.kernels);
+  const control = new EpochControl(shared);
+  const opened = await openEngine({
+    options,
+    control,
+    clock,
+    wake: () => loop.wake(),
+    onEpoch: (epoch) => self.post({ kind: 'epoch', epoch }),
+    log: (level, text) => self.post({ kind: 'log', level, text }),
+  });
+  const { engine } = opened;
+  loop.engine = engine;
+  self.onMessage((message) => void answer(message, opened));
+  self.post({
+    kind: 'ready',
+    ready: {
+      epoch: engine.epoch,
+      catalog: engine.step.catalogImage(),
+      relations: engine.step.handles(),
+    },
+  });
+  loop.wake();
+  const checkpoint = setInterval(() => {
+    engine.checkpoint().catch((error: unknown) => {
+      self.post({ kind: 'log', level: 'error', text: `checkpoint failed: ${String(error)}` });
+    });
+  }, options.checkpointIntervalMs);
+  checkpoint.unref();
+}
+
+async function answer(message: ToWorker, opened: OpenEngine): Promise<void> {
+  const { request } = message;
+  try {
+    self.post({ kind: 'reply', request, value: await handle(message, opened) });
+  } catch (error) {
+    self.post({ kind: 'error', request, error: toPortError(error) });
+  }
+}
+
+async function handle(message: ToWorker, opened: OpenEngine): Promise<unknown> {
+  const { engine } = opened;
+  switch (message.kind) {
+    case 'commit':
+      return engine.commit(message.commit);
+    case 'status':
+      return engine.status();
+    case 'checkpoint':
+      return engine.checkpoint();
+    case 'close':
+      loop.stop();
+      return opened.close();
+  }
+}
+
+start().catch((error: unknown) => {
+  self.post({ kind: 'failed_start', error: toPortError(error) });
+});

@@ -1,0 +1,225 @@
+/** Rows of schema millrace: what the engine tells of itself, each value in its text form. */
+
+import { must } from '../base/assert.ts';
+import { readValue } from '../batch/read-value.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import {
+  DEAD_LETTER_COLUMNS,
+  DEAD_LETTERS_ID,
+  type EngineStatus,
+  type RelationHandle,
+  VIEW_ERROR_COLUMNS,
+  VIEW_ERRORS_ID,
+} from '../dataflow/port.ts';
+import type { RelationReader } from '../state/relation-reader.ts';
+import { TIMESTAMPTZ } from '../types/data-type.ts';
+import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
+import type { QueryMemoryPool } from './query-memory.ts';
+
+type Row = readonly (string | null)[];
+
+/** How the stored relations behind dead_letters are read. */
+export interface LetterStore {
+  readonly memories: QueryMemoryPool;
+  reader(id: number): RelationReader | undefined;
+  handle(id: number): RelationHandle | undefined;
+}
+
+/** Rows of `millrace.<name>` at `epoch`, in the order of the relation's columns. */
+export function millraceRows(
+  name: string,
+  status: EngineStatus,
+  catalog: Catalog,
+  letters: LetterStore,
+  epoch: number,
+): Iterable<Row> {
+  switch (name) {
+    case 'jobs':
+      return jobs(status);
+    case 'operators':
+      return operators(status);
+    case 'sources':
+      return sources(status);
+    case 'watermarks':
+      return watermarks(status, catalog);
+    case 'epochs':
+      return epochs(status);
+    default:
+      return deadLetters(catalog, letters, epoch);
+  }
+}
+
+const WATERMARK_MIN = -(2n ** 63n);
+
+/** A watermark in microseconds as a timestamp; null before the first. */
+function instant(us: string | null | undefined): string | null {
+  if (us === null || us === undefined) return null;
+  const value = BigInt(us);
+  return value === WATERMARK_MIN ? null : formatValue(TIMESTAMPTZ, value, DEFAULT_SETTINGS);
+}
+
+const bool = (value: boolean): string => (value ? 't' : 'f');
+const count = (value: number | null): string | null => (value === null ? null : String(value));
+
+function* jobs({ jobs: all }: EngineStatus): Generator<Row> {
+  for (const job of all) {
+    yield [
+      String(job.id),
+      job.name,
+      job.kind,
+      job.state,
+      job.error,
+      job.onError,
+      count(job.rowCount),
+      count(job.rowsIn),
+      count(job.used),
+      count(job.late),
+      count(job.nullTime),
+      count(job.withheld),
+      count(job.lateAssignments),
+      instant(job.watermarks[0]),
+    ];
+  }
+}
+
+function* operators({ jobs: all }: EngineStatus): Generator<Row> {
+  for (const job of all) {
+    for (const [position, operator] of job.operators.entries()) {
+      yield [
+        String(job.id),
+        job.name,
+        String(position),
+        operator.name,
+        count(operator.rows),
+        count(operator.bytes),
+        count(operator.rowsIn),
+        count(operator.rowsOut),
+      ];
+    }
+  }
+}
+
+function* sources({ sources: all }: EngineStatus): Generator<Row> {
+  for (const source of all) {
+    const base = [
+      String(source.id),
+      source.name,
+      source.state,
+      source.error,
+      count(source.rowsRead),
+      count(source.rowsDecoded),
+      count(source.rowsRejected),
+      count(source.nullTime),
+      count(source.lag),
+    ];
+    if (source.splits.length === 0) yield [...base, null, null, null];
+    for (const split of source.splits)
+      yield [...base, split.split, JSON.stringify(split.position), bool(split.isEnded)];
+  }
+}
+
+function* watermarks(
+  { sources: all, tableWatermarks }: EngineStatus,
+  catalog: Catalog,
+): Generator<Row> {
+  for (const source of all) {
+    for (const split of source.splits) {
+      yield [
+        source.name,
+        split.split,
+        instant(split.watermark),
+        bool(split.isIdle),
+        bool(split.isEnded),
+      ];
+    }
+  }
+  for (const { id, watermark } of tableWatermarks) {
+    yield [catalog.object(id)?.name ?? String(id), '', instant(watermark), 'f', 'f'];
+  }
+}
+
+function* epochs(status: EngineStatus): Generator<Row> {
+  yield [
+    String(status.epoch),
+    instant(status.nowUs),
+    count(status.epochs),
+    count(status.rowsIn),
+    count(status.stateBytes),
+    count(status.lastEpochUs),
+    count(status.lastCheckpointEpoch),
+  ];
+}
+
+/** A stored relation's rows as text by column name. */
+function* storedRows(
+  id: number,
+  names: readonly string[],
+  letters: LetterStore,
+  epoch: number,
+): Generator<{ readonly row: Readonly<Record<string, string | null>>; readonly weight: number }> {
+  const reader = letters.reader(id);
+  const handle = letters.handle(id);
+  if (reader === undefined || handle === undefined) return;
+  const target = letters.memories.acquire();
+  try {
+    for (const batch of reader.scan(
+      epoch,
+      names.map((_, column) => column),
+      target,
+    )) {
+      for (let at = 0; at < batch.rowCount; at++) {
+        const values = names.map((name, column) => {
+          const { type } = must(handle.columns[column]);
+          const value = readValue(batch.memory, must(batch.columns[column]), type, at);
+          return [
+            name,
+            value === null ? null : formatValue(type, value, DEFAULT_SETTINGS),
+          ] as const;
+        });
+        const weight = batch.weights === 0 ? 1 : batch.memory.i32[(batch.weights >>> 2) + at]!;
+        yield { row: Object.fromEntries(values), weight };
+      }
+      target.scratch.reset();
+    }
+  } finally {
+    letters.memories.release(target);
+  }
+}
+
+/** Rejected records and late rows (logs), then the errors that views hold (state). */
+function* deadLetters(catalog: Catalog, letters: LetterStore, epoch: number): Generator<Row> {
+  const name = (id: string | null | undefined): string | null =>
+    id === null || id === undefined ? null : (catalog.object(Number(id))?.name ?? id);
+  for (const { row, weight } of storedRows(DEAD_LETTERS_ID, DEAD_LETTER_COLUMNS, letters, epoch)) {
+    yield [
+      row.id ?? null,
+      row.at ?? null,
+      row.kind ?? null,
+      name(row.source_id),
+      name(row.view_id),
+      row.split ?? null,
+      row.position ?? null,
+      row.row ?? null,
+      row.reason ?? null,
+      row.op ?? null,
+      row.sqlstate ?? null,
+      String(weight),
+    ];
+  }
+  for (const { row, weight } of storedRows(VIEW_ERRORS_ID, VIEW_ERROR_COLUMNS, letters, epoch)) {
+    yield [
+      null,
+      null,
+      'error',
+      null,
+      name(row.view_id),
+      null,
+      null,
+      row.row ?? null,
+      row.message ?? null,
+      'insert',
+      row.sqlstate ?? null,
+      String(weight),
+    ];
+  }
+}

@@ -1,0 +1,84 @@
+/** The CREATE statement that makes an object as it is. */
+
+import type { Catalog } from '../catalog/catalog.ts';
+import type {
+  CatalogColumn,
+  ConnectorDefinition,
+  IndexObject,
+  RelationObject,
+  SourceObject,
+  TableObject,
+} from '../catalog/objects.ts';
+import { quoteIdentifier } from '../catalog/system/pg-views.ts';
+import { typeName } from '../types/value.ts';
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+function columnText(column: CatalogColumn): string {
+  const parts = [quoteIdentifier(column.name), typeName(column.type)];
+  if (column.isNotNull) parts.push('NOT NULL');
+  if (column.defaultText !== null) parts.push(`DEFAULT ${column.defaultText}`);
+  if (column.generatedText !== null)
+    parts.push(`GENERATED ALWAYS AS (${column.generatedText}) STORED`);
+  return parts.join(' ');
+}
+
+function bodyLines(relation: TableObject | SourceObject): string[] {
+  const lines = relation.columns.map(columnText);
+  for (const constraint of relation.constraints) {
+    const name = `CONSTRAINT ${quoteIdentifier(constraint.name)}`;
+    if (constraint.kind === 'check') lines.push(`${name} CHECK (${constraint.text})`);
+    else {
+      const columns = constraint.columns
+        .map((column) => quoteIdentifier(relation.columns[column]!.name))
+        .join(', ');
+      lines.push(
+        `${name} ${constraint.kind === 'primary_key' ? 'PRIMARY KEY' : 'UNIQUE'} (${columns})`,
+      );
+    }
+  }
+  const { watermark } = relation;
+  if (watermark !== null) {
+    lines.push(
+      `WATERMARK FOR ${quoteIdentifier(relation.columns[watermark.column]!.name)} AS ${watermark.text}`,
+    );
+  }
+  return lines;
+}
+
+function connectorText(connector: ConnectorDefinition): string {
+  const options = Object.entries(connector.options).map(
+    ([name, value]) => `${name} = ${literal(value)}`,
+  );
+  const withClause = ` WITH (${options.join(', ')})`;
+  if (connector.format === null) return withClause;
+  const encodeOptions = Object.entries(connector.encodeOptions).map(
+    ([name, value]) => `${name} = ${literal(value)}`,
+  );
+  const parenthesised = encodeOptions.length === 0 ? '' : ` (${encodeOptions.join(', ')})`;
+  return `${withClause} FORMAT ${connector.format.toUpperCase()} ENCODE ${(connector.encode ?? 'json').toUpperCase()}${parenthesised}`;
+}
+
+export function createStatement(
+  object: Exclude<RelationObject, IndexObject>,
+  catalog: Catalog,
+): string {
+  const name = `${quoteIdentifier(catalog.schemaName(object))}.${quoteIdentifier(object.name)}`;
+  switch (object.kind) {
+    case 'table':
+      return `CREATE TABLE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)${object.isAppendOnly ? ' APPEND ONLY' : ''}`;
+    case 'source':
+      return `CREATE SOURCE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)${connectorText(object.connector)}`;
+    case 'view':
+      return `CREATE VIEW ${name} AS ${object.sql}`;
+    case 'materialized_view': {
+      const options = Object.entries(object.options).map(
+        ([key, value]) => `${key} = ${literal(value)}`,
+      );
+      const withClause = options.length === 0 ? '' : ` WITH (${options.join(', ')})`;
+      return `CREATE MATERIALIZED VIEW ${name}${withClause} AS ${object.sql}`;
+    }
+    case 'sink':
+      return `CREATE SINK ${name} AS ${object.sql}${connectorText(object.connector)}`;
+  }
+}

@@ -1,0 +1,115 @@
+/** ALTER ... RENAME, SET SCHEMA, OWNER TO: changes of the catalog alone. */
+
+import { SqlError } from '../../base/sql-error.ts';
+import { isReadable, type RelationObject } from '../../catalog/objects.ts';
+import type { DdlAction } from '../../dataflow/port.ts';
+import type { Alter, AlterAction } from '../../sql/statements.ts';
+import { alreadyExists, changeOf, findObject, notFound } from '../ddl.ts';
+import type { HandlerContext } from '../dispatch.ts';
+import { command, type StatementPlan } from '../prepared-statement.ts';
+import { refuse, type SessionState } from '../session-state.ts';
+
+const SUPPORTED: ReadonlySet<AlterAction['kind']> = new Set([
+  'rename',
+  'rename_column',
+  'set_schema',
+  'owner_to',
+]);
+
+export function planAlter(ast: Alter, { session }: HandlerContext): StatementPlan {
+  const unsupported = ast.actions.find((action) => !SUPPORTED.has(action.kind));
+  if (unsupported !== undefined) {
+    refuse(
+      `ALTER ${ast.object.toUpperCase()} ... ${unsupported.kind.replaceAll('_', ' ').toUpperCase()}`,
+      ast.position,
+    );
+  }
+  return command(async () => {
+    await alter(ast, session);
+    return `ALTER ${ast.object.toUpperCase()}`;
+  });
+}
+
+async function alter(ast: Alter, session: SessionState): Promise<void> {
+  const transaction = session.running;
+  transaction.requireWritable(`ALTER ${ast.object.toUpperCase()}`);
+  await transaction.lockCatalog(session.lockWait);
+  if (ast.object === 'schema') {
+    renameSchema(ast, session);
+    return;
+  }
+  const found = findObject(ast.object, ast.name, session, 'ALTER');
+  if (found === null) {
+    if (!ast.ifExists) throw notFound(ast.object, ast.name);
+    session.notice(`relation "${ast.name.parts.join('.')}" does not exist, skipping`);
+    return;
+  }
+  for (const action of ast.actions) applyAction(action, found.id, session);
+}
+
+function applyAction(action: AlterAction, id: number, session: SessionState): void {
+  const object = session.catalog.object(id) as RelationObject;
+  switch (action.kind) {
+    case 'rename':
+      checkFree(object.schemaId, action.newName, session);
+      put({ ...object, name: action.newName }, session, [
+        { kind: 'rename', id, name: action.newName },
+      ]);
+      return;
+    case 'set_schema': {
+      const schema = session.catalog.requireSchema(action.schema);
+      checkFree(schema.id, object.name, session);
+      put({ ...object, schemaId: schema.id }, session, []);
+      return;
+    }
+    case 'rename_column':
+      renameColumn(object, action.column, action.newName, session);
+      return;
+    case 'owner_to':
+      if (action.owner !== 'millrace')
+        throw new SqlError('42704', `role "${action.owner}" does not exist`);
+      return;
+    default:
+      refuse(`ALTER ... ${action.kind}`, 0);
+  }
+}
+
+function put(object: RelationObject, session: SessionState, actions: readonly DdlAction[]): void {
+  const isKnownToEngine = object.kind !== 'index' && object.kind !== 'view';
+  session.running.addDdl(changeOf(session.catalog, [object]), isKnownToEngine ? actions : []);
+}
+
+function checkFree(schemaId: number, name: string, { catalog }: SessionState): void {
+  if (catalog.relationIn(schemaId, name) !== undefined) throw alreadyExists(name);
+}
+
+/** Plans refer to columns by number, so that only the name changes. */
+function renameColumn(
+  object: RelationObject,
+  column: string,
+  newName: string,
+  session: SessionState,
+): void {
+  if (!isReadable(object)) throw new SqlError('42809', `"${object.name}" has no columns to rename`);
+  const index = object.columns.findIndex((one) => one.name === column);
+  if (index < 0) throw new SqlError('42703', `column "${column}" does not exist`);
+  if (object.columns.some((one) => one.name === newName)) {
+    throw new SqlError('42701', `column "${newName}" of relation "${object.name}" already exists`);
+  }
+  const columns = object.columns.map((one, at) => (at === index ? { ...one, name: newName } : one));
+  put({ ...object, columns }, session, []);
+}
+
+function renameSchema(ast: Alter, session: SessionState): void {
+  const { catalog } = session;
+  const schema = catalog.requireSchema(ast.name.parts.at(-1)!, ast.name.position);
+  for (const action of ast.actions) {
+    if (action.kind !== 'rename')
+      refuse(`ALTER SCHEMA ... ${action.kind.replaceAll('_', ' ').toUpperCase()}`, ast.position);
+    else if (catalog.schema(action.newName) !== undefined) {
+      throw new SqlError('42P06', `schema "${action.newName}" already exists`);
+    } else if (!catalog.objects().includes(schema)) {
+      throw new SqlError('42501', `permission denied for schema ${schema.name}`);
+    } else session.running.addDdl(changeOf(catalog, [{ ...schema, name: action.newName }]), []);
+  }
+}

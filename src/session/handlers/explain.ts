@@ -1,0 +1,126 @@
+/** EXPLAIN: the logical plan, and for views the stream plan with what is proved of it. */
+
+import { closestName } from '../../base/closest-name.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import {
+  explainJson,
+  explainMermaid,
+  explainNode,
+  explainQuery,
+  explainStream,
+} from '../../plan/explain.ts';
+import type { QueryPlan, StreamPlan } from '../../plan/plan-node.ts';
+import { planDml, planQuery, planView } from '../../plan/planner.ts';
+import { ValueRows } from '../../serve/row-source.ts';
+import type { Explain, Option } from '../../sql/statements.ts';
+import { JSON_TYPE, TEXT } from '../../types/data-type.ts';
+import { findObject, notFound } from '../ddl.ts';
+import type { HandlerContext } from '../dispatch.ts';
+import { plainField, type StatementPlan } from '../prepared-statement.ts';
+import { refuse } from '../session-state.ts';
+import { viewOptions } from './create-materialized-view.ts';
+
+const OPTIONS = [
+  'analyze',
+  'verbose',
+  'costs',
+  'format',
+  'stage',
+  'timing',
+  'buffers',
+  'summary',
+  'settings',
+];
+
+function checkOption({ name, position }: Option): void {
+  if (OPTIONS.includes(name)) return;
+  const near = closestName(name, OPTIONS);
+  throw new SqlError('42601', `unrecognized EXPLAIN option "${name}"`, {
+    position,
+    hint: near === null ? undefined : `Perhaps you meant "${near}".`,
+  });
+}
+
+export function planExplain(ast: Explain, context: HandlerContext): StatementPlan {
+  const { session } = context;
+  ast.options.forEach(checkOption);
+  const option = (name: string) =>
+    ast.options.find((one) => one.name === name)?.value?.toLowerCase() ?? null;
+  if (ast.options.some((one) => one.name === 'analyze' && one.value !== 'false'))
+    refuse('EXPLAIN ANALYZE', ast.position);
+  const format = formatOf(option('format'), ast);
+  const text = explained(ast, context, format);
+  const type = format === 'json' ? JSON_TYPE : TEXT;
+  const rows = format === 'text' ? text.split('\n').map((line) => [line]) : [[text]];
+  return {
+    parameterTypes: [],
+    fields: [plainField('QUERY PLAN', type)],
+    run: async () => ({
+      kind: 'rows',
+      rows: new ValueRows([type], rows, session.database.queries.memories),
+      tag: () => 'EXPLAIN',
+    }),
+  };
+}
+
+type ExplainFormat = 'text' | 'json' | 'mermaid';
+
+function formatOf(text: string | null, ast: Explain): ExplainFormat {
+  if (text === null || text === 'text' || text === 'json' || text === 'mermaid')
+    return text ?? 'text';
+  throw new SqlError('22023', `unrecognized value for EXPLAIN option "format": "${text}"`, {
+    position: ast.position,
+    hint: 'Formats are: text, json, mermaid.',
+  });
+}
+
+/** A query's own text: its presentation order and limit stand above the plan. */
+function render(plan: QueryPlan | StreamPlan, format: ExplainFormat, isVerbose: boolean): string {
+  if (format === 'json') return explainJson(plan.node);
+  if (format === 'mermaid') return explainMermaid(plan.node);
+  return 'emit' in plan ? explainStream(plan, { isVerbose }) : explainQuery(plan, { isVerbose });
+}
+
+function explained(ast: Explain, context: HandlerContext, format: ExplainFormat): string {
+  const { session, declaredTypes } = context;
+  const isVerbose = ast.options.some((one) => one.name === 'verbose' && one.value !== 'false');
+  if (ast.view !== null) {
+    const view = findObject('materialized view', ast.view, session, 'ALTER');
+    if (view?.kind !== 'materialized_view') throw notFound('materialized view', ast.view);
+    return render(view.plan as unknown as StreamPlan, format, isVerbose);
+  }
+  const statement = ast.statement;
+  switch (statement?.kind) {
+    case 'select_statement':
+      return render(
+        planQuery(statement.query, session.plannerContext(declaredTypes)),
+        format,
+        isVerbose,
+      );
+    case 'insert':
+    case 'update':
+    case 'delete':
+      return render(
+        planDml(statement, session.plannerContext(declaredTypes)).rows,
+        format,
+        isVerbose,
+      );
+    case 'create_materialized_view': {
+      const options = viewOptions(statement.options, statement.emit, session);
+      const planned = planView(
+        statement.query,
+        statement.columns,
+        options,
+        session.plannerContext(),
+      );
+      const stream = render(planned.plan, format, isVerbose);
+      if (format !== 'text') return stream;
+      return `Logical plan\n${explainNode(planned.logical, { isVerbose })}\nStream plan\n${stream}`;
+    }
+    default:
+      return refuse(
+        `EXPLAIN of ${statement?.kind.replaceAll('_', ' ').toUpperCase() ?? 'this'}`,
+        ast.position,
+      );
+  }
+}

@@ -136,19 +136,24 @@ class WorkerEngine implements EnginePort {
       case 'ready':
         this.#ready = message.ready;
         this.#adopt(message.ready.relations);
-        return this.#start.resolve();
+        this.#start.resolve();
+        return;
       case 'failed_start':
         this.#isClosing = true;
-        return this.#start.reject(fromPortError(message.error));
+        this.#start.reject(fromPortError(message.error));
+        return;
       case 'reply':
-        return this.#replies.resolve(message.request, message.value);
+        this.#replies.resolve(message.request, message.value);
+        return;
       case 'error':
-        return this.#replies.reject(message.request, message.error);
+        this.#replies.reject(message.request, message.error);
+        return;
       case 'epoch':
         for (const listener of this.#listeners) listener(message.epoch);
         return;
       case 'log':
-        return this.#events.log(message.level, message.text);
+        this.#events.log(message.level, message.text);
+        return;
     }
   }
 

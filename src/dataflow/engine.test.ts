@@ -21,6 +21,7 @@ import {
   type RelationHandle,
 } from './port.ts';
 import { type OpenEngine, openEngine } from './recovery.ts';
+import type { Connectors } from './source-feed.ts';
 
 const BID_COLUMNS: readonly PlanColumn[] = [
   { name: 'who', type: TEXT },
@@ -97,6 +98,11 @@ const counted: PlanNode = {
   ],
 };
 
+const NO_CONNECTORS: Connectors = {
+  openSource: () => assert.fail('no sources here'),
+  openSink: () => assert.fail('no sinks here'),
+};
+
 /** An engine driven by hand, with its relations read as pictures. */
 class Bench {
   readonly control = new EpochControl();
@@ -112,6 +118,7 @@ class Bench {
       options: { ...DEFAULT_ENGINE_OPTIONS, dataDir },
       control: bench.control,
       clock: bench.clock,
+      connectors: NO_CONNECTORS,
       wake: () => {},
       onEpoch: () => {},
       log: () => {},

@@ -23,7 +23,7 @@ import type { EngineMetadata } from './engine-state.ts';
 import { EpochStep, type PreparedCommit } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
 import type { CommitRequest, CommitResult, EngineOptions, EngineStatus } from './port.ts';
-import type { SourceFeed } from './source-feed.ts';
+import type { Connectors, SourceFeed } from './source-feed.ts';
 
 export interface Durability {
   /** null: nothing is kept (`:memory:`). */
@@ -37,6 +37,7 @@ export interface EngineSetup {
   readonly control: EpochControl;
   readonly clock: Clock;
   readonly incarnation: string;
+  readonly connectors: Connectors;
   /** Restored by a checkpoint; by name. New ones are made as they are needed. */
   readonly memories: Map<string, Memory>;
   readonly metadata: EngineMetadata | null;

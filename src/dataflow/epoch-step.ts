@@ -14,7 +14,6 @@ import { buildBatch } from '../batch/build-batch.ts';
 import { negate } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { unpackBatch } from '../batch/pack.ts';
-import { openSink } from '../connect/connectors.ts';
 import type { SourceChunk } from '../connect/source.ts';
 import { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
@@ -49,7 +48,7 @@ import { DEAD_LETTERS, ProblemLog, VIEW_ERRORS, ViewProblems } from './problems.
 import { stampRowWatermarks } from './row-watermarks.ts';
 import { absoluteWeight } from './rows.ts';
 import { SinkOutput } from './sink-output.ts';
-import { SourceFeed } from './source-feed.ts';
+import { type Connectors, SourceFeed } from './source-feed.ts';
 import { maxWatermark, RelationWatermark } from './watermark.ts';
 
 export interface StepSetup {
@@ -57,6 +56,7 @@ export interface StepSetup {
   readonly control: EpochControl;
   readonly clock: Clock;
   readonly incarnation: string;
+  readonly connectors: Connectors;
   readonly memories: Map<string, Memory>;
   readonly metadata: EngineMetadata | null;
   wake(): void;
@@ -294,6 +294,7 @@ export class EpochStep {
       clock: this.#setup.clock,
       fileRoots: this.#setup.options.fileRoots,
       problems: this.#problems,
+      connectors: this.#setup.connectors,
       wake: () => this.#setup.wake(),
     });
     this.#feeds.set(id, feed);
@@ -350,7 +351,12 @@ export class EpochStep {
     const { columns } = plan.node;
     const { fileRoots } = this.#setup.options;
     const { incarnation } = this.#setup;
-    const writer = openSink(connector, { fileRoots, columns, uuid, incarnation });
+    const writer = this.#setup.connectors.openSink(connector, {
+      fileRoots,
+      columns,
+      uuid,
+      incarnation,
+    });
     const isDiscarding = (connector as { connector?: unknown }).connector === 'blackhole';
     this.#sinks.set(id, new SinkOutput(writer, columns, this.#epoch, isDiscarding));
   }

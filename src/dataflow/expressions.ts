@@ -5,10 +5,10 @@
 
 import type { SqlError } from '../base/sql-error.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
+import { select } from '../batch/select.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import { type CompiledExpr, compileExpr, type EvalContext } from '../expr/evaluate.ts';
 import type { GraphContext } from './graph-context.ts';
-import { gatherBatch } from './rows.ts';
 
 export class Expressions {
   readonly #compiled: readonly CompiledExpr[];
@@ -64,7 +64,7 @@ export class Expressions {
       if (!failed.has(row)) memory.u32[at++] = row;
     }
     const all: DeltaBatch = { ...batch, columns: [...batch.columns, ...columns] };
-    const rows = gatherBatch(all, scratch, sel, kept);
+    const rows = select(all, sel, kept, scratch);
     const own = rows.columns.slice(0, batch.columns.length);
     return { rows: { ...rows, columns: own }, columns: rows.columns.slice(own.length) };
   }

@@ -57,7 +57,8 @@ export class GraphBench {
         onUsed: (count) => {
           this.used += count;
         },
-        onError: (_batch, _row, { sqlstate }) => this.problems.push({ kind: 'error', text: sqlstate }),
+        onError: (_batch, _row, { sqlstate }) =>
+          this.problems.push({ kind: 'error', text: sqlstate }),
       },
     });
   }
@@ -116,7 +117,10 @@ export class GraphBench {
 
   /** The sum of all output so far: `weight row` lines, sorted. */
   total(): string {
-    return [...this.#totals].map(([row, weight]) => `${weight} ${row}`).sort().join('\n');
+    return [...this.#totals]
+      .map(([row, weight]) => `${weight} ${row}`)
+      .sort()
+      .join('\n');
   }
 }
 

@@ -5,10 +5,11 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { Column } from '../batch/delta-batch.ts';
+import { selectColumn } from '../batch/select.ts';
 import type { AggregateInstance } from '../expr/aggregates/aggregate.ts';
 import type { AggregateNode } from '../plan/plan-node.ts';
 import type { GraphContext } from './graph-context.ts';
-import { gatherColumn, nullColumn } from './rows.ts';
+import { nullColumn } from './rows.ts';
 
 export interface GroupFailure {
   /** Which aggregate failed. */
@@ -68,7 +69,7 @@ export class GroupResults {
     const columns = this.#aggregates.map((one, index) => {
       const { storage } = this.#node.calls[index]!.type;
       if (fineCount === 0) return nullColumn(memory, scratch, storage, n);
-      return gatherColumn(memory, scratch, one.result(fine, fineCount), places, n);
+      return selectColumn(memory, one.result(fine, fineCount), places, n, scratch);
     });
     return { columns, failed };
   }

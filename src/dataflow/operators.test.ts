@@ -60,7 +60,10 @@ function summed(rows: readonly Row[]): string {
     const text = row.map(field).join(' ');
     totals.set(text, (totals.get(text) ?? 0) + 1);
   }
-  return [...totals].map(([row, weight]) => `${weight} ${row}`).sort().join('\n');
+  return [...totals]
+    .map(([row, weight]) => `${weight} ${row}`)
+    .sort()
+    .join('\n');
 }
 
 /** Drives a plan over random bags and compares with the oracle after every epoch, for several batch sizes, with a restart. */
@@ -126,7 +129,11 @@ function bruteJoin(kind: JoinKind, on: (l: Row, r: Row) => boolean) {
 
 for (const kind of ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const) {
   test(`${kind} join by key`, () => {
-    compare(joinNode(kind), 2, bruteJoin(kind, (l, r) => l[0] !== null && l[0] === r[0]));
+    compare(
+      joinNode(kind),
+      2,
+      bruteJoin(kind, (l, r) => l[0] !== null && l[0] === r[0]),
+    );
   });
 
   test(`${kind} join by key with a residual`, () => {
@@ -145,15 +152,27 @@ for (const kind of ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const) 
   });
 
   test(`${kind} join without keys`, () => {
-    compare(joinNode(kind, { leftKeys: [], rightKeys: [] }), 2, bruteJoin(kind, () => true));
+    compare(
+      joinNode(kind, { leftKeys: [], rightKeys: [] }),
+      2,
+      bruteJoin(kind, () => true),
+    );
   });
 
   test(`${kind} join in which NULL keys are equal`, () => {
-    compare(joinNode(kind, { nullsEqual: true }), 2, bruteJoin(kind, (l, r) => l[0] === r[0]));
+    compare(
+      joinNode(kind, { nullsEqual: true }),
+      2,
+      bruteJoin(kind, (l, r) => l[0] === r[0]),
+    );
   });
 }
 
-function call(id: string, args: readonly number[], more: Partial<AggregateCall> = {}): AggregateCall {
+function call(
+  id: string,
+  args: readonly number[],
+  more: Partial<AggregateCall> = {},
+): AggregateCall {
   return { function: id, args, isDistinct: false, filter: null, orderBy: [], type: INT8, ...more };
 }
 
@@ -171,7 +190,12 @@ function results(rows: readonly Row[]): Value[] {
   return [BigInt(rows.length), BigInt(values.length), values[0] ?? null, values.at(-1) ?? null];
 }
 
-const CALLS = [call('count()', []), call('count(any)', [1]), call('min(int8)', [1]), call('max(int8)', [1])];
+const CALLS = [
+  call('count()', []),
+  call('count(any)', [1]),
+  call('min(int8)', [1]),
+  call('max(int8)', [1]),
+];
 const RESULT_COLUMNS = ['c', 'n', 'lo', 'hi'].map((name) => column(name, INT8));
 
 test('aggregates by key', () => {
@@ -204,7 +228,13 @@ test('aggregates without keys have a row over nothing', () => {
 });
 
 test('DISTINCT', () => {
-  const plan: PlanNode = { kind: 'aggregate', input: left, keys: [0, 1, 2], calls: [], columns: COLUMNS };
+  const plan: PlanNode = {
+    kind: 'aggregate',
+    input: left,
+    keys: [0, 1, 2],
+    calls: [],
+    columns: COLUMNS,
+  };
   const key = (row: Row): string => row.map(field).join(' ');
   compare(plan, 1, ([rows]) => grouped(rows!, key).map((group) => group[0]!));
 });
@@ -212,7 +242,14 @@ test('DISTINCT', () => {
 for (const operation of ['intersect', 'except'] as const) {
   for (const isAll of [true, false]) {
     test(`${operation}${isAll ? ' all' : ''}`, () => {
-      const plan: PlanNode = { kind: 'set_operation', operation, isAll, left, right, columns: COLUMNS };
+      const plan: PlanNode = {
+        kind: 'set_operation',
+        operation,
+        isAll,
+        left,
+        right,
+        columns: COLUMNS,
+      };
       const key = (row: Row): string => row.map(field).join(' ');
       compare(plan, 2, ([ls, rs]) =>
         grouped(ls!, key).flatMap((group) => {

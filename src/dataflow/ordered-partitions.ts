@@ -7,13 +7,14 @@
  * Cost: O(log rows of the partition) a change.
  */
 
+import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { RowTable } from '../kernels/row-table.ts';
 import type { Memory } from '../memory/memory.ts';
 import { OrderedTree } from '../memory/ordered-tree.ts';
 import type { PlanColumn, SortKey } from '../plan/plan-node.ts';
 import type { GraphContext } from './graph-context.ts';
-import { RowList, weightOf } from './rows.ts';
+import { RowList } from './rows.ts';
 
 const WEIGHT = OrderedTree.NODE_BYTES;
 const FLAGS = WEIGHT + 4;

@@ -8,6 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Column } from '../batch/delta-batch.ts';
+import { selectColumn } from '../batch/select.ts';
 import type { AggregateInstance } from '../expr/aggregates/aggregate.ts';
 import { aggregateDefinition } from '../expr/aggregates/registry.ts';
 import { valueComparator } from '../kernels/compare-values.ts';
@@ -15,7 +16,7 @@ import { RowTable } from '../kernels/row-table.ts';
 import { RowLayout } from '../memory/row-layout.ts';
 import type { OverNode } from '../plan/plan-node.ts';
 import type { GraphContext } from './graph-context.ts';
-import { bitmapBytes, constantWeights, gatherColumn, isValid, nullColumn } from './rows.ts';
+import { bitmapBytes, constantWeights, isValid, nullColumn } from './rows.ts';
 
 type Call = OverNode['calls'][number];
 
@@ -165,7 +166,7 @@ export class OverFunctions {
         memory.u8[validity + (i >>> 3)]! |= 1 << (i & 7);
       }
     }
-    return { ...gatherColumn(memory, scratch, column, sel, count), validity };
+    return { ...selectColumn(memory, column, sel, count, scratch), validity };
   }
 
   /** lag(value [, distance [, default]]) and lead: `sign` says in which direction. */
@@ -233,7 +234,7 @@ export class OverFunctions {
     }
     aggregate.instance.release(group, 1);
     aggregate.table.removeMany(group, 1);
-    return gatherColumn(memory, scratch, this.#stack(call, results), places, count);
+    return selectColumn(memory, this.#stack(call, results), places, count, scratch);
   }
 
   /** Rows [from, to) enter the frame. */
@@ -251,7 +252,7 @@ export class OverFunctions {
     const sel = scratch.alloc(n * 4);
     memory.u32.fill(memory.u32[group >>> 2]!, groups >>> 2, (groups >>> 2) + n);
     for (let i = 0; i < n; i++) memory.u32[(sel >>> 2) + i] = from + i;
-    const args = call.args.map((arg) => gatherColumn(memory, scratch, own[arg]!, sel, n));
+    const args = call.args.map((arg) => selectColumn(memory, own[arg]!, sel, n, scratch));
     instance.update(groups, args, constantWeights(memory, scratch, 1, n), n);
   }
 

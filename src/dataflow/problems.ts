@@ -6,6 +6,7 @@
  * checkpoints. Cost: O(1) a bad row; nothing for good ones.
  */
 
+import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { readValue } from '../batch/read-value.ts';
 import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
@@ -13,7 +14,6 @@ import { INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import type { ProblemSink } from './operator.ts';
 import type { EngineColumn } from './port.ts';
-import { weightOf } from './rows.ts';
 
 export const DEAD_LETTERS: readonly EngineColumn[] = [
   { name: 'id', type: INT8 },

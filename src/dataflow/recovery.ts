@@ -14,11 +14,13 @@ import { StorageClient } from '../state/storage-client.ts';
 import { Engine } from './engine.ts';
 import type { EngineMetadata } from './engine-state.ts';
 import type { EngineOptions } from './port.ts';
+import type { Connectors } from './source-feed.ts';
 
 export interface OpenSetup {
   readonly options: EngineOptions;
   readonly control: EpochControl;
   readonly clock: Clock;
+  readonly connectors: Connectors;
   wake(): void;
   onEpoch(epoch: number): void;
   log(level: 'info' | 'warn' | 'error', text: string): void;

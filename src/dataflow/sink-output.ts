@@ -7,14 +7,13 @@
  */
 
 import { SqlError } from '../base/sql-error.ts';
-import { copyBatch } from '../batch/concat.ts';
+import { copyBatch, weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { SinkWriter } from '../connect/sink.ts';
 import { RowTable } from '../kernels/row-table.ts';
 import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import type { PlanColumn } from '../plan/plan-node.ts';
-import { weightOf } from './rows.ts';
 
 interface PendingEpoch {
   readonly epoch: number;

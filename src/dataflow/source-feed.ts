@@ -11,8 +11,9 @@ import { must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
-import { openSource } from '../connect/connectors.ts';
-import type { SourceChunk, SourceReader } from '../connect/source.ts';
+import { select } from '../batch/select.ts';
+import type { SinkContext, SinkWriter } from '../connect/sink.ts';
+import type { SourceChunk, SourceColumn, SourceContext, SourceReader } from '../connect/source.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import { type CompiledExpr, compileExpr } from '../expr/evaluate.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -24,10 +25,17 @@ import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
 import { type ProblemLog, rowText } from './problems.ts';
 import { stampRowWatermarks } from './row-watermarks.ts';
-import { gatherBatch, isValid } from './rows.ts';
+import { isValid } from './rows.ts';
 import type { RelationWatermark, SplitWatermark } from './watermark.ts';
 
+/** The outside world as the engine opens it: connect/connectors.ts, or a fake. */
+export interface Connectors {
+  openSource(checked: Json, columns: readonly SourceColumn[], context: SourceContext): SourceReader;
+  openSink(checked: Json, context: SinkContext): SinkWriter;
+}
+
 export interface FeedContext {
+  readonly connectors: Connectors;
   /** Where decoded records lie until the epoch ends. */
   readonly memory: Memory;
   readonly scratch: Scratch;
@@ -126,7 +134,7 @@ export class SourceFeed {
     const { memory, scratch, clock, fileRoots, wake } = this.#context;
     const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
     const context = { memory, scratch, clock, fileRoots, wanted, wake };
-    return openSource(this.#definition.connector, columns, context);
+    return this.#context.connectors.openSource(this.#definition.connector, columns, context);
   }
 
   #fail(error: unknown): void {
@@ -339,7 +347,7 @@ export class SourceFeed {
     }
     const present = whole.columns.flatMap((column, index) => (column === undefined ? [] : [index]));
     const dense = { ...whole, columns: present.map((index) => must(whole.columns[index])) };
-    const gathered = gatherBatch(dense, scratch, sel, kept);
+    const gathered = select(dense, sel, kept, scratch);
     const columns: Column[] = new Array(whole.columns.length);
     present.forEach((index, at) => {
       columns[index] = must(gathered.columns[at]);

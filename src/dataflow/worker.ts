@@ -2,6 +2,7 @@
 
 import { SystemClock } from '../base/clock.ts';
 import { threadSelf, toPortError } from '../base/threads.ts';
+import { openSink, openSource } from '../connect/connectors.ts';
 import { setKernelMode } from '../kernels/kernels.ts';
 import { EpochControl } from '../state/epoch-control.ts';
 import type { Engine } from './engine.ts';
@@ -56,6 +57,7 @@ async function start(): Promise<void> {
     options,
     control,
     clock,
+    connectors: { openSource, openSink },
     wake: () => loop.wake(),
     onEpoch: (epoch) => self.post({ kind: 'epoch', epoch }),
     log: (level, text) => self.post({ kind: 'log', level, text }),

@@ -10,6 +10,7 @@ import './functions/datetime.ts';
 import './functions/encoding.ts';
 import './functions/format.ts';
 import './functions/json.ts';
+import './functions/jsonb-edit.ts';
 import './functions/math.ts';
 import './functions/numeric-math.ts';
 import './functions/patterns.ts';

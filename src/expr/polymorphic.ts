@@ -3,7 +3,7 @@
 import { SqlError } from '../base/sql-error.ts';
 import type { DataType } from '../types/data-type.ts';
 import { arrayOf, TEXT, UNKNOWN } from '../types/data-type.ts';
-import { typeName } from '../types/value.ts';
+import { plainTypeName } from '../types/type-name.ts';
 import { canCast } from './casts.ts';
 import { typeOfKey } from './signature.ts';
 import { isPreferredType, typeCategory } from './type-categories.ts';
@@ -108,7 +108,7 @@ function concrete(
   if (pattern !== 'anyarray' && pattern !== 'anycompatiblearray') return base;
   const array = arrayOf(base);
   if (array === undefined) {
-    throw new SqlError('42704', `could not find array type for data type ${typeName(base)}`, { position });
+    throw new SqlError('42704', `could not find array type for data type ${plainTypeName(base)}`, { position });
   }
   return array;
 }

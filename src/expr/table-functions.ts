@@ -7,9 +7,10 @@ import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { ArrayValue } from '../types/array.ts';
 import type { DataType, Value } from '../types/data-type.ts';
-import { INT4, TEXT } from '../types/data-type.ts';
+import { BOOL, INT4, INTERVAL, TEXT } from '../types/data-type.ts';
 import type { Decimal } from '../types/decimal.ts';
-import type { Interval } from '../types/interval.ts';
+import { Interval } from '../types/interval.ts';
+import { timeZone } from '../types/timezone.ts';
 import { addInterval } from './functions/datetime.ts';
 import { jsonArrayElements, jsonEach, jsonKeys } from './functions/json.ts';
 import { regexpMatches, regexpSplit } from './functions/patterns.ts';
@@ -140,11 +141,28 @@ const EMPTY: readonly (readonly [string, readonly (readonly [string, string])[]]
   ['pg_listening_channels()', [['pg_listening_channels', 'text']]],
   ['pg_partition_tree(regclass)', [['relid', 'regclass'], ['parentrelid', 'regclass'], ['isleaf', 'bool'], ['level', 'int4']]],
   ['pg_partition_ancestors(regclass)', [['relid', 'regclass']]],
+  ['ts_token_type(oid)', [['tokid', 'int4'], ['alias', 'text'], ['description', 'text']]],
+  ['pg_get_keywords()', [['word', 'text'], ['catcode', 'char'], ['barelabel', 'bool'], ['catdesc', 'text'], ['baredesc', 'text']]],
 ];
 
 for (const [id, columns] of EMPTY) {
   define(id, 'record', () => [], columns.map(([name, type]) => [name, mustTypeOfKey(type)] as const));
 }
+
+const ZONE_COLUMNS = [['name', TEXT], ['abbrev', TEXT], ['utc_offset', INTERVAL], ['is_dst', BOOL]] as const;
+
+/** The zones that Intl knows, with their offset at the statement's instant. */
+function* zoneNames(call: CallContext): Rows {
+  for (const name of Intl.supportedValuesOf('timeZone')) {
+    const zone = timeZone(name);
+    const offset = zone.offsetAt(call.nowUs);
+    const year = 31_557_600_000_000n / 2n;
+    const isDst = offset > Math.min(zone.offsetAt(call.nowUs + year), zone.offsetAt(call.nowUs - year));
+    yield [name, zone.abbreviationAt(call.nowUs), new Interval(0, 0, BigInt(offset) * 1_000_000n), isDst];
+  }
+}
+
+define('pg_timezone_names()', 'record', (_, call) => zoneNames(call), ZONE_COLUMNS);
 
 /** The output columns of a call, given its arguments' types and the resolved result type. */
 export function tableFunctionColumns(

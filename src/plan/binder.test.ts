@@ -90,7 +90,7 @@ describe('errors of queries', () => {
     ['SELECT ^nofunction(a) FROM t', '42883', 'function nofunction(integer) does not exist'],
     ['SELECT a::^nothing FROM t', '42704', 'type "nothing" does not exist'],
     ["SELECT ^'x'::int", '22P02', 'invalid input syntax for type integer: "x"'],
-    ['SELECT a FROM t WHERE a IN (^SELECT a, b FROM t)', '42601', 'subquery has too many columns'],
+    ['SELECT a FROM t WHERE a ^IN (SELECT a, b FROM t)', '42601', 'subquery has too many columns'],
     ['SELECT (SELECT a, b FROM t)', '42601', 'subquery must return only one column'],
     [
       'SELECT a FROM t UNION SELECT ^a, d FROM u',
@@ -113,7 +113,7 @@ describe('errors of queries', () => {
     ['SELECT * FROM t FOR UPDATE', '0A000', 'FOR UPDATE and FOR SHARE is not supported'],
     ['SELECT ROLLUP FROM t', '42703', 'column "rollup" does not exist'],
     ['SELECT b FROM t GROUP BY ROLLUP (b)', '0A000', 'ROLLUP is not supported'],
-    ['SELECT ^$1', '42P18', 'could not determine data type of parameter $1'],
+    ['SELECT $2', '42P18', 'could not determine data type of parameter $1'],
     [
       "SELECT * FROM TUMBLE(t, ^a, INTERVAL '1 minute')",
       '42804',

@@ -10,9 +10,13 @@ import type {
   WatermarkDefinition,
 } from '../catalog/objects.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
+import type { DataType } from '../types/data-type.ts';
 import type { PlanNode, QueryPlan, ResultColumn, StreamPlan } from './plan-node.ts';
 
-/** RETURNING: expressions over the target's columns (UPDATE: the new row's; DELETE: the old row's). */
+/**
+ * RETURNING: expressions over the target's columns (UPDATE: the new row's; DELETE: the old row's), then, numbered on from
+ * there, the columns of FROM or USING, which are the last ones of `rows`.
+ */
 export interface ReturningClause {
   readonly expressions: readonly BoundExpr[];
   readonly columns: readonly ResultColumn[];
@@ -34,7 +38,7 @@ export interface BoundKey {
 interface DmlBase {
   readonly targetId: number;
   /** Types of $1.. over the whole statement. */
-  readonly parameterTypes: readonly import('../types/data-type.ts').DataType[];
+  readonly parameterTypes: readonly DataType[];
   readonly checks: readonly BoundCheck[];
   readonly keys: readonly BoundKey[];
   /** Target columns that must not be NULL. */
@@ -61,14 +65,14 @@ export interface OnConflictPlan {
 
 export interface UpdatePlan extends DmlBase {
   readonly kind: 'update';
-  /** Rows: the old row's columns, the new row's, then those that RETURNING takes from FROM. */
+  /** Rows: the old row's columns, the new row's, then (only with RETURNING) all of FROM's. */
   readonly rows: QueryPlan;
   readonly columnCount: number;
 }
 
 export interface DeletePlan extends DmlBase {
   readonly kind: 'delete';
-  /** Rows: the old row's columns, then those that RETURNING takes from USING. */
+  /** Rows: the old row's columns, then (only with RETURNING) all of USING's. */
   readonly rows: QueryPlan;
   readonly columnCount: number;
 }
@@ -81,12 +85,15 @@ export interface PlannedView {
   readonly logical: PlanNode;
   readonly columns: readonly CatalogColumn[];
   readonly properties: RelationProperties;
+  /** Relations and views that the text names: what must not be dropped. */
+  readonly dependsOn: readonly number[];
 }
 
 /** CREATE VIEW: the bound query is kept in the catalog and put in place of the name. */
 export interface PlannedPlainView {
   readonly plan: PlanNode;
   readonly columns: readonly CatalogColumn[];
+  /** Relations and views that the text names: what must not be dropped. */
   readonly relationIds: readonly number[];
 }
 

@@ -274,3 +274,12 @@ export function visitPlan(node: PlanNode, f: (node: PlanNode) => void): void {
   f(node);
   for (const input of inputsOf(node)) visitPlan(input, f);
 }
+
+/** Ids of the stored relations and sources that the plan scans, each once. */
+export function scannedRelations(node: PlanNode): readonly number[] {
+  const ids = new Set<number>();
+  visitPlan(node, (part) => {
+    if (part.kind === 'scan' && part.relation.kind !== 'system') ids.add(part.relation.id);
+  });
+  return [...ids].sort((a, b) => a - b);
+}

@@ -97,30 +97,11 @@ class Decorrelator {
         const right = this.push(node.right);
         return { ...node, left, right, columns: [...node.columns, ...this.#domain.columns] };
       }
-      case 'top_n': {
-        const input = this.push(node.input);
-        const partition = [...node.partition, ...this.#domainColumns(input)];
-        const added = node.columns.slice(node.input.columns.length);
-        const pushed = { ...node, input, partition, columns: [...input.columns, ...added] };
-        return this.#domainLast(pushed, node.input.columns.length);
-      }
-      case 'over': {
-        const input = this.push(node.input);
-        const partition = [...node.partition, ...this.#domainColumns(input)];
-        const added = node.columns.slice(node.input.columns.length);
-        const pushed = { ...node, input, partition, columns: [...input.columns, ...added] };
-        return this.#domainLast(pushed, node.input.columns.length);
-      }
-      case 'window': {
-        const input = this.push(node.input);
-        const partition =
-          node.windowKind === 'session'
-            ? [...node.partition, ...this.#domainColumns(input)]
-            : node.partition;
-        const added = node.columns.slice(node.input.columns.length);
-        const pushed = { ...node, input, partition, columns: [...input.columns, ...added] };
-        return this.#domainLast(pushed, node.input.columns.length);
-      }
+      case 'top_n':
+      case 'over':
+        return this.#partitioned(node, true);
+      case 'window':
+        return this.#partitioned(node, node.windowKind === 'session');
       case 'table_function': {
         const input = this.push(node.input);
         const args = node.args.map((arg) => this.#resolve(arg, input));
@@ -138,6 +119,20 @@ class Decorrelator {
       default:
         return unreachable(node);
     }
+  }
+
+  /** Nodes that add columns behind their input's: each row of D has partitions of its own. */
+  #partitioned(
+    node: Extract<PlanNode, { kind: 'top_n' | 'over' | 'window' }>,
+    byDomain: boolean,
+  ): PlanNode {
+    const input = this.push(node.input);
+    const partition = byDomain
+      ? [...node.partition, ...this.#domainColumns(input)]
+      : node.partition;
+    const added = node.columns.slice(node.input.columns.length);
+    const pushed = { ...node, input, partition, columns: [...input.columns, ...added] };
+    return this.#domainLast(pushed, node.input.columns.length);
   }
 
   #isDependent(node: PlanNode): boolean {

@@ -10,10 +10,11 @@ import type { Expr, Query } from '../sql/ast.ts';
 import type { CreateSource, CreateTable, Delete, Insert, Update } from '../sql/statements.ts';
 import type { DataType } from '../types/data-type.ts';
 import { BindState } from './binder/bind-state.ts';
-import { bindDelete, bindInsert, bindUpdate } from './binder/dml.ts';
 import { bindConstantExpr } from './binder/expression.ts';
+import { bindInsert } from './binder/insert.ts';
 import { bindQueryPlan, bindRelationQuery } from './binder/query.ts';
 import { bindRelationDefinition } from './binder/relation-definition.ts';
+import { bindDelete, bindUpdate } from './binder/update-delete.ts';
 import type {
   BoundRelationDefinition,
   DmlPlan,

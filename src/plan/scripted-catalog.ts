@@ -121,7 +121,7 @@ export class ScriptedCatalog {
           plan: planned.plan as unknown as Json,
           properties: planned.properties,
           options: {},
-          dependsOn: planned.plan.relationIds,
+          dependsOn: planned.dependsOn,
         };
       }
       default:

@@ -6,7 +6,7 @@ import type { BoundExpr } from '../expr/bound-expr.ts';
 import type { BindState } from './binder/bind-state.ts';
 import type { BoundRelation } from './binder/query.ts';
 import type { PlannedView } from './bound-statement.ts';
-import { expressionsOf, inputsOf, visitPlan } from './build.ts';
+import { expressionsOf, inputsOf, scannedRelations, visitPlan } from './build.ts';
 import { canFail, isVolatile } from './expr-facts.ts';
 import { someExpr } from './expr-tree.ts';
 import { optimizePlan } from './optimize.ts';
@@ -61,7 +61,7 @@ export function planStream(
     emitPeriodUs: options.emitPeriodUs,
     onError: options.onError ?? defaultOnError(node),
     lateRows: options.lateRows,
-    relationIds: [...state.relationIds],
+    relationIds: scannedRelations(node),
     notices: [...new Set(unboundedState(node))],
   };
   const { key, isAppendOnly } = properties;
@@ -69,6 +69,7 @@ export function planStream(
     plan,
     logical: bound.plan,
     columns: bound.columns,
+    dependsOn: [...state.relationIds],
     properties: { key, isAppendOnly, watermarks },
   };
 }

@@ -109,9 +109,10 @@ export class Database {
   }
 }
 
+/** The catalog as recovery found it: a new database's, and what has been put into it since. */
 function firstCatalog({ engine, systemRelations }: DatabaseOptions): Catalog {
-  const recovered = engine.recoveredCatalog;
-  if (recovered.objects.length === 0) return Catalog.create(systemRelations);
-  const image = recovered as Parameters<typeof Catalog.fromImage>[0];
-  return Catalog.fromImage(image, systemRelations);
+  const { objects, nextId } = engine.recoveredCatalog;
+  const empty = Catalog.create(systemRelations);
+  const puts = objects as unknown as CatalogChange['puts'];
+  return empty.apply({ puts, removes: [], nextId: Math.max(nextId, empty.nextId) });
 }

@@ -64,11 +64,9 @@ export class SessionState {
     return this.transaction;
   }
 
-  /** Schemas of search_path, `$user` resolved. */
+  /** Schemas of search_path. The schema called as the user is the system's own: `$user` stands for nothing here. */
   get searchPath(): readonly string[] {
-    return parseNameList(this.variables.get('search_path')).map((name) =>
-      name === '$user' ? this.user : name,
-    );
+    return parseNameList(this.variables.get('search_path')).filter((name) => name !== '$user');
   }
 
   get valueSettings(): ValueSettings {

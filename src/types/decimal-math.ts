@@ -173,11 +173,11 @@ function lnAtScale(value: Decimal, scale: number): Decimal {
 
 /** log(base, x). */
 export function logarithm(base: Decimal, value: Decimal): Decimal {
+  if (base.isNaN || value.isNaN) return Decimal.NAN;
   logarithmError(base);
   logarithmError(value);
-  if (base.isNaN || value.isNaN) return Decimal.NAN;
   if (!base.isFinite) return value.isFinite ? Decimal.ZERO : Decimal.NAN;
-  if (!value.isFinite) return base.compare(Decimal.ONE) > 0 ? value : value.negate();
+  if (!value.isFinite) return value;
   const baseWeight = lnWeight(base);
   const valueWeight = lnWeight(value);
   const resultWeight = valueWeight - baseWeight;
@@ -271,11 +271,11 @@ function powerOfSpecials(base: Decimal, exponent: Decimal): Decimal {
     return order > 0 === exponent.sign > 0 ? Decimal.INFINITY : Decimal.ZERO;
   }
   // base is infinite, exponent finite and not zero.
-  if (exponent.sign < 0) return Decimal.ZERO;
-  if (base.sign > 0) return base;
   const whole = exponent.trunc(0);
-  if (whole.compare(exponent) !== 0) {
+  if (base.sign < 0 && whole.compare(exponent) !== 0) {
     throw new SqlError('2201F', 'a negative number raised to a non-integer power yields a complex result');
   }
+  if (exponent.sign < 0) return Decimal.ZERO;
+  if (base.sign > 0) return base;
   return whole.unscaled % 2n === 0n ? Decimal.INFINITY : base;
 }

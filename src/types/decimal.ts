@@ -312,8 +312,11 @@ export class Decimal {
   }
 }
 
+/** By kind: finite, NaN, Infinity, -Infinity. */
+const RANK_OF_KIND = [0, 2, 1, -1];
+
 function rank(value: Decimal): number {
-  return value.kind === NEGATIVE_INFINITY ? -1 : value.kind;
+  return RANK_OF_KIND[value.kind]!;
 }
 
 function infinite(sign: number, isNaN: boolean): Decimal {

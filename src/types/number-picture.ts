@@ -22,7 +22,6 @@ interface Picture {
   zeroEnd: number;
   hasDecimal: boolean;
   isFill: boolean;
-  isBlankZero: boolean;
   isScientific: boolean;
   isRoman: boolean;
   isBracket: boolean;
@@ -40,7 +39,7 @@ function syntax(message: string, hint?: string): SqlError {
 function parse(format: string): Picture {
   const nodes: Node[] = [];
   const p: Picture = {
-    nodes, pre: 0, post: 0, multiplier: 0, zeroStart: 0, zeroEnd: 0, hasDecimal: false, isFill: false, isBlankZero: false,
+    nodes, pre: 0, post: 0, multiplier: 0, zeroStart: 0, zeroEnd: 0, hasDecimal: false, isFill: false,
     isScientific: false, isRoman: false, isBracket: false, hasMinus: false, hasPlus: false, sign: 'none',
   };
   let at = 0;
@@ -94,9 +93,6 @@ function note(p: Picture, kind: Kind): void {
     case 'FM':
       p.isFill = true;
       return;
-    case 'B':
-      if (p.pre === 0 && p.post === 0 && p.zeroStart === 0) p.isBlankZero = true;
-      return;
     case 'S':
       if (p.sign !== 'none') throw syntax('cannot use "S" twice');
       if (p.hasPlus || p.hasMinus || p.isBracket) throw syntax('cannot use "S" and "PL"/"MI"/"SG"/"PR" together');
@@ -134,15 +130,14 @@ export function numericToChar(value: Decimal, format: string): string {
   if (p.isScientific) return scientific(value, p);
   const isSpecial = !value.isFinite;
   let scaled = value;
-  if (p.nodes.some((node) => node.kind === 'V') && !isSpecial) {
-    scaled = value.multiply(Decimal.of(10n ** BigInt(p.multiplier)));
+  if (p.nodes.some((node) => node.kind === 'V')) {
+    if (!isSpecial) scaled = value.multiply(Decimal.of(10n ** BigInt(p.multiplier)));
     p.pre += p.multiplier;
   }
   const rounded = isSpecial ? scaled : scaled.round(p.post);
   let digits = isSpecial ? (value.isNaN ? 'NaN' : 'Infinity') : rounded.abs().toString();
   const wholeSize = isSpecial ? digits.length : digits.split('.')[0]!.length;
-  if (wholeSize > p.pre) digits = '#'.repeat(p.pre) + (p.post > 0 || p.hasDecimal ? `.${'#'.repeat(p.post)}` : '');
-  else if (p.hasDecimal && p.post === 0) digits += '.';
+  if (wholeSize > p.pre) digits = '#'.repeat(p.pre) + (p.hasDecimal ? `.${'#'.repeat(p.post)}` : '');
   return new Writer(p, digits, rounded.sign < 0, Math.max(0, p.pre - wholeSize)).write();
 }
 
@@ -168,7 +163,7 @@ class Writer {
     this.#isSignWritten =
       p.sign !== 'none'
         ? false
-        : p.hasMinus || p.hasPlus || (p.isFill && !isNegative && !p.isBracket);
+        : p.hasMinus || (p.isFill && !isNegative && !p.isBracket);
   }
 
   /** Under FM: index of the last digit to keep behind the point; -1: no cutting. */
@@ -187,11 +182,7 @@ class Writer {
 
   write(): string {
     for (const node of this.#p.nodes) this.#node(node);
-    return this.#finish(this.#out);
-  }
-
-  #finish(text: string): string {
-    return text;
+    return this.#out;
   }
 
   #node(node: Node): void {
@@ -247,8 +238,7 @@ class Writer {
 
   /** Is this a lone 0 before the point, which 9 shows as a blank? */
   #isBlankZero(): boolean {
-    const { zeroStart, post, isBlankZero } = this.#p;
-    if (isBlankZero && /^[0.]*$/.test(this.#digits)) return true;
+    const { zeroStart, post } = this.#p;
     return zeroStart === 0 && this.#at === 0 && this.#digits[0] === '0' && post !== 0;
   }
 
@@ -271,8 +261,10 @@ class Writer {
     const c = this.#digits[this.#at] ?? '';
     if (isPoint) {
       this.#writeSign();
-      if (!(cuts && !isFill)) this.#out += '.';
-      if (c === '.') this.#at += 1;
+      if (c === '.') {
+        this.#out += '.';
+        this.#at += 1;
+      }
     } else if (this.#lastRelevant !== -1 && this.#at > this.#lastRelevant && kind !== '0') {
       this.#at += 1;
     } else if (this.#isBlankZero()) {
@@ -301,13 +293,10 @@ function scientific(value: Decimal, p: Picture): string {
     return p.post > 0 ? ` ${'#'.repeat(p.pre)}.${'#'.repeat(width - p.pre - 2)}` : ` ${'#'.repeat(p.pre + 4)}`;
   }
   const digits = value.abs().unscaled.toString();
-  let exponent = value.unscaled === 0n ? 0 : digits.length - 1 - value.scale;
-  let mantissa = Decimal.of(value.abs().unscaled, 0)
+  const exponent = value.unscaled === 0n ? 0 : digits.length - 1 - value.scale;
+  const mantissa = Decimal.of(value.abs().unscaled, 0)
     .divideAtScale(Decimal.of(10n ** BigInt(digits.length - 1)), p.post);
-  if (mantissa.compare(Decimal.of(10)) >= 0) {
-    mantissa = mantissa.divideAtScale(Decimal.of(10), p.post);
-    exponent += 1;
-  }
+  // As PostgreSQL, 9.996 with two digits is 10.00e+00.
   const sign = value.sign < 0 ? '-' : ' ';
   const power = String(Math.abs(exponent)).padStart(2, '0');
   return `${sign}${mantissa.toString()}e${exponent < 0 ? '-' : '+'}${power}`;
@@ -373,7 +362,7 @@ export function toNumber(text: string, format: string): Decimal {
   }
   if (text[at] === '-' && p.nodes.some((node) => node.kind === 'S' || node.kind === 'MI')) isNegative = true;
   if (!/[0-9]/.test(digits)) {
-    throw new SqlError('22P02', `invalid input syntax for type numeric: "${text.trim() === '' ? ' ' : text}"`);
+    throw new SqlError('22P02', 'invalid input syntax for type numeric: " "');
   }
   const value = Decimal.parse(digits).round(p.post);
   const signed = isNegative ? value.negate() : value;

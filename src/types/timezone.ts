@@ -89,8 +89,18 @@ class NamedZone implements TimeZone {
     const second = cycled(Number(us / SECOND_US));
     const part = this.#short.formatToParts(new Date(second * 1000)).find((p) => p.type === 'timeZoneName');
     const name = part?.value ?? '';
-    if (/^[A-Z]{3,5}$/.test(name)) return name === 'GMT' && this.name === 'UTC' ? 'UTC' : name;
-    return EUROPEAN.get(this.name.startsWith('Europe/') ? offset : -1) ?? formatOffset(offset);
+    if (offset % 60 !== 0) return 'LMT';
+    const { year } = civilOf(Math.floor(second / 86400));
+    const winter = this.#offsetAtSecond(daysOf(year, 1, 1) * 86400);
+    const isSummer = offset > winter;
+    const own = ABBREVIATIONS.get(this.name) ?? this.#european(winter);
+    if (own !== undefined) return isSummer ? (own[1] ?? formatOffset(offset)) : own[0];
+    return /^[A-Z]{3,5}$/.test(name) ? name : formatOffset(offset);
+  }
+
+  #european(winter: number): readonly [string, string?] | undefined {
+    if (!this.name.startsWith('Europe/')) return undefined;
+    return EUROPEAN.get(winter);
   }
 
   #offsetAtSecond(second: number): number {
@@ -154,10 +164,37 @@ function cycled(second: number): number {
   return second - Math.ceil((second - CYCLE_START + 1) / YEAR_CYCLE_SECONDS) * YEAR_CYCLE_SECONDS;
 }
 
-const EUROPEAN: ReadonlyMap<number, string> = new Map([
-  [3600, 'CET'],
-  [7200, 'CEST'],
-  [10800, 'EEST'],
+/** Standard and summer abbreviation by winter offset. */
+const EUROPEAN: ReadonlyMap<number, readonly [string, string?]> = new Map([
+  [0, ['WET', 'WEST']],
+  [3600, ['CET', 'CEST']],
+  [7200, ['EET', 'EEST']],
+] as [number, [string, string]][]);
+
+/** Where Intl's English short name is not the tz database's. Southern summers are the winters of the north: standard time comes second. */
+const ABBREVIATIONS: ReadonlyMap<string, readonly [string, string?]> = new Map<string, [string, string?]>([
+  ['Europe/London', ['GMT', 'BST']],
+  ['Europe/Dublin', ['GMT', 'IST']],
+  ['Europe/Moscow', ['MSK']],
+  ['Asia/Kolkata', ['IST']],
+  ['Asia/Calcutta', ['IST']],
+  ['Asia/Tokyo', ['JST']],
+  ['Asia/Seoul', ['KST']],
+  ['Asia/Shanghai', ['CST']],
+  ['Asia/Hong_Kong', ['HKT']],
+  ['Asia/Jakarta', ['WIB']],
+  ['Asia/Karachi', ['PKT']],
+  ['Asia/Manila', ['PST']],
+  ['Asia/Jerusalem', ['IST', 'IDT']],
+  ['America/St_Johns', ['NST', 'NDT']],
+  ['America/Halifax', ['AST', 'ADT']],
+  ['Africa/Johannesburg', ['SAST']],
+  ['Africa/Nairobi', ['EAT']],
+  ['Africa/Lagos', ['WAT']],
+  ['Africa/Cairo', ['EET', 'EEST']],
+  ['Australia/Perth', ['AWST']],
+  ['Australia/Brisbane', ['AEST']],
+  ['Australia/Darwin', ['ACST']],
 ]);
 
 export const UTC_ZONE: TimeZone = new FixedZone('UTC', 0, 'UTC');
@@ -205,7 +242,7 @@ function makeZone(name: string): TimeZone | undefined {
     return new FixedZone(name, 0, upper === 'GMT' ? 'GMT' : 'UTC');
   }
   const posix = POSIX.exec(name);
-  if (posix !== null) {
+  if (posix !== null && (posix[1] !== '' || posix[2]!.length < 4)) {
     const size = Number(posix[2]) * 3600 + Number(posix[3] ?? 0) * 60 + Number(posix[4] ?? 0);
     if (size > 167 * 3600) return undefined;
     return new FixedZone(name, posix[1] === '-' ? size : -size);

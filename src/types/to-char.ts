@@ -122,6 +122,11 @@ function padded(value: number, width: number, isFill: boolean): string {
   return value < 0 ? `-${text.padStart(width, '0')}` : text.padStart(width, '0');
 }
 
+/** `%0*d` where the width counts the sign. */
+function printed(value: number, width: number, isFill: boolean): string {
+  return padded(value, value < 0 ? width - 1 : width, isFill);
+}
+
 function cased(name: string, written: string): string {
   if (written === written.toUpperCase()) return name.toUpperCase();
   return written === written.toLowerCase() ? name.toLowerCase() : name;
@@ -188,9 +193,9 @@ function dateField(node: PictureNode, keyword: string, t: Moment): string {
     case 'MM':
       return padded(t.month, 2, isFill);
     case 'DD':
-      return padded(t.day, 2, isFill);
+      return printed(t.day, 2, isFill);
     case 'DDD':
-      return padded(t.dayOfYear, 3, isFill);
+      return printed(t.dayOfYear, 3, isFill);
     case 'MONTH':
     case 'MON': {
       dateOnly(t);
@@ -216,9 +221,10 @@ function dateField(node: PictureNode, keyword: string, t: Moment): string {
     case 'Q':
       return t.month === 0 ? '' : String(Math.trunc((t.month - 1) / 3) + 1);
     case 'RM': {
-      const size = Math.abs(t.month);
-      if (size === 0 && t.year === 0) return '';
-      const name = ROMAN_MONTHS[(t.month <= 0 ? t.month + 12 : t.month) - 1]!;
+      if (t.month === 0 && t.year === 0) return '';
+      // Negative months count back from December.
+      const negative = t.month === 0 ? (t.year >= 0 ? 11 : 0) : 12 + t.month;
+      const name = ROMAN_MONTHS[t.month > 0 ? t.month - 1 : negative]!;
       return cased(isFill ? name : name.padEnd(4), node.text);
     }
     case 'J':

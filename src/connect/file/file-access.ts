@@ -13,19 +13,29 @@ export function resolvePath(text: string, roots: readonly string[]): string {
   const first = roots[0];
   if (first === undefined) throw refused(text);
   const absolute = path.resolve(first, text);
-  checkInside(path.dirname(absolute), text, roots);
+  const directory = path.dirname(absolute);
+  if (isGlob(directory) && !fs.existsSync(directory)) {
+    throw new SqlError('22023', `invalid file path "${text}"`, {
+      hint: 'Wildcards may stand in the last part of a path only.',
+    });
+  }
+  checkInside(directory, text, roots);
   return absolute;
 }
 
-/** Checks an opened or existing file: its real path must lie under a root. */
-export function checkRealPath(file: string, text: string, roots: readonly string[]): void {
-  checkInside(file, text, roots);
+/** Checks an existing file: its real path must lie under a root. */
+export function checkRealPath(file: string, roots: readonly string[]): void {
+  checkInside(file, file, roots);
 }
 
-/** Files that a path names now, in name order; a glob's are those that match in its directory. */
-export function listFiles(absolute: string, text: string, roots: readonly string[]): string[] {
+/**
+ * Files that a path names now, in name order; a glob's are those that match in its directory. A name with wildcards that is
+ * a file's own means that file.
+ */
+export function listFiles(absolute: string, roots: readonly string[]): string[] {
   const pattern = path.basename(absolute);
-  if (!isGlob(pattern)) return fs.existsSync(absolute) ? [absolute] : [];
+  if (fs.existsSync(absolute)) return [absolute];
+  if (!isGlob(pattern)) return [];
   const directory = path.dirname(absolute);
   const matches = globPattern(pattern);
   let names: fs.Dirent[];
@@ -37,7 +47,7 @@ export function listFiles(absolute: string, text: string, roots: readonly string
   return names
     .filter((entry) => !entry.isDirectory() && matches.test(entry.name))
     .map((entry) => path.join(directory, entry.name))
-    .filter((file) => isInside(file, roots) || refuse(text))
+    .filter((file) => isInside(file, roots) || refuse(file))
     .sort((a, b) => (a < b ? -1 : 1));
 }
 

@@ -12,6 +12,7 @@
 
 import { assert, must } from '../../base/assert.ts';
 import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
+import { selectColumn } from '../../batch/select.ts';
 import type { AggregateContext, AggregateInstance } from '../../expr/aggregates/aggregate.ts';
 import { aggregateDefinition } from '../../expr/aggregates/registry.ts';
 import { RowTable } from '../../kernels/row-table.ts';
@@ -22,14 +23,7 @@ import type { GraphContext } from '../graph-context.ts';
 import { type GroupFailure, GroupResults } from '../group-results.ts';
 import type { EpochContext, Operator } from '../operator.ts';
 import { RowBuckets } from '../row-buckets.ts';
-import {
-  constantWeights,
-  gatherColumn,
-  gatherWords,
-  isValid,
-  nullColumn,
-  RowList,
-} from '../rows.ts';
+import { constantWeights, gatherWords, isValid, nullColumn, RowList } from '../rows.ts';
 import { derivedWatermarks, shiftWatermark } from '../watermark.ts';
 
 const COUNT = 0;
@@ -282,7 +276,7 @@ export class AggregateOperator implements Operator {
     memory.u32[sel >>> 2] = i;
     const columns = all.map((column, index) =>
       index < this.#node.keys.length
-        ? gatherColumn(memory, scratch, column, sel, 1)
+        ? selectColumn(memory, column, sel, 1, scratch)
         : nullColumn(memory, scratch, column.storage, 1),
     );
     const weights = constantWeights(memory, scratch, weight, 1);
@@ -292,7 +286,7 @@ export class AggregateOperator implements Operator {
   #emit(columns: readonly Column[], sel: number, n: number, weight: 1 | -1): void {
     if (n === 0) return;
     const { memory, scratch, output } = this.#context;
-    const chosen = columns.map((column) => gatherColumn(memory, scratch, column, sel, n));
+    const chosen = columns.map((column) => selectColumn(memory, column, sel, n, scratch));
     const weights = constantWeights(memory, scratch, weight, n);
     output.onDelta({ memory, rowCount: n, columns: chosen, weights, rowWatermarks: 0 });
   }
@@ -303,7 +297,7 @@ export class AggregateOperator implements Operator {
     const { memory, scratch } = this.#context;
     const shown = gatherWords(memory, scratch, rows, sel, n);
     results.forEach((column, index) => {
-      const chosen = gatherColumn(memory, scratch, column, sel, n);
+      const chosen = selectColumn(memory, column, sel, n, scratch);
       this.#table.store(shown, this.#width - results.length + index, chosen, n);
     });
   }

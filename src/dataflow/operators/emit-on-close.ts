@@ -9,12 +9,13 @@
 
 import { assert } from '../../base/assert.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import { select } from '../../batch/select.ts';
 import { RowTable } from '../../kernels/row-table.ts';
 import type { EmitOnCloseNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
 import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
 import { RowBuckets } from '../row-buckets.ts';
-import { gatherBatch, isValid, RowList } from '../rows.ts';
+import { isValid, RowList } from '../rows.ts';
 import { derivedWatermarks, shiftWatermark } from '../watermark.ts';
 
 const WEIGHT = 0;
@@ -72,7 +73,7 @@ export class EmitOnCloseOperator implements Operator {
     }
     if (late.length === 0) return batch;
     problems.onLate(batch, Uint32Array.from(late));
-    return n === 0 ? null : gatherBatch(batch, scratch, sel, n);
+    return n === 0 ? null : select(batch, sel, n, scratch);
   }
 
   #keep(batch: DeltaBatch): void {

@@ -6,11 +6,11 @@
  */
 
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import { select, selectTrue } from '../../batch/select.ts';
 import type { FilterNode } from '../../plan/plan-node.ts';
 import { Expressions } from '../expressions.ts';
 import type { GraphContext } from '../graph-context.ts';
 import type { EpochContext, Operator } from '../operator.ts';
-import { gatherBatch, selectTrue } from '../rows.ts';
 import { derivedWatermarks } from '../watermark.ts';
 
 export class FilterOperator implements Operator {
@@ -36,7 +36,7 @@ export class FilterOperator implements Operator {
       const sel = scratch.alloc((rows.rowCount + 1) * 4);
       const passing = selectTrue(memory, columns[0]!, rows.rowCount, sel);
       if (passing === rows.rowCount) output.onDelta(rows);
-      else if (passing > 0) output.onDelta(gatherBatch(rows, scratch, sel, passing));
+      else if (passing > 0) output.onDelta(select(rows, sel, passing, scratch));
     }
     scratch.release(mark);
   }

@@ -14,13 +14,14 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
+import { select, selectTrue } from '../../batch/select.ts';
 import type { JoinNode } from '../../plan/plan-node.ts';
 import { Expressions } from '../expressions.ts';
 import type { GraphContext } from '../graph-context.ts';
 import { IntervalBounds } from '../interval-bounds.ts';
 import { JoinGroups, JoinSide } from '../join-state.ts';
 import type { EpochContext, Operator } from '../operator.ts';
-import { gatherBatch, gatherWords, isValid, RowList, selectTrue } from '../rows.ts';
+import { gatherWords, isValid, RowList } from '../rows.ts';
 
 type Port = 0 | 1;
 
@@ -110,7 +111,7 @@ export class JoinOperator implements Operator {
       if (wanted(row)) memory.u32[(sel >>> 2) + n++] = row;
     }
     if (n === 0) return null;
-    return n === batch.rowCount ? batch : gatherBatch(batch, scratch, sel, n);
+    return n === batch.rowCount ? batch : select(batch, sel, n, scratch);
   }
 
   #keyColumns(port: Port, batch: DeltaBatch): Column[] {
@@ -174,7 +175,7 @@ export class JoinOperator implements Operator {
     const n = pairs.count;
     const batchRows = pairs.copy(memory, scratch, pairs.batchRows);
     const partners = pairs.copy(memory, scratch, pairs.partners);
-    const mine = gatherBatch({ ...batch, weights: 0, rowWatermarks: 0 }, scratch, batchRows, n);
+    const mine = select({ ...batch, weights: 0, rowWatermarks: 0 }, batchRows, n, scratch);
     const theirs = this.#sides[port === 0 ? 1 : 0].gather(partners, n);
     const weights = pairs.copyProducts(memory, scratch);
     const columns = port === 0 ? [...mine.columns, ...theirs] : [...theirs, ...mine.columns];
@@ -204,7 +205,7 @@ export class JoinOperator implements Operator {
     const number = rows.columns[all.columns.length]!;
     const passing = gatherWords(memory, scratch, number.values, sel, count);
     const own = { ...rows, columns: rows.columns.slice(0, all.columns.length) };
-    return { passing, count, batch: gatherBatch(own, scratch, sel, count) };
+    return { passing, count, batch: select(own, sel, count, scratch) };
   }
 
   #countMatches(port: Port, passing: number, count: number): void {

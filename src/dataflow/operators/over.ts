@@ -11,13 +11,14 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
+import { selectColumn } from '../../batch/select.ts';
 import type { OverNode } from '../../plan/plan-node.ts';
 import { equalRows } from '../../state/row-identity.ts';
 import type { GraphContext } from '../graph-context.ts';
 import type { EpochContext, Operator } from '../operator.ts';
 import { OrderedPartitions } from '../ordered-partitions.ts';
 import { OverFunctions } from '../over-functions.ts';
-import { constantWeights, gatherColumn } from '../rows.ts';
+import { constantWeights } from '../rows.ts';
 import { derivedWatermarks } from '../watermark.ts';
 
 /** The owner's bytes of a row: copies at the last epoch's end. */
@@ -121,7 +122,7 @@ export class OverOperator implements Operator {
       const n = Math.min(batchRowsMax, to - start);
       const sel = scratch.alloc(n * 4);
       for (let i = 0; i < n; i++) memory.u32[(sel >>> 2) + i] = start + i;
-      const columns = sequence.columns.map((c) => gatherColumn(memory, scratch, c, sel, n));
+      const columns = sequence.columns.map((c) => selectColumn(memory, c, sel, n, scratch));
       const weights = constantWeights(memory, scratch, weight, n);
       output.onDelta({ memory, rowCount: n, columns, weights, rowWatermarks: 0 });
       scratch.release(mark);

@@ -37,7 +37,10 @@ export class ProjectOperator implements Operator {
 
   onDelta(_port: number, batch: DeltaBatch): void {
     const { scratch, output } = this.#context;
-    if (this.#isPlain) return output.onDelta({ ...batch, columns: this.#columns(batch, []) });
+    if (this.#isPlain) {
+      output.onDelta({ ...batch, columns: this.#columns(batch, []) });
+      return;
+    }
     const mark = scratch.mark();
     const evaluated = this.#computed.evaluate(batch);
     if (evaluated !== null) {

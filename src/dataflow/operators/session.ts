@@ -11,14 +11,16 @@
  */
 
 import { assert } from '../../base/assert.ts';
+import { weightOf } from '../../batch/concat.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import { select } from '../../batch/select.ts';
 import type { WindowNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
 import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
 import { OrderedPartitions } from '../ordered-partitions.ts';
 import { RowBuckets } from '../row-buckets.ts';
 import { RowOutput } from '../row-output.ts';
-import { gatherBatch, isValid, RowList, weightOf } from '../rows.ts';
+import { isValid, RowList } from '../rows.ts';
 import { derivedWatermarks, rowWatermarkShift, shiftWatermark } from '../watermark.ts';
 
 /** The owner's bytes of a row. */
@@ -96,26 +98,29 @@ export class SessionOperator implements Operator {
     let n = 0;
     for (let row = 0; row < batch.rowCount; row++) {
       const time = memory.i64[(column.values >>> 3) + row]!;
-      const isFinite = time !== WATERMARK_END && time !== WATERMARK_NONE;
-      if (isFinite && isValid(memory, column, row)) memory.u32[(sel >>> 2) + n++] = row;
+      const hasTime = time !== WATERMARK_END && time !== WATERMARK_NONE;
+      if (hasTime && isValid(memory, column, row)) memory.u32[(sel >>> 2) + n++] = row;
       else bad.push(row);
     }
     if (bad.length === 0) return batch;
     problems.onNullTime(batch, Uint32Array.from(bad));
-    return n === 0 ? null : gatherBatch(batch, scratch, sel, n);
+    return n === 0 ? null : select(batch, sel, n, scratch);
   }
 
   /** Rows one after the other: each may keep open the session that the next one joins. */
   #takeJudged(batch: DeltaBatch): void {
     const { memory, scratch, problems } = this.#context;
     const mightBeLate = this.#behindRows(batch);
-    if (mightBeLate === 0) return this.#take(batch);
+    if (mightBeLate === 0) {
+      this.#take(batch);
+      return;
+    }
     const late: number[] = [];
     const sel = scratch.alloc(16);
     for (let row = 0; row < batch.rowCount; row++) {
       const mark = scratch.mark();
       memory.u32[sel >>> 2] = row;
-      const one = gatherBatch(batch, scratch, sel, 1);
+      const one = select(batch, sel, 1, scratch);
       if (this.#isLate(one)) late.push(row);
       else this.#take(one);
       scratch.release(mark);

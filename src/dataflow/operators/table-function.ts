@@ -12,6 +12,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import { buildBatch } from '../../batch/build-batch.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { readValue } from '../../batch/read-value.ts';
+import { select } from '../../batch/select.ts';
 import type { CallContext } from '../../expr/registry.ts';
 import { expandTableFunction } from '../../expr/table-functions.ts';
 import type { TableFunctionNode } from '../../plan/plan-node.ts';
@@ -19,7 +20,6 @@ import type { DataType, Value } from '../../types/data-type.ts';
 import { Expressions } from '../expressions.ts';
 import type { GraphContext } from '../graph-context.ts';
 import type { EpochContext, Operator } from '../operator.ts';
-import { gatherBatch } from '../rows.ts';
 import { derivedWatermarks } from '../watermark.ts';
 
 /** Results held at most before they go out. */
@@ -115,7 +115,7 @@ export class TableFunctionOperator implements Operator {
       const sources = pending.sources.slice(from, from + batchRowsMax);
       const sel = scratch.alloc(sources.length * 4);
       memory.u32.set(sources, sel >>> 2);
-      const left = gatherBatch(rows, scratch, sel, sources.length);
+      const left = select(rows, sel, sources.length, scratch);
       const values = pending.values.slice(from, from + batchRowsMax);
       const right = buildBatch(this.#resultTypes, values, scratch);
       output.onDelta({ ...left, columns: [...left.columns, ...right.columns] });

@@ -8,6 +8,7 @@
  * Cost: O(log n) a change.
  */
 
+import { weightOf } from '../../batch/concat.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { RowTable } from '../../kernels/row-table.ts';
 import { OrderedTree } from '../../memory/ordered-tree.ts';
@@ -15,7 +16,7 @@ import type { TemporalFilterNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
 import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
 import { RowOutput } from '../row-output.ts';
-import { RowList, weightOf } from '../rows.ts';
+import { RowList } from '../rows.ts';
 
 const NODE = 0;
 const WEIGHT = OrderedTree.NODE_BYTES;

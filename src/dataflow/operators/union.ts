@@ -29,7 +29,10 @@ export class UnionOperator implements Operator {
 
   onDelta(port: number, batch: DeltaBatch): void {
     const { scratch, output } = this.#context;
-    if (batch.rowWatermarks === 0 || this.#node.inputs.length < 2) return output.onDelta(batch);
+    if (batch.rowWatermarks === 0 || this.#node.inputs.length < 2) {
+      output.onDelta(batch);
+      return;
+    }
     const mark = scratch.mark();
     output.onDelta({ ...batch, rowWatermarks: this.#lowered(port, batch) });
     scratch.release(mark);

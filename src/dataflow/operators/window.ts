@@ -10,10 +10,11 @@
  */
 
 import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
+import { select } from '../../batch/select.ts';
 import type { WindowNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
 import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
-import { gatherBatch, isValid, RowList } from '../rows.ts';
+import { isValid, RowList } from '../rows.ts';
 import { derivedWatermarks, rowWatermarkShift, shiftWatermark } from '../watermark.ts';
 
 const WORD = 0x1_0000_0000;
@@ -159,7 +160,7 @@ export class WindowOperator implements Operator {
     const mark = scratch.mark();
     const sel = scratch.alloc(out.count * 4);
     memory.u32.set(out.rows.subarray(0, out.count), sel >>> 2);
-    const rows = gatherBatch(batch, scratch, sel, out.count);
+    const rows = select(batch, sel, out.count, scratch);
     const bounds = out.columns(this.#context);
     out.count = 0;
     output.onDelta({ ...rows, columns: [...rows.columns, ...bounds] });

@@ -23,6 +23,13 @@ function element(json: string, index: number): string | null {
   return elementsOf(json).at(index) ?? null;
 }
 
+/** PostgreSQL keeps a jsonb scalar as an array of one. */
+function jsonbElement(json: string, index: number): string | null {
+  const kind = jsonTypeOf(json);
+  if (kind === 'object' || kind === 'array') return element(json, index);
+  return index === 0 || index === -1 ? json : null;
+}
+
 function atPath(json: string, path: ArrayValue): string | null {
   let at: string | null = json;
   for (const step of path.items) {
@@ -39,10 +46,11 @@ function asText(json: string | null): string | null {
 }
 
 for (const type of ['json', 'jsonb'] as const) {
+  const at = type === 'json' ? element : jsonbElement;
   defineOperator(`->(${type},text)`, type, member, PURE);
-  defineOperator(`->(${type},int4)`, type, element, PURE);
+  defineOperator(`->(${type},int4)`, type, at, PURE);
   defineOperator(`->>(${type},text)`, 'text', (j, k) => asText(member(j, k)), PURE);
-  defineOperator(`->>(${type},int4)`, 'text', (j, i) => asText(element(j, i)), PURE);
+  defineOperator(`->>(${type},int4)`, 'text', (j, i) => asText(at(j, i)), PURE);
   defineOperator(`#>(${type},text[])`, type, atPath, PURE);
   defineOperator(`#>>(${type},text[])`, 'text', (j, p) => asText(atPath(j, p)), PURE);
   defineFunction(`${type}_typeof(${type})`, 'text', (j) => jsonTypeOf(j), PURE);

@@ -121,6 +121,7 @@ function toReg(type: string, name: string, call: CallContext): Value {
 
 defineFunction('pg_encoding_to_char(int4)', 'name', (n) => (n === 6 ? 'UTF8' : n === 0 ? 'SQL_ASCII' : ''), { canFail: false });
 defineFunction('pg_char_to_encoding(name)', 'int4', (name) => (/^utf-?8$/i.test(name) ? 6 : -1), { canFail: false });
+defineFunction('getdatabaseencoding()', 'name', () => 'UTF8', { volatility: 'stable', canFail: false });
 defineFunction('pg_client_encoding()', 'name', () => 'UTF8', { volatility: 'stable', canFail: false });
 
 for (const name of ['pg_relation_size', 'pg_table_size', 'pg_total_relation_size'] as const) {
@@ -134,21 +135,25 @@ defineFunction('pg_tablespace_size(name)', 'int8', (_, c) => systemOf(c).databas
 
 const SIZE_UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** pg_size_pretty: up to 10 units of a kind (20 in half steps), rounded as PostgreSQL does. */
-defineFunction('pg_size_pretty(int8)', 'text', (size) => {
-  let unit = 0;
-  let value = size;
+/** pg_size_pretty: each unit up to 10240 of it, rounded half up in steps as PostgreSQL does. */
+function prettySize(size: bigint): string {
   const magnitude = (v: bigint): bigint => (v < 0n ? -v : v);
-  if (magnitude(value) < 10240n) return `${value} bytes`;
-  value >>= 9n;
-  unit = 1;
+  if (magnitude(size) < 10240n) return `${size} bytes`;
+  let value = size >> 9n;
+  let unit = 1;
   while (magnitude(value) >= 20479n && unit < SIZE_UNITS.length - 1) {
     value /= 1024n;
     unit += 1;
   }
-  const half = value < 0n ? (value - 1n) / 2n : (value + 1n) / 2n;
-  return `${half} ${SIZE_UNITS[unit]}`;
-}, { canFail: false });
+  return `${value < 0n ? (value - 1n) / 2n : (value + 1n) / 2n} ${SIZE_UNITS[unit]}`;
+}
+
+defineFunction('pg_size_pretty(int8)', 'text', prettySize, { canFail: false });
+defineFunction('pg_size_pretty(numeric)', 'text', (size) => {
+  if (!size.isFinite) return `${size.toString()} bytes`;
+  const whole = size.trunc(0).toInt8();
+  return whole > -10240n && whole < 10240n ? `${size.toString()} bytes` : prettySize(whole);
+});
 
 defineFunction('pg_relation_is_publishable(regclass)', 'bool', () => false, STABLE);
 defineFunction('age(xid)', 'int4', () => 0, { volatility: 'stable', canFail: false });
@@ -159,3 +164,4 @@ defineGeneral('pg_typeof(any)', 'regtype', (_, call) => BigInt(call.argTypes[0]?
   isStrict: false,
   canFail: false,
 });
+defineGeneral('acldefault(char,oid)', 'text[]', () => null, { volatility: 'stable', canFail: false });

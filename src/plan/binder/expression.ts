@@ -48,6 +48,18 @@ export interface ExprContext {
   readonly isInWindow?: boolean;
 }
 
+type RarerKind =
+  | 'scalar_subquery'
+  | 'exists'
+  | 'array_subquery'
+  | 'in_subquery'
+  | 'quantified_subquery'
+  | 'collate'
+  | 'field'
+  | 'grouping'
+  | 'star'
+  | 'default';
+
 export class ExpressionBinder {
   readonly state: BindState;
   readonly forms: Forms;
@@ -144,6 +156,17 @@ export class ExpressionBinder {
         const lower = expr.lower === null ? null : this.bind(expr.lower);
         return forms.slice(array, lower, upper, position);
       }
+      case 'row':
+        throw notSupported('a row value outside a comparison', { position });
+      default:
+        return this.#rarer(expr);
+    }
+  }
+
+  /** Subqueries, and what is refused. */
+  #rarer(expr: Extract<Expr, { kind: RarerKind }>): BoundExpr {
+    const { position } = expr;
+    switch (expr.kind) {
       case 'scalar_subquery':
       case 'exists':
       case 'array_subquery':
@@ -154,8 +177,6 @@ export class ExpressionBinder {
         return this.#quantified(expr);
       case 'collate':
         return this.#collate(expr.operand, expr.collation.parts.at(-1) as string, position);
-      case 'row':
-        throw notSupported('a row value outside a comparison', { position });
       case 'field':
         throw notSupported('a field of a composite value', { position });
       case 'grouping':
@@ -295,7 +316,9 @@ export class ExpressionBinder {
         position,
       );
     }
-    return this.forms.cast(this.bind(operand), type, position);
+    const bound = this.bind(operand);
+    const isUntyped = bound.type.id === 'unknown';
+    return this.forms.cast(bound, type, isUntyped ? operand.position : position);
   }
 
   #valueFunction(expr: ValueFunction): BoundExpr {

@@ -9,7 +9,7 @@ import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, Query, Values, WithClause } from '../../sql/ast.ts';
 import { type DataType, INT8, TEXT } from '../../types/data-type.ts';
 import { typeName } from '../../types/value.ts';
-import { columnRef, ONE_ROW, projectNode, range } from '../build.ts';
+import { columnRef, ONE_ROW, projectNode, range, scannedRelations } from '../build.ts';
 import { castTo } from '../expr-make.ts';
 import { someExpr } from '../expr-tree.ts';
 import { neverNullColumn } from '../nullability.ts';
@@ -243,7 +243,7 @@ export function finishQuery(bound: BoundQuery, state: BindState): QueryPlan {
       return { ...column, tableOid: origin.tableOid, attributeNumber: origin.attribute };
     }),
     parameterTypes: state.parameterTypes(),
-    relationIds: [...state.relationIds],
+    relationIds: scannedRelations(node),
   };
 }
 

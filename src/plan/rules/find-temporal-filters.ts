@@ -7,10 +7,10 @@
  */
 
 import type { BoundExpr } from '../../expr/bound-expr.ts';
-import { INTERVAL, TIMESTAMPTZ } from '../../types/data-type.ts';
+import { INTERVAL, TIMESTAMPTZ, UNKNOWN } from '../../types/data-type.ts';
 import { appendColumns, filterNode, pickColumns, range, rewritePlan } from '../build.ts';
 import { comparisonOf } from '../expr-facts.ts';
-import { castTo, functionCall } from '../expr-make.ts';
+import { castTo, functionCall, literal } from '../expr-make.ts';
 import { conjunction, conjuncts, someExpr } from '../expr-tree.ts';
 import type { FilterNode, PlanNode } from '../plan-node.ts';
 import { fixedIntervalUs } from '../time-shift.ts';
@@ -120,6 +120,6 @@ function nowShift(expr: BoundExpr): bigint | null {
 
 function shifted(expr: BoundExpr, us: bigint): BoundExpr {
   if (us === 0n) return expr;
-  const amount: BoundExpr = { kind: 'literal', text: `${us} microseconds`, type: INTERVAL };
+  const amount = castTo(literal(`${us} microseconds`, UNKNOWN), INTERVAL, 'implicit');
   return functionCall('+', [expr, amount]);
 }

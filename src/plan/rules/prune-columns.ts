@@ -94,21 +94,8 @@ function prune(node: PlanNode, needed: ReadonlySet<number>): Pruned {
     }
     case 'window':
       return pruneWindow(node, needed);
-    case 'table_function': {
-      const width = node.input.columns.length;
-      const own = [...needed].filter((index) => index < width);
-      const input = prune(
-        node.input,
-        new Set([...own, ...node.args.flatMap((a) => [...columnsOf(a)])]),
-      );
-      const added = range(width, node.columns.length);
-      const args = node.args.map((arg) => remap(arg, input.kept));
-      const columns = [...input.node.columns, ...added.map((index) => must(node.columns[index]))];
-      return {
-        node: { ...node, input: input.node, args, columns },
-        kept: [...input.kept, ...added],
-      };
-    }
+    case 'table_function':
+      return pruneTableFunction(node, needed);
     default:
       return { node: mapInputs(node, pruneAll), kept: range(0, node.columns.length) };
   }
@@ -203,4 +190,23 @@ function pruneWindow(
     columns: [...input.node.columns, ...added.map((index) => must(node.columns[index]))],
   };
   return { node: pruned, kept: [...input.kept, ...added] };
+}
+
+function pruneTableFunction(
+  node: Extract<PlanNode, { kind: 'table_function' }>,
+  needed: ReadonlySet<number>,
+): Pruned {
+  const width = node.input.columns.length;
+  const own = [...needed].filter((index) => index < width);
+  const input = prune(
+    node.input,
+    new Set([...own, ...node.args.flatMap((a) => [...columnsOf(a)])]),
+  );
+  const added = range(width, node.columns.length);
+  const args = node.args.map((arg) => remap(arg, input.kept));
+  const columns = [...input.node.columns, ...added.map((index) => must(node.columns[index]))];
+  return {
+    node: { ...node, input: input.node, args, columns },
+    kept: [...input.kept, ...added],
+  };
 }

@@ -1,6 +1,7 @@
 /** DROP of every kind of object. */
 
 import { SqlError } from '../../base/sql-error.ts';
+import { PUBLIC_SCHEMA_ID } from '../../catalog/catalog.ts';
 import { dropObjects } from '../../catalog/drop.ts';
 import type { CatalogObject } from '../../catalog/objects.ts';
 import type { DdlAction } from '../../dataflow/port.ts';
@@ -70,7 +71,7 @@ function findSchema(name: QualifiedName, { catalog }: SessionState): CatalogObje
   if (schema === undefined) return null;
   if (
     catalog.object(schema.id) === undefined ||
-    schema.id < 2200 ||
+    schema.id <= PUBLIC_SCHEMA_ID ||
     ['information_schema', 'millrace'].includes(schema.name)
   ) {
     throw new SqlError(

@@ -199,7 +199,13 @@ class SltParser {
       case 'query':
         return this.#query(words, line, placed);
       case 'view':
-        return { ...placed, kind: 'view', name: words[1]!, query: this.#block(), endLine: this.#at };
+        return {
+          ...placed,
+          kind: 'view',
+          name: words[1]!,
+          query: this.#block(),
+          endLine: this.#at,
+        };
       case 'file':
         return this.#file(words, placed);
       case 'check':
@@ -282,14 +288,32 @@ class SltParser {
     const sql = this.#block();
     const resultsLine = this.#at;
     const results = this.#results();
-    return { ...placed, kind: 'query', sql, types, sort, label, results, resultsLine, endLine: this.#at };
+    return {
+      ...placed,
+      kind: 'query',
+      sql,
+      types,
+      sort,
+      label,
+      results,
+      resultsLine,
+      endLine: this.#at,
+    };
   }
 
   #file(words: readonly string[], placed: Modifiers & { line: number }): FileRecord {
     const mode = words[1];
     if (mode === 'remove' || mode === 'rename') {
       const target = words[3] ?? '';
-      return { ...placed, kind: 'file', mode, name: words[2]!, target, lines: [], endLine: this.#at };
+      return {
+        ...placed,
+        kind: 'file',
+        mode,
+        name: words[2]!,
+        target,
+        lines: [],
+        endLine: this.#at,
+      };
     }
     if (mode !== 'write' && mode !== 'append') {
       return this.#fail(placed.line - 1, 'file write | append | remove | rename NAME');

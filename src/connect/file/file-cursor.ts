@@ -1,0 +1,257 @@
+/**
+ * Reads the records of one file in order: bytes in bounded pieces, records by the decoder, offsets and lines counted.
+ *
+ * State: a buffer that holds the record at hand, the bytes read ahead, and the last TAIL_BYTES before it (for prints).
+ * Cost: each byte is read once and looked at once, but for records that reach over the end of what was there to read.
+ */
+
+import { crc32 } from 'node:zlib';
+import { SqlError } from '../../base/sql-error.ts';
+import type { ColumnBuilder } from '../../batch/column-builder.ts';
+import { CsvDecoder } from '../../formats/csv.ts';
+import type { RecordDecoder } from '../../formats/record-decoder.ts';
+import type { RejectedRecord } from '../source.ts';
+import type { FileBytes } from './file-bytes.ts';
+import { type FilePosition, HEAD_BYTES, TAIL_BYTES } from './file-position.ts';
+
+/** A record that is longer is rejected: a quote that never closes must not swallow a file. */
+export const RECORD_BYTES_MAX = 8 * 1024 * 1024;
+const BUFFER_BYTES = 256 * 1024;
+const RAW_BYTES_MAX = 64 * 1024;
+const LF = 10;
+
+/** `end`: nothing more for now (or for ever, where the end of the bytes ends the last record). */
+export type CursorStep = 'row' | 'rejected' | 'end';
+
+export class FileCursor {
+  readonly bytes: FileBytes;
+  /** What the last step rejected. */
+  rejected: RejectedRecord | null = null;
+  readonly #decoder: RecordDecoder;
+  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  /** Offset in the file of buffer[0]. */
+  #base: number;
+  #start = 0;
+  #end = 0;
+  #line: number;
+  #previousStart = 0;
+  #previousLine = 1;
+  #head: Buffer;
+  #isSkipping = false;
+  #needsHeader: boolean;
+
+  /** Starts at the beginning of the file; `hasHeader`: its first record names the fields of a CsvDecoder. */
+  constructor(bytes: FileBytes, decoder: RecordDecoder, hasHeader: boolean) {
+    this.bytes = bytes;
+    this.#decoder = decoder;
+    this.#needsHeader = hasHeader;
+    this.#base = 0;
+    this.#line = 1;
+    this.#head = Buffer.alloc(0);
+    bytes.seek(0);
+  }
+
+  /** Goes to a position that the file holds (holdsPosition): the header, where there is one, is read first. */
+  seek(position: FilePosition): void {
+    if (position.offset === 0) return;
+    this.#fill();
+    while (this.#head.length < Math.min(HEAD_BYTES, position.offset) && this.#fill());
+    if (this.#needsHeader) this.#readHeader(true);
+    const keepFrom = Math.max(0, position.offset - TAIL_BYTES);
+    this.bytes.seek(keepFrom);
+    this.#base = keepFrom;
+    this.#start = 0;
+    this.#end = 0;
+    while (this.#end < position.offset - keepFrom && this.#fill());
+    this.#start = position.offset - keepFrom;
+    this.#line = position.line;
+  }
+
+  /** Offset in the file of the next record. */
+  get offset(): number {
+    return this.#base + this.#start;
+  }
+
+  /** Offset up to which bytes were read. */
+  get readOffset(): number {
+    return this.#base + this.#end;
+  }
+
+  /** Bytes of a record whose end is not there yet. */
+  get pendingBytes(): number {
+    return this.#end - this.#start;
+  }
+
+  position(rotated: readonly string[]): FilePosition {
+    const { path, id } = this.bytes;
+    const { offset } = this;
+    const head = crc32(this.#head.subarray(0, Math.min(offset, HEAD_BYTES)));
+    const tailStart = Math.max(0, this.#start - TAIL_BYTES);
+    const tail = crc32(this.#buffer.subarray(tailStart, this.#start));
+    const place = { path, id, offset, line: this.#line, head, tail };
+    return rotated.length === 0 ? place : { ...place, rotated };
+  }
+
+  /** The last bytes read, to see whether they are still there: up to TAIL_BYTES. */
+  lastBytes(): Buffer {
+    return this.#buffer.subarray(Math.max(0, this.#end - TAIL_BYTES), this.#end);
+  }
+
+  /** Reads the next record into the builders. `isLast`: the end of the bytes ends the last record. */
+  next(builders: readonly ColumnBuilder[], isLast: boolean): CursorStep {
+    if (this.#needsHeader && !this.#readHeader(isLast)) return 'end';
+    for (;;) {
+      const next = this.#scan(isLast);
+      if (next < 0) return 'end';
+      this.#previousStart = this.#start;
+      this.#previousLine = this.#line;
+      const { isBlank } = this.#decoder;
+      if (!isBlank) return this.#append(next, builders);
+      this.#advance(next);
+    }
+  }
+
+  /** Takes the last step back: the record is read again. */
+  unread(): void {
+    this.#start = this.#previousStart;
+    this.#line = this.#previousLine;
+  }
+
+  close(): void {
+    this.bytes.close();
+  }
+
+  /** Offset in the buffer behind the record at hand, -1 when its end is not there. */
+  #scan(isLast: boolean): number {
+    let isAtEnd = false;
+    for (;;) {
+      if (this.#isSkipping) this.#skipLine();
+      if (!this.#isSkipping && this.#start < this.#end) {
+        const ends = isLast && isAtEnd;
+        const next = this.#decoder.scan(this.#buffer, this.#start, this.#end, ends);
+        if (next >= 0) return next;
+        if (this.#end - this.#start > RECORD_BYTES_MAX) return this.#start;
+      }
+      if (isAtEnd) return -1;
+      isAtEnd = !this.#fill();
+    }
+  }
+
+  #append(next: number, builders: readonly ColumnBuilder[]): CursorStep {
+    if (next === this.#start) {
+      this.rejected = this.#rejectLong();
+      return 'rejected';
+    }
+    const rowCount = builders[0]?.rowCount ?? 0;
+    try {
+      this.#decoder.append(this.#buffer, builders);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      for (const builder of builders) builder.truncate(rowCount);
+      this.rejected = this.#reject(error, next);
+      this.#advance(next);
+      return 'rejected';
+    }
+    this.#advance(next);
+    return 'row';
+  }
+
+  #advance(next: number): void {
+    this.#line += this.#decoder.lineCount;
+    this.#start = next;
+  }
+
+  #reject({ sqlstate, message, fields }: SqlError, next: number): RejectedRecord {
+    const detail = fields.detail === undefined ? '' : ` (${fields.detail})`;
+    return {
+      position: {
+        file: this.bytes.path,
+        line: this.#line,
+        offset: this.offset,
+        errorOffset: this.#base + this.#decoder.errorOffset,
+      },
+      raw: this.#raw(next),
+      sqlstate,
+      reason: message + detail,
+    };
+  }
+
+  /** A record beyond RECORD_BYTES_MAX: what follows its first line end is read on. */
+  #rejectLong(): RejectedRecord {
+    const position = {
+      file: this.bytes.path,
+      line: this.#line,
+      offset: this.offset,
+      errorOffset: this.offset,
+    };
+    const raw = this.#raw(this.#end);
+    this.#isSkipping = true;
+    this.#skipLine();
+    const reason = `record is longer than ${RECORD_BYTES_MAX} bytes, or a quote in it never closes`;
+    return { position, raw, sqlstate: '54000', reason };
+  }
+
+  #raw(next: number): string {
+    const end = Math.min(next, this.#start + RAW_BYTES_MAX);
+    const text = this.#buffer.toString('utf8', this.#start, end).replace(/\r?\n$/, '');
+    return text.replaceAll('\0', '\ufffd');
+  }
+
+  /** Goes behind the next line end; all that is there is skipped when there is none. */
+  #skipLine(): void {
+    const found = this.#buffer.indexOf(LF, this.#start);
+    if (found >= 0 && found < this.#end) {
+      this.#start = found + 1;
+      this.#line += 1;
+      this.#isSkipping = false;
+    } else this.#start = this.#end;
+  }
+
+  /** Reads the record with the fields' names; false when it is not there yet. */
+  #readHeader(isLast: boolean): boolean {
+    const decoder = this.#decoder as CsvDecoder;
+    for (;;) {
+      const next = this.#scan(isLast);
+      if (next < 0) return false;
+      if (next === this.#start) throw new SqlError('54000', 'the header line is too long');
+      const isBlank = this.#decoder.isBlank;
+      if (!isBlank) decoder.matchHeader(decoder.texts(this.#buffer));
+      this.#advance(next);
+      if (isBlank) continue;
+      this.#needsHeader = false;
+      return true;
+    }
+  }
+
+  /** Reads more bytes; false at the present end. */
+  #fill(): boolean {
+    this.#makeRoom();
+    const isFirst = this.#base === 0 && this.#end === 0;
+    const count = this.bytes.read(this.#buffer, this.#end, this.#buffer.length - this.#end);
+    const readOffset = this.readOffset;
+    if (readOffset < HEAD_BYTES && readOffset === this.#head.length) {
+      const end = Math.min(this.#end + count, this.#end + HEAD_BYTES - readOffset);
+      this.#head = Buffer.concat([this.#head, this.#buffer.subarray(this.#end, end)]);
+    }
+    this.#end += count;
+    if (isFirst && hasByteOrderMark(this.#buffer, this.#end)) this.#start = 3;
+    return count > 0;
+  }
+
+  #makeRoom(): void {
+    const keepFrom = Math.max(0, this.#start - TAIL_BYTES);
+    const used = this.#end - keepFrom;
+    if (this.#buffer.length - this.#end >= BUFFER_BYTES / 4) return;
+    const isTight = this.#buffer.length - used < BUFFER_BYTES / 4;
+    const target = isTight ? Buffer.allocUnsafe(this.#buffer.length * 2) : this.#buffer;
+    this.#buffer.copy(target, 0, keepFrom, this.#end);
+    this.#buffer = target;
+    this.#base += keepFrom;
+    this.#start -= keepFrom;
+    this.#end = used;
+  }
+}
+
+function hasByteOrderMark(buffer: Buffer, end: number): boolean {
+  return end >= 3 && buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf;
+}

@@ -1,0 +1,267 @@
+/** For tests: an engine driven by hand over fake sources and sinks, with its relations read as pictures. */
+
+import { FakeClock } from '../base/clock.ts';
+import { buildBatch } from '../batch/build-batch.ts';
+import { packBatch } from '../batch/pack.ts';
+import { fromPicture, toPicture } from '../batch/pretty.ts';
+import type { SinkContext, SinkWriter } from '../connect/sink.ts';
+import type {
+  Json,
+  SourceChunk,
+  SourceColumn,
+  SourceContext,
+  SourceReader,
+} from '../connect/source.ts';
+import { Memory } from '../memory/memory.ts';
+import { Scratch } from '../memory/scratch.ts';
+import type { PlanNode, ScanNode, StreamPlan } from '../plan/plan-node.ts';
+import { EpochControl } from '../state/epoch-control.ts';
+import { RelationReader } from '../state/relation-reader.ts';
+import type { DataType, Value } from '../types/data-type.ts';
+import {
+  type CommitRequest,
+  type CreateSourceAction,
+  type CreateViewAction,
+  DEFAULT_ENGINE_OPTIONS,
+  type DmlChange,
+  type EngineColumn,
+  type EngineOptions,
+  type RelationHandle,
+} from './port.ts';
+import { type OpenEngine, openEngine } from './recovery.ts';
+import type { Connectors } from './source-feed.ts';
+
+/** Records that a test adds as it goes; positions are row numbers. */
+export class FakeSource {
+  readonly rows: (readonly Value[])[] = [];
+  /** Rows that may be taken by now. */
+  available = 0;
+  hasEnded = false;
+}
+
+export class EngineBench {
+  readonly control = new EpochControl();
+  readonly clock: FakeClock;
+  readonly relations = new Map<number, RelationHandle>();
+  /** By the name in the connector's JSON. */
+  readonly sources: Map<string, FakeSource>;
+  /** Lines that sinks hold for good: `epoch picture`. */
+  readonly delivered: string[];
+  opened!: OpenEngine;
+  readonly #memory = Memory.create();
+  readonly #scratch = new Scratch(this.#memory);
+
+  private constructor(before: EngineBench | null) {
+    this.clock = before?.clock ?? new FakeClock();
+    this.sources = before?.sources ?? new Map();
+    this.delivered = before?.delivered ?? [];
+  }
+
+  /** `before`: the outside world of an earlier bench, for a restart over the same directory. */
+  static async open(
+    options: Partial<EngineOptions>,
+    before: EngineBench | null = null,
+  ): Promise<EngineBench> {
+    const bench = new EngineBench(before);
+    bench.opened = await openEngine({
+      options: { ...DEFAULT_ENGINE_OPTIONS, ...options },
+      control: bench.control,
+      clock: bench.clock,
+      connectors: bench.#connectors(),
+      wake: () => {},
+      onEpoch: () => {},
+      log: () => {},
+    });
+    for (const handle of bench.opened.engine.step.handles()) bench.relations.set(handle.id, handle);
+    return bench;
+  }
+
+  #connectors(): Connectors {
+    return {
+      openSource: (checked, columns, context) => {
+        const { name } = checked as { name: string };
+        return new FakeReader(this.source(name), columns, context);
+      },
+      openSink: (_checked, context) => new FakeSink(this.delivered, context),
+    };
+  }
+
+  source(name: string): FakeSource {
+    let source = this.sources.get(name);
+    if (source === undefined) {
+      source = new FakeSource();
+      this.sources.set(name, source);
+    }
+    return source;
+  }
+
+  /** Runs epochs until there is nothing to do. */
+  run(): void {
+    while (this.opened.engine.runEpoch());
+  }
+
+  async commit(request: Partial<CommitRequest>): Promise<void> {
+    const answer = this.opened.engine.commit({ ddl: [], catalog: null, dml: [], ...request });
+    this.opened.engine.runEpoch();
+    for (const handle of (await answer).relations) this.relations.set(handle.id, handle);
+  }
+
+  dml(relationId: number, types: readonly DataType[], picture: string): DmlChange {
+    const mark = this.#scratch.mark();
+    const rows = packBatch(fromPicture(picture, this.#scratch, types));
+    this.#scratch.release(mark);
+    return { relationId, rows, judge: 'row' };
+  }
+
+  /** The relation's rows at the published epoch, one line each, sorted. */
+  read(id: number): string {
+    const handle = this.relations.get(id);
+    if (handle === undefined) throw new Error(`relation ${id} was never made`);
+    const reader = new RelationReader(handle.wasm, handle.headerAddress, handle.schema);
+    const target = { memory: this.#memory, scratch: this.#scratch };
+    const types = handle.columns.map(({ type }) => type);
+    const all = types.map((_, column) => column);
+    const lines: string[] = [];
+    const mark = this.#scratch.mark();
+    for (const batch of reader.scan(this.control.published, all, target)) {
+      lines.push(...toPicture(batch, types).split('\n'));
+    }
+    this.#scratch.release(mark);
+    return lines.sort().join('\n');
+  }
+}
+
+class FakeReader implements SourceReader {
+  readonly splits = ['0'];
+  readonly #source: FakeSource;
+  readonly #columns: readonly SourceColumn[];
+  readonly #context: SourceContext;
+  #position = 0;
+  #hasTold = false;
+
+  constructor(source: FakeSource, columns: readonly SourceColumn[], context: SourceContext) {
+    this.#source = source;
+    this.#columns = columns;
+    this.#context = context;
+  }
+
+  start(positions: ReadonlyMap<string, Json>): void {
+    this.#position = (positions.get('0') as number | undefined) ?? 0;
+  }
+
+  poll(rowsMax: number): SourceChunk | null {
+    const to = Math.min(this.#source.available, this.#position + rowsMax);
+    const isEnded = this.#source.hasEnded && to === this.#source.rows.length;
+    if (to === this.#position && (!isEnded || this.#hasTold)) return null;
+    const chunk = this.#chunk(this.#position, to);
+    this.#position = to;
+    this.#hasTold = isEnded;
+    return { ...chunk, isAtEnd: to === this.#source.available, isEnded };
+  }
+
+  *replay(_split: string, from: Json, to: Json): Generator<SourceChunk> {
+    for (let at = from as number; at < (to as number); at += 100) {
+      yield this.#chunk(at, Math.min(to as number, at + 100));
+    }
+  }
+
+  #chunk(from: number, to: number): SourceChunk {
+    const { wanted, scratch } = this.#context;
+    const types = wanted.map((column) => this.#columns[column]!.type);
+    const rows = this.#source.rows.slice(from, to).map((row) => wanted.map((c) => row[c]!));
+    const batch = rows.length === 0 ? null : buildBatch(types, rows, scratch);
+    return { split: '0', from, to, batch, rejected: [], isAtEnd: false, isEnded: false };
+  }
+
+  nextDueUs(): bigint | null {
+    return null;
+  }
+
+  lag(): number | null {
+    return this.#source.available - this.#position;
+  }
+
+  close(): void {}
+}
+
+class FakeSink implements SinkWriter {
+  readonly #delivered: string[];
+  readonly #types: readonly DataType[];
+  #pending: string[] = [];
+
+  constructor(delivered: string[], context: SinkContext) {
+    this.#delivered = delivered;
+    this.#types = context.columns.map(({ type }) => type);
+  }
+
+  begin(): number {
+    return this.#delivered.reduce((last, line) => Math.max(last, Number(line.split(' ')[0])), 0);
+  }
+
+  write(epoch: number, _timeUs: bigint, batch: Parameters<SinkWriter['write']>[2]): void {
+    for (const line of toPicture(batch, this.#types).split('\n')) {
+      this.#pending.push(`${epoch} ${line}`);
+    }
+  }
+
+  commit(): void {
+    this.#delivered.push(...this.#pending);
+    this.#pending = [];
+  }
+
+  close(): void {}
+}
+
+export function createSource(
+  id: number,
+  name: string,
+  columns: readonly EngineColumn[],
+  watermark: CreateSourceAction['watermark'],
+): CreateSourceAction {
+  return {
+    kind: 'create_source',
+    id,
+    name,
+    columns,
+    generated: columns.map(() => null),
+    notNull: [],
+    watermark,
+    connector: { name },
+  };
+}
+
+export function createView(
+  id: number,
+  node: PlanNode,
+  options: Partial<StreamPlan> = {},
+): CreateViewAction {
+  const plan: StreamPlan = {
+    node,
+    key: null,
+    emit: 'update',
+    emitPeriodUs: null,
+    onError: 'fail',
+    lateRows: 'dead_letter',
+    relationIds: [],
+    notices: [],
+    ...options,
+  };
+  const storages = node.columns.map(({ type }) => type.storage);
+  const schema = { storages, key: null, isAppendOnly: false, indexes: [] };
+  return { kind: 'create_view', id, name: `v${id}`, plan, schema, settings: {} };
+}
+
+/** A scan of a source whose column `time` carries its watermark. */
+export function sourceScan(id: number, columns: readonly EngineColumn[], time: number): ScanNode {
+  return {
+    kind: 'scan',
+    relation: { kind: 'source', id, schema: 'public', name: `s${id}` },
+    columnIndexes: columns.map((_, index) => index),
+    columns,
+    properties: {
+      key: null,
+      isAppendOnly: true,
+      watermarks: [{ column: time, source: 0, shiftUs: '0' }],
+    },
+  };
+}

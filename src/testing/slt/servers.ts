@@ -1,0 +1,98 @@
+/** The servers that .slt files run on: one shared server a configuration, and one of its own for a file that restarts it. */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ServerOptions, ServerProcess } from '../server-process.ts';
+import { SqlClient } from '../sql-client.ts';
+import type { Configuration } from './configurations.ts';
+import { parseSlt, type SltFile } from './parse.ts';
+import { runSlt, type SltOutcome, type SltTarget } from './runner.ts';
+
+/** Schemas that are the system's own. */
+const USER_SCHEMAS = `SELECT quote_ident(nspname) FROM pg_namespace
+  WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'millrace')`;
+
+/** Everything that earlier files made goes; `public` is empty again. */
+export async function emptyDatabase(url: string): Promise<void> {
+  const client = await SqlClient.connect(url);
+  try {
+    const { rows } = await client.query(USER_SCHEMAS);
+    for (const [schema] of rows) await client.query(`DROP SCHEMA ${schema} CASCADE`);
+    await client.query('CREATE SCHEMA public');
+  } finally {
+    await client.close();
+  }
+}
+
+/** Runs files under one configuration. */
+export class SltServers {
+  readonly #configuration: Configuration;
+  /** Where `file` records write, and what --file-root allows. */
+  readonly #filesDirectory = mkdtempSync(join(tmpdir(), 'millrace-slt-'));
+  #shared: ServerProcess | null = null;
+  #isSharedUsed = false;
+
+  constructor(configuration: Configuration) {
+    this.#configuration = configuration;
+  }
+
+  async run(path: string): Promise<SltOutcome> {
+    const file = parseSlt(path, readFileSync(path, 'utf8'));
+    const isOwn = file.isDurable || file.serverArgs.length > 0;
+    if (!isOwn) return this.#runOn(file, await this.#sharedServer());
+    const dataDir = file.isDurable ? {} : { dataDir: ':memory:' };
+    const server = await ServerProcess.start(this.#options(file.serverArgs, dataDir));
+    try {
+      return await this.#runOn(file, server);
+    } finally {
+      await server.dispose();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#shared?.dispose();
+    rmSync(this.#filesDirectory, { recursive: true, force: true });
+  }
+
+  async #sharedServer(): Promise<ServerProcess> {
+    if (this.#shared?.isRunning !== true) {
+      await this.#shared?.dispose();
+      this.#shared = await ServerProcess.start(this.#options([], { dataDir: ':memory:' }));
+      this.#isSharedUsed = false;
+    }
+    if (this.#isSharedUsed) await emptyDatabase(this.#shared.url);
+    this.#isSharedUsed = true;
+    return this.#shared;
+  }
+
+  #options(args: readonly string[], more: ServerOptions): ServerOptions {
+    const { server } = this.#configuration;
+    const flags = ['--file-root', this.#filesDirectory, '--log-level', 'warn'];
+    return { ...server, ...more, args: [...(server.args ?? []), ...flags, ...args] };
+  }
+
+  #runOn(file: SltFile, server: ServerProcess): Promise<SltOutcome> {
+    return runSlt(file, targetOf(server), {
+      labels: new Set(['millrace', ...this.#configuration.labels]),
+      setup: this.#configuration.setup,
+      filesDirectory: this.#filesDirectory,
+    });
+  }
+}
+
+function targetOf(server: ServerProcess): SltTarget {
+  return {
+    url: () => server.url,
+    log: () => server.log,
+    isAlive: () => server.isRunning,
+    restart: async () => {
+      await server.stop();
+      await server.restart();
+    },
+    kill9: async () => {
+      await server.kill();
+      await server.restart();
+    },
+  };
+}

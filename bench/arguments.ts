@@ -42,11 +42,7 @@ export function countOf(values: Values, name: string): number {
   return count;
 }
 
-export function choiceOf<T extends string>(
-  values: Values,
-  name: string,
-  choices: readonly T[],
-): T {
+export function choiceOf<T extends string>(values: Values, name: string, choices: readonly T[]): T {
   const text = textOf(values, name);
   const found = choices.find((choice) => choice === text);
   if (found === undefined) {

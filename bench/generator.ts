@@ -1,7 +1,7 @@
 /** The generator alone (q-null): what making the columns that a query reads costs, without server, log or operators. */
 
 import { SystemClock } from '../src/base/clock.ts';
-import { openSource, checkSourceOptions, defaultSourceColumns } from '../src/connect/connectors.ts';
+import { checkSourceOptions, defaultSourceColumns, openSource } from '../src/connect/connectors.ts';
 import { Memory } from '../src/memory/memory.ts';
 import { Scratch } from '../src/memory/scratch.ts';
 import type { ColumnsRead, EventKind, Volume } from './nexmark-cases.ts';
@@ -55,7 +55,7 @@ function generateStream(kind: EventKind, names: readonly string[], volume: Volum
   for (;;) {
     const mark = scratch.mark();
     const chunk = reader.poll(CHUNK_ROWS);
-    const isEnded = chunk?.progress.isEnded ?? false;
+    const isEnded = chunk === null || chunk.isEnded;
     scratch.release(mark);
     if (isEnded) break;
   }

@@ -80,6 +80,7 @@ const TEXT_PARSERS = Object.fromEntries(
 /** PostgreSQL, filled with the same events. */
 export class NexmarkOracle {
   readonly #database: PGlite;
+  readonly #filled = new Set<EventKind>();
 
   private constructor(database: PGlite) {
     this.#database = database;
@@ -91,7 +92,10 @@ export class NexmarkOracle {
     return new NexmarkOracle(database);
   }
 
+  /** Makes `rows` the content of the stream's table; a stream that is filled already stays as it is. */
   async fill(stream: EventKind, rows: Rows): Promise<void> {
+    if (this.#filled.has(stream)) return;
+    this.#filled.add(stream);
     const csv = rows.map((row) => row.map(csvField).join(',')).join('\n');
     await this.#database.query(`COPY ${stream} FROM '/dev/blob' WITH (FORMAT csv)`, [], {
       blob: new Blob([csv]),

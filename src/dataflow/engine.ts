@@ -23,7 +23,7 @@ import type { EngineMetadata } from './engine-state.ts';
 import { EpochStep, type PreparedCommit } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
 import type { CommitRequest, CommitResult, EngineOptions, EngineStatus } from './port.ts';
-import type { Connectors, SourceFeed } from './source-feed.ts';
+import { type Connectors, isSamePosition, type SourceFeed } from './source-feed.ts';
 
 export interface Durability {
   /** null: nothing is kept (`:memory:`). */
@@ -371,7 +371,8 @@ function progressOf(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[])
     const last = splits.at(-1);
     const sourceId = feed.relation.id;
     const { split, from, to, isEnded } = chunk;
-    if (last !== undefined && last.sourceId === sourceId && last.split === split) {
+    const isSame = last !== undefined && last.sourceId === sourceId && last.split === split;
+    if (isSame && isSamePosition(last.to, from)) {
       splits[splits.length - 1] = {
         ...last,
         to,

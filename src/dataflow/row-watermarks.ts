@@ -23,6 +23,8 @@ export interface StampBounds {
   readonly others: bigint;
   /** Rule 14: false = all rows are judged by the watermark before the statement. */
   readonly isRowByRow: boolean;
+  /** Rule 18: no time moves the split's watermark beyond this; null: any may. */
+  readonly limitUs: bigint | null;
 }
 
 export interface Stamped {
@@ -82,6 +84,7 @@ function stampNear(
   const others = toNumber(bounds.others);
   const delay = Number(bounds.delayUs);
   const start = toNumber(split.running);
+  const limit = bounds.limitUs === null ? Number.POSITIVE_INFINITY : Number(bounds.limitUs);
   const values = column.values >>> 2;
   let running = start;
   let nullTimes = 0;
@@ -95,7 +98,7 @@ function stampNear(
     }
     if (weight <= 0) continue;
     const time = i32[values + 2 * row + 1]! * WORD + u32[values + 2 * row]! - delay;
-    if (time > running) running = time;
+    if (time > running) running = Math.min(time, Math.max(running, limit));
   }
   if (running > start) split.running = BigInt(running);
   return nullTimes;
@@ -132,7 +135,10 @@ function stampFar(
     const time = memory.i64[(column.values >>> 3) + row]!;
     const isInfinite = time === WATERMARK_END || time === WATERMARK_NONE;
     if (isInfinite || !isValid(memory, column, row)) nullTimes += Math.abs(weight);
-    else if (weight > 0) split.running = maxWatermark(split.running, time - bounds.delayUs);
+    else if (weight > 0) {
+      const moved = bounds.limitUs === null ? time - bounds.delayUs : minWatermark(time - bounds.delayUs, bounds.limitUs);
+      split.running = maxWatermark(split.running, moved);
+    }
   }
   return nullTimes;
 }

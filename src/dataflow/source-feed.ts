@@ -42,14 +42,23 @@ export interface FeedContext {
   readonly clock: Clock;
   readonly fileRoots: readonly string[];
   readonly problems: ProblemLog;
+  /** The epoch's instant. */
+  readonly nowUs: () => bigint;
   readonly wake: () => void;
+}
+
+/** Positions [from, to) that the connector gives again exactly. */
+export interface SplitRange {
+  readonly from: Json;
+  readonly to: Json;
 }
 
 /** JSON: a split as a checkpoint keeps it. */
 export interface SplitState {
   readonly split: string;
-  readonly start: Json;
-  readonly position: Json;
+  /** All that was taken in, in order; each begins where the one before ends, but for jumps (a truncated file). */
+  readonly ranges: readonly SplitRange[];
+  readonly isIdle: boolean;
   readonly running: string;
   readonly isEnded: boolean;
 }
@@ -64,8 +73,7 @@ export interface FeedState {
 }
 
 interface Split {
-  readonly start: Json;
-  position: Json;
+  readonly ranges: SplitRange[];
 }
 
 export class SourceFeed {
@@ -74,6 +82,10 @@ export class SourceFeed {
   readonly #context: FeedContext;
   readonly #generated: readonly (CompiledExpr | null)[];
   readonly #splits = new Map<string, Split>();
+  /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
+  readonly #endings = new Map<string, bigint | null>();
+  readonly #idleTimeoutUs: bigint | null;
+  readonly #maxAheadUs: bigint | null;
   #reader: SourceReader | null = null;
   #wanted: readonly number[] = [];
   #failure: SqlError | null = null;
@@ -88,13 +100,15 @@ export class SourceFeed {
     this.#rowsRead = state.rowsRead;
     this.#rowsRejected = state.rowsRejected;
     this.#nullTime = state.nullTime;
+    this.#idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
+    this.#maxAheadUs = optionUs(state.definition.connector, 'maxAheadUs');
     const options = { settings: DEFAULT_SETTINGS, isInView: true };
     this.#generated = state.definition.generated.map((expr) =>
       expr === null ? null : compileExpr(expr, options),
     );
-    for (const { split, start, position, running, isEnded } of state.splits) {
-      this.#splits.set(split, { start, position });
-      relation.watermark.splits.set(split, { running: BigInt(running), isIdle: false, isEnded });
+    for (const { split, ranges, running, isIdle, isEnded } of state.splits) {
+      this.#splits.set(split, { ranges: [...ranges] });
+      relation.watermark.splits.set(split, { running: BigInt(running), isIdle, isEnded });
     }
     relation.watermark.restore(BigInt(state.watermark));
   }
@@ -167,15 +181,43 @@ export class SourceFeed {
   poll(rowsMax: number): SourceChunk | null {
     if (this.#reader === null) return null;
     try {
-      return this.#reader.poll(rowsMax);
+      const chunk = this.#reader.poll(rowsMax);
+      if (chunk !== null) this.#noteEnd(chunk);
+      return chunk;
     } catch (error) {
       this.#fail(error);
       return null;
     }
   }
 
+  #noteEnd({ split, isAtEnd }: SourceChunk): void {
+    const nowUs = this.#context.clock.monotonicUs();
+    this.#endings.set(split, isAtEnd ? (this.#endings.get(split) ?? nowUs) : null);
+  }
+
+  /** Splits that have stood at their end for longer than the source's timeout and count as active still (rule 17). */
+  idleSplits(nowUs: bigint): string[] {
+    if (this.#idleTimeoutUs === null) return [];
+    const timeoutUs = this.#idleTimeoutUs;
+    return [...this.#endings].flatMap(([name, sinceUs]) => {
+      if (sinceUs === null || nowUs - sinceUs < timeoutUs || !this.#splits.has(name)) return [];
+      const { isIdle, isEnded } = this.relation.watermark.split(name);
+      return isIdle || isEnded ? [] : [name];
+    });
+  }
+
+  /** The split leaves the minimum until rows come. */
+  setIdle(name: string): void {
+    this.relation.watermark.split(name).isIdle = true;
+  }
+
+  /** Where a split stands. */
+  positionOf(name: string): Json {
+    return must(must(this.#splits.get(name)).ranges.at(-1)).to;
+  }
+
   /** The records of a manifest's range again. */
-  *replay(progress: SplitProgress): Generator<SourceChunk> {
+  *replay(progress: Pick<SplitProgress, 'split' | 'from' | 'to'>): Generator<SourceChunk> {
     const reader = this.#open(this.#wanted);
     try {
       reader.start(new Map());
@@ -190,36 +232,27 @@ export class SourceFeed {
     this.#wanted = this.#wantedColumns();
   }
 
-  /** The end of a manifest's range: where the split stands, and whether it has ended. */
-  finishReplay(progress: SplitProgress, last: SourceChunk | null): void {
-    const { split, from, to, isEnded } = progress;
-    if (last === null || isEnded) {
+  /** The end of a manifest's range: whether the split has ended, or counts as idle. */
+  finishReplay(progress: SplitProgress): void {
+    const { split, from, to, isEnded, isIdle } = progress;
+    if (isEnded) {
       this.take({
         split,
-        from: from as Json,
+        from: to as Json,
         to: to as Json,
         batch: null,
         rejected: [],
         isAtEnd: true,
         isEnded,
       });
-    }
-    must(this.#splits.get(split)).position = to as Json;
+    } else if (!this.#splits.has(split)) this.#move(split, from as Json, to as Json);
+    if (isIdle) this.setIdle(split);
   }
 
   /** All records taken in so far, from each split's beginning: for a view that comes later. */
   *history(): Generator<SourceChunk> {
-    for (const [split, { start, position }] of this.#splits) {
-      yield* this.replay({
-        sourceId: this.relation.id,
-        split,
-        from: start,
-        to: position,
-        rowCount: 0,
-        watermark: '',
-        isIdle: false,
-        isEnded: false,
-      });
+    for (const [split, { ranges }] of this.#splits) {
+      for (const { from, to } of ranges) yield* this.replay({ split, from, to });
     }
   }
 
@@ -228,11 +261,9 @@ export class SourceFeed {
    * records dead letters, its split moves on.
    */
   take(chunk: SourceChunk): DeltaBatch | null {
-    const split = this.#splits.get(chunk.split);
-    if (split === undefined)
-      this.#splits.set(chunk.split, { start: chunk.from, position: chunk.to });
-    else split.position = chunk.to;
+    this.#move(chunk.split, chunk.from, chunk.to);
     const watermark = this.relation.watermark.split(chunk.split);
+    if (chunk.batch !== null) watermark.isIdle = false;
     for (const { position, raw, sqlstate, reason } of chunk.rejected) {
       this.#reject(chunk.split, JSON.stringify(position), raw, sqlstate, reason);
     }
@@ -245,6 +276,16 @@ export class SourceFeed {
       watermark.running = WATERMARK_END;
     }
     return stamped;
+  }
+
+  /** The split now stands at `to`. */
+  #move(name: string, from: Json, to: Json): void {
+    const ranges = this.#splits.get(name)?.ranges ?? [];
+    const last = ranges.at(-1);
+    if (last !== undefined && isSamePosition(last.to, from)) {
+      ranges[ranges.length - 1] = { from: last.from, to };
+    } else ranges.push({ from, to });
+    this.#splits.set(name, { ranges });
   }
 
   /** The rows of a chunk of `history`, judged by a watermark of their own; nothing is counted or rejected again. */
@@ -270,6 +311,7 @@ export class SourceFeed {
       previous: watermark.current,
       others: watermark.othersMinimum(splitName),
       isRowByRow: true,
+      limitUs: this.#maxAheadUs === null ? null : this.#context.nowUs() + this.#maxAheadUs,
     };
     const stamped = stampRowWatermarks(rows, column, split, bounds, this.#context.scratch);
     if (isCounted) this.#nullTime += stamped.nullTimes;
@@ -370,15 +412,23 @@ export class SourceFeed {
     });
   }
 
-  /** When (monotonic µs) a paced reader has more. */
+  /** When (monotonic µs) a paced reader has more, or a split becomes idle. */
   nextDueUs(): bigint | null {
-    return this.#reader?.nextDueUs() ?? null;
+    let due = this.#reader?.nextDueUs() ?? null;
+    if (this.#idleTimeoutUs === null) return due;
+    for (const [name, sinceUs] of this.#endings) {
+      if (sinceUs === null || this.relation.watermark.split(name).isIdle) continue;
+      if (this.relation.watermark.split(name).isEnded) continue;
+      const idleAt = sinceUs + this.#idleTimeoutUs;
+      if (due === null || idleAt < due) due = idleAt;
+    }
+    return due;
   }
 
   state(): FeedState {
-    const splits = [...this.#splits].map(([split, { start, position }]) => {
-      const { running, isEnded } = this.relation.watermark.split(split);
-      return { split, start, position, running: String(running), isEnded };
+    const splits = [...this.#splits].map(([split, { ranges }]) => {
+      const { running, isIdle, isEnded } = this.relation.watermark.split(split);
+      return { split, ranges, running: String(running), isIdle, isEnded };
     });
     return {
       definition: { ...this.#definition, name: this.relation.definition.name },
@@ -404,7 +454,8 @@ export class SourceFeed {
       rowsRejected: this.#rowsRejected,
       nullTime: this.#nullTime,
       lag: this.#reader?.lag() ?? null,
-      splits: [...this.#splits].map(([split, { position }]) => {
+      splits: [...this.#splits.keys()].map((split) => {
+        const position = this.positionOf(split);
         const { running: w, isIdle, isEnded } = this.relation.watermark.split(split);
         return {
           split,
@@ -437,4 +488,15 @@ function visitPart(part: unknown, into: Set<number>): void {
 
 function isExpression(part: unknown): part is BoundExpr {
   return typeof part === 'object' && part !== null && 'kind' in part && 'type' in part;
+}
+
+/** A duration among a source's checked options; null: it has none. */
+function optionUs(connector: Json, name: 'idleTimeoutUs' | 'maxAheadUs'): bigint | null {
+  const value = (connector as { readonly [key: string]: Json } | null)?.[name] ?? null;
+  return typeof value === 'string' || typeof value === 'number' ? BigInt(value) : null;
+}
+
+/** Positions are the connector's JSON. */
+export function isSamePosition(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

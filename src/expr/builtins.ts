@@ -20,4 +20,7 @@ import './vector/identity.ts';
 import './vector/integers.ts';
 import './vector/floats.ts';
 import './vector/compare-text.ts';
+import './vector/numerics.ts';
+import './vector/times.ts';
+import './vector/patterns.ts';
 import './table-functions.ts';

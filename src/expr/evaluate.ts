@@ -9,7 +9,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { SqlError } from '../base/sql-error.ts';
+import type { SqlError } from '../base/sql-error.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
@@ -19,11 +19,13 @@ import type { BoundCall, BoundExpr } from './bound-expr.ts';
 import './builtins.ts';
 import { literalValue } from './coerce.ts';
 import { compileGuarded } from './guarded.ts';
-import { type CallContext, mustFunction, type ValueBody, type VectorBody, vectorBody } from './registry.ts';
-import { arrayFrom, bodyOf } from './scalar.ts';
+import { type CallContext, mustFunction, vectorBody } from './registry.ts';
+import { adaptBody } from './adapt.ts';
+import { arrayFrom } from './scalar.ts';
+import { bodyOf } from './scalar-body.ts';
 import type { SystemEnvironment } from './system-environment.ts';
-import { allocValues, commonValidity, isValid } from './vector/columns.ts';
-import { columnReader, ColumnWriter, constantColumn } from './vector/values.ts';
+import { allocValues, isValid } from './vector/columns.ts';
+import { constantColumn } from './vector/values.ts';
 
 export interface EvalContext {
   readonly memory: Memory;
@@ -146,32 +148,6 @@ function contextOf(
 function positioned(ctx: EvalContext, position: number | undefined): EvalContext {
   if (position === undefined) return ctx;
   return { ...ctx, onError: (row, error) => ctx.onError(row, error.at(position)) };
-}
-
-/** A per-value body as a body over columns. */
-export function adaptBody(body: ValueBody, isStrict: boolean): VectorBody {
-  return (columns, rowCount, ctx, call) => {
-    const readers = columns.map((column, i) => columnReader(ctx.memory, column, call.argTypes[i]!));
-    const writer = new ColumnWriter(ctx, call.type, rowCount);
-    const validity = isStrict ? commonValidity(ctx, columns, rowCount) : 0;
-    for (let row = 0; row < rowCount; row += 1) {
-      if (!isValid(ctx.memory, validity, row)) {
-        writer.writeNull(row);
-        continue;
-      }
-      const args = readers.map((read, i) =>
-        isStrict || isValid(ctx.memory, columns[i]!.validity, row) ? read(row) : null,
-      );
-      try {
-        writer.write(row, body(args, call));
-      } catch (error) {
-        if (!(error instanceof SqlError)) throw error;
-        writer.writeNull(row);
-        ctx.onError(row, error);
-      }
-    }
-    return writer.finish();
-  };
 }
 
 function compileArray(expr: BoundExpr & { kind: 'array' }, options: CompileOptions): CompiledExpr {

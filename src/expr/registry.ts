@@ -214,6 +214,11 @@ export function vectorBody(id: string): VectorBody | undefined {
   return vectors.get(id);
 }
 
+/** Ids that have a vector body: what the equality tests go over. */
+export function vectorIds(): Iterable<string> {
+  return vectors.keys();
+}
+
 /** The definition with this id; undefined: none. */
 export function functionById(id: string): FunctionDefinition | undefined {
   const known = byId.get(id);

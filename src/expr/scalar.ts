@@ -3,7 +3,7 @@
  * the vectorised evaluation is tested against. O(size of the expression) per row; not for the data path.
  */
 
-import { must, unreachable } from '../base/assert.ts';
+import { unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { notSupported, SqlError } from '../base/sql-error.ts';
@@ -13,7 +13,8 @@ import type { ValueSettings } from '../types/settings.ts';
 import type { BoundCall, BoundExpr, BoundLogic } from './bound-expr.ts';
 import './builtins.ts';
 import { literalValue } from './coerce.ts';
-import { type CallContext, type FunctionDefinition, mustFunction } from './registry.ts';
+import { type CallContext, mustFunction } from './registry.ts';
+import { bodyOf } from './scalar-body.ts';
 import type { SystemEnvironment } from './system-environment.ts';
 
 /** What evaluating single values needs: no memory. */
@@ -93,11 +94,6 @@ function evaluateCall(expr: BoundCall, row: readonly Value[], context: ScalarCon
   } catch (error) {
     throw error instanceof SqlError ? error.at(expr.position) : error;
   }
-}
-
-/** The per-value body; aggregates and the like have none and may not stand in a plain expression. */
-export function bodyOf(definition: FunctionDefinition): NonNullable<FunctionDefinition['value']> {
-  return must(definition.value, `${definition.id} has no body`);
 }
 
 export function callContext(expr: BoundCall, context: ScalarContext): CallContext {

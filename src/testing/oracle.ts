@@ -38,10 +38,11 @@ export function differsIn15(sql: string): string | null {
 }
 
 const asText = (value: string): string => value;
+/** OIDs of PostgreSQL's own types are below this. */
+const OIDS_MAX = 16_384;
 /** Every type as the text that PostgreSQL prints. */
-const TEXT_PARSERS = new Proxy<Record<number, (value: string) => string>>(
-  {},
-  { get: () => asText, has: () => true },
+const TEXT_PARSERS: Readonly<Record<number, (value: string) => string>> = Object.fromEntries(
+  Array.from({ length: OIDS_MAX }, (_, oid) => [oid, asText]),
 );
 
 let instance: Promise<PGlite> | null = null;

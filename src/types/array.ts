@@ -52,7 +52,8 @@ export class ArrayValue {
         );
       }
     }
-    if (first.dimensions.length >= DIMENSIONS_MAX) throw tooManyDimensions(first.dimensions.length + 1);
+    if (first.dimensions.length >= DIMENSIONS_MAX)
+      throw tooManyDimensions(first.dimensions.length + 1);
     return new ArrayValue(
       parts.flatMap((part) => part.items),
       [parts.length, ...first.dimensions],
@@ -127,7 +128,10 @@ function compareNumbers(a: readonly number[], b: readonly number[]): number {
 // ------------------------------------------------------------------------------------------------ text
 
 /** As array_out. */
-export function formatArray(value: ArrayValue, formatItem: (item: NonNullable<Value>) => string): string {
+export function formatArray(
+  value: ArrayValue,
+  formatItem: (item: NonNullable<Value>) => string,
+): string {
   if (value.dimensions.length === 0) return '{}';
   let prefix = '';
   if (value.lowerBounds.some((bound) => bound !== 1)) {
@@ -195,15 +199,26 @@ class ArrayParser {
     }
     this.#level(0);
     this.#blanks();
-    if (this.#at < this.#text.length) throw malformed(this.#text, 'Junk after closing right brace.');
+    if (this.#at < this.#text.length)
+      throw malformed(this.#text, 'Junk after closing right brace.');
     if (this.#items.length === 0) return ArrayValue.EMPTY;
-    if (this.#items.length > ITEMS_MAX) throw new SqlError('54000', 'array size exceeds the maximum allowed (134217727)');
+    if (this.#items.length > ITEMS_MAX)
+      throw new SqlError('54000', 'array size exceeds the maximum allowed (134217727)');
     const lengths = this.#lengths;
     if (bounds === null) return new ArrayValue(this.#items, lengths);
-    if (!sameNumbers(bounds.map(([, length]) => length), lengths)) {
+    if (
+      !sameNumbers(
+        bounds.map(([, length]) => length),
+        lengths,
+      )
+    ) {
       throw malformed(this.#text, 'Specified array dimensions do not match array contents.');
     }
-    return new ArrayValue(this.#items, lengths, bounds.map(([lower]) => lower));
+    return new ArrayValue(
+      this.#items,
+      lengths,
+      bounds.map(([lower]) => lower),
+    );
   }
 
   #peek(): string | undefined {
@@ -219,7 +234,8 @@ class ArrayParser {
     const bounds: [number, number][] = [];
     while (this.#peek() === '[') {
       const match = /^\[\s*([+-]?\d+)(?::([+-]?\d+))?\s*\]\s*/.exec(this.#text.slice(this.#at));
-      if (match === null) throw malformed(this.#text, '"[" must introduce explicitly-specified array dimensions.');
+      if (match === null)
+        throw malformed(this.#text, '"[" must introduce explicitly-specified array dimensions.');
       const lower = match[2] === undefined ? 1 : Number(match[1]);
       const upper = Number(match[2] ?? match[1]);
       if (upper < lower) throw new SqlError('2202E', 'upper bound cannot be less than lower bound');

@@ -21,11 +21,39 @@ import type { Interval } from './interval.ts';
 export type Storage = 'u8' | 'i32' | 'i64' | 'f64' | 'view';
 
 export type TypeId =
-  | 'bool' | 'int2' | 'int4' | 'int8' | 'float4' | 'float8' | 'numeric'
-  | 'text' | 'varchar' | 'bpchar' | 'name' | 'char' | 'bytea' | 'uuid' | 'json' | 'jsonb'
-  | 'date' | 'time' | 'timestamp' | 'timestamptz' | 'interval'
-  | 'oid' | 'xid' | 'regclass' | 'regtype' | 'regproc' | 'regnamespace' | 'regrole' | 'regoper'
-  | 'unknown' | 'void' | 'record' | 'array';
+  | 'bool'
+  | 'int2'
+  | 'int4'
+  | 'int8'
+  | 'float4'
+  | 'float8'
+  | 'numeric'
+  | 'text'
+  | 'varchar'
+  | 'bpchar'
+  | 'name'
+  | 'char'
+  | 'bytea'
+  | 'uuid'
+  | 'json'
+  | 'jsonb'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'timestamptz'
+  | 'interval'
+  | 'oid'
+  | 'xid'
+  | 'regclass'
+  | 'regtype'
+  | 'regproc'
+  | 'regnamespace'
+  | 'regrole'
+  | 'regoper'
+  | 'unknown'
+  | 'void'
+  | 'record'
+  | 'array';
 
 export interface DataType {
   readonly id: TypeId;
@@ -38,7 +66,16 @@ export interface DataType {
   readonly element: DataType | null;
 }
 
-export type Value = null | boolean | number | bigint | string | Uint8Array | Decimal | Interval | ArrayValue;
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Decimal
+  | Interval
+  | ArrayValue;
 
 function define(id: TypeId, oid: number, storage: Storage): DataType {
   return Object.freeze({ id, oid, typmod: -1, storage, element: null });
@@ -79,24 +116,84 @@ export const REGROLE = define('regrole', 4096, 'i64');
 
 /** Every type without arrays. */
 export const SCALAR_TYPES: readonly DataType[] = Object.freeze([
-  BOOL, BYTEA, CHAR, NAME, INT8, INT2, INT4, REGPROC, TEXT, OID, XID, JSON_TYPE, FLOAT4, FLOAT8, UNKNOWN, BPCHAR,
-  VARCHAR, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, NUMERIC, REGOPER, REGCLASS, REGTYPE, RECORD, VOID, UUID,
-  JSONB, REGNAMESPACE, REGROLE,
+  BOOL,
+  BYTEA,
+  CHAR,
+  NAME,
+  INT8,
+  INT2,
+  INT4,
+  REGPROC,
+  TEXT,
+  OID,
+  XID,
+  JSON_TYPE,
+  FLOAT4,
+  FLOAT8,
+  UNKNOWN,
+  BPCHAR,
+  VARCHAR,
+  DATE,
+  TIME,
+  TIMESTAMP,
+  TIMESTAMPTZ,
+  INTERVAL,
+  NUMERIC,
+  REGOPER,
+  REGCLASS,
+  REGTYPE,
+  RECORD,
+  VOID,
+  UUID,
+  JSONB,
+  REGNAMESPACE,
+  REGROLE,
 ]);
 
 /** pg_type.typarray by element id. */
 const ARRAY_OID: Readonly<Partial<Record<TypeId, number>>> = {
-  bool: 1000, bytea: 1001, char: 1002, name: 1003, int8: 1016, int2: 1005, int4: 1007, regproc: 1008, text: 1009,
-  oid: 1028, xid: 1011, json: 199, float4: 1021, float8: 1022, bpchar: 1014, varchar: 1015, date: 1182, time: 1183,
-  timestamp: 1115, timestamptz: 1185, interval: 1187, numeric: 1231, regclass: 2210, regtype: 2211, uuid: 2951,
-  jsonb: 3807, regnamespace: 4090, regrole: 4097, record: 2287,
+  bool: 1000,
+  bytea: 1001,
+  char: 1002,
+  name: 1003,
+  int8: 1016,
+  int2: 1005,
+  int4: 1007,
+  regproc: 1008,
+  text: 1009,
+  oid: 1028,
+  xid: 1011,
+  json: 199,
+  float4: 1021,
+  float8: 1022,
+  bpchar: 1014,
+  varchar: 1015,
+  date: 1182,
+  time: 1183,
+  timestamp: 1115,
+  timestamptz: 1185,
+  interval: 1187,
+  numeric: 1231,
+  regclass: 2210,
+  regtype: 2211,
+  uuid: 2951,
+  jsonb: 3807,
+  regnamespace: 4090,
+  regrole: 4097,
+  record: 2287,
 };
 
 const ARRAY_TYPES: ReadonlyMap<TypeId, DataType> = new Map(
   SCALAR_TYPES.flatMap((element) => {
     const oid = ARRAY_OID[element.id];
     if (oid === undefined) return [];
-    const type: DataType = Object.freeze({ id: 'array', oid, typmod: -1, storage: 'view', element });
+    const type: DataType = Object.freeze({
+      id: 'array',
+      oid,
+      typmod: -1,
+      storage: 'view',
+      element,
+    });
     return [[element.id, type] as const];
   }),
 );

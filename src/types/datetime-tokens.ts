@@ -10,7 +10,15 @@ export interface Field {
 }
 
 export type WordKind =
-  | 'month' | 'weekday' | 'ampm' | 'era' | 'reserved' | 'unit' | 'iso_time' | 'ignore' | 'dst';
+  | 'month'
+  | 'weekday'
+  | 'ampm'
+  | 'era'
+  | 'reserved'
+  | 'unit'
+  | 'iso_time'
+  | 'ignore'
+  | 'dst';
 
 export interface Word {
   readonly kind: WordKind;
@@ -24,20 +32,79 @@ function words(kind: WordKind, list: Readonly<Record<string, number | string>>):
 }
 
 words('month', {
-  jan: 1, january: 1, feb: 2, february: 2, mar: 3, march: 3, apr: 4, april: 4, may: 5, jun: 6, june: 6, jul: 7, july: 7,
-  aug: 8, august: 8, sep: 9, sept: 9, september: 9, oct: 10, october: 10, nov: 11, november: 11, dec: 12, december: 12,
+  jan: 1,
+  january: 1,
+  feb: 2,
+  february: 2,
+  mar: 3,
+  march: 3,
+  apr: 4,
+  april: 4,
+  may: 5,
+  jun: 6,
+  june: 6,
+  jul: 7,
+  july: 7,
+  aug: 8,
+  august: 8,
+  sep: 9,
+  sept: 9,
+  september: 9,
+  oct: 10,
+  october: 10,
+  nov: 11,
+  november: 11,
+  dec: 12,
+  december: 12,
 });
 words('weekday', {
-  sun: 0, sunday: 0, mon: 1, monday: 1, tue: 2, tues: 2, tuesday: 2, wed: 3, wednesday: 3, weds: 3, thu: 4, thur: 4,
-  thurs: 4, thursday: 4, fri: 5, friday: 5, sat: 6, saturday: 6,
+  sun: 0,
+  sunday: 0,
+  mon: 1,
+  monday: 1,
+  tue: 2,
+  tues: 2,
+  tuesday: 2,
+  wed: 3,
+  wednesday: 3,
+  weds: 3,
+  thu: 4,
+  thur: 4,
+  thurs: 4,
+  thursday: 4,
+  fri: 5,
+  friday: 5,
+  sat: 6,
+  saturday: 6,
 });
 words('ampm', { am: 0, pm: 1 });
 words('era', { ad: 0, bc: 1 });
 words('reserved', {
-  now: 'now', today: 'today', tomorrow: 'tomorrow', yesterday: 'yesterday', allballs: 'allballs', epoch: 'epoch',
-  infinity: 'infinity', inf: 'infinity', '+infinity': 'infinity', '-infinity': '-infinity', '-inf': '-infinity', zulu: 'zulu', z: 'zulu',
+  now: 'now',
+  today: 'today',
+  tomorrow: 'tomorrow',
+  yesterday: 'yesterday',
+  allballs: 'allballs',
+  epoch: 'epoch',
+  infinity: 'infinity',
+  inf: 'infinity',
+  '+infinity': 'infinity',
+  '-infinity': '-infinity',
+  '-inf': '-infinity',
+  zulu: 'zulu',
+  z: 'zulu',
 });
-words('unit', { y: 'year', j: 'julian', jd: 'julian', julian: 'julian', d: 'day', h: 'hour', m: 'month', mm: 'minute', s: 'second' });
+words('unit', {
+  y: 'year',
+  j: 'julian',
+  jd: 'julian',
+  julian: 'julian',
+  d: 'day',
+  h: 'hour',
+  m: 'month',
+  mm: 'minute',
+  s: 'second',
+});
 words('iso_time', { t: 't' });
 words('ignore', { at: 0, on: 0 });
 words('dst', { dst: 1 });
@@ -116,7 +183,8 @@ class Scanner {
     let text = this.#run(DIGIT);
     const delimiter = this.#peek();
     if (delimiter === ':') return { kind: 'time', text: text + this.#run(/[0-9:.]/) };
-    if (delimiter !== '-' && delimiter !== '/' && delimiter !== '.') return { kind: 'number', text };
+    if (delimiter !== '-' && delimiter !== '/' && delimiter !== '.')
+      return { kind: 'number', text };
     text += this.#one();
     if (!DIGIT.test(this.#peek())) {
       const tail = this.#run(REST_OF_DATE[delimiter]);

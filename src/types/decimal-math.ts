@@ -7,8 +7,8 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import {
-  DISPLAY_SCALE_MAX,
   Decimal,
+  DISPLAY_SCALE_MAX,
   digitCount,
   divideRounded,
   numericOverflow,
@@ -17,8 +17,8 @@ import {
 } from './decimal.ts';
 
 const GUARD_DIGITS = 12;
-const LN10 = 2.302585092994046;
-const LOG10_E = 0.434294481903252;
+const LN10 = Math.LN10;
+const LOG10_E = Math.LOG10E;
 /** exp's argument at most: beyond it the result is no numeric. */
 const EXP_MAX = 6000;
 
@@ -204,7 +204,10 @@ export function power(base: Decimal, exponent: Decimal): Decimal {
   const whole = exponent.trunc(0);
   const isWhole = whole.compare(exponent) === 0;
   if (base.sign < 0 && !isWhole) {
-    throw new SqlError('2201F', 'a negative number raised to a non-integer power yields a complex result');
+    throw new SqlError(
+      '2201F',
+      'a negative number raised to a non-integer power yields a complex result',
+    );
   }
   if (isWhole && BigInt.asIntN(32, whole.unscaled) === whole.unscaled) {
     return integerPower(base, Number(whole.unscaled), exponent.scale);
@@ -251,18 +254,21 @@ function realPower(base: Decimal, exponent: Decimal, fixedScale?: number): Decim
   const scale =
     fixedScale ??
     clampScale(Math.max(SIGNIFICANT_DIGITS_MIN - resultDigits, base.scale, exponent.scale));
-  const digits = scale + Math.max(0, resultDigits) + exponent.trunc(0).toString().length + GUARD_DIGITS;
+  const digits =
+    scale + Math.max(0, resultDigits) + exponent.trunc(0).toString().length + GUARD_DIGITS;
   const product = lnAtScale(base, digits).multiply(exponent).round(digits);
   return expAtScale(product, scale);
 }
 
 function powerOfSpecials(base: Decimal, exponent: Decimal): Decimal {
   if (base.isNaN) return exponent.isFinite && exponent.sign === 0 ? Decimal.ONE : Decimal.NAN;
-  if (exponent.isNaN) return base.isFinite && base.compare(Decimal.ONE) === 0 ? Decimal.ONE : Decimal.NAN;
+  if (exponent.isNaN)
+    return base.isFinite && base.compare(Decimal.ONE) === 0 ? Decimal.ONE : Decimal.NAN;
   if (base.isFinite && base.compare(Decimal.ONE) === 0) return Decimal.ONE;
   if (exponent.isFinite && exponent.sign === 0) return Decimal.ONE;
   if (base.isFinite && base.sign === 0) {
-    if (exponent.sign < 0) throw new SqlError('2201F', 'zero raised to a negative power is undefined');
+    if (exponent.sign < 0)
+      throw new SqlError('2201F', 'zero raised to a negative power is undefined');
     return Decimal.ZERO;
   }
   if (!exponent.isFinite) {
@@ -273,7 +279,10 @@ function powerOfSpecials(base: Decimal, exponent: Decimal): Decimal {
   // base is infinite, exponent finite and not zero.
   const whole = exponent.trunc(0);
   if (base.sign < 0 && whole.compare(exponent) !== 0) {
-    throw new SqlError('2201F', 'a negative number raised to a non-integer power yields a complex result');
+    throw new SqlError(
+      '2201F',
+      'a negative number raised to a non-integer power yields a complex result',
+    );
   }
   if (exponent.sign < 0) return Decimal.ZERO;
   if (base.sign > 0) return base;

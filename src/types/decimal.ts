@@ -305,7 +305,10 @@ export class Decimal {
 
   toFloat4(): number {
     const value = Math.fround(this.toNumber());
-    if (this.kind === FINITE && (!Number.isFinite(value) || (value === 0 && this.unscaled !== 0n))) {
+    if (
+      this.kind === FINITE &&
+      (!Number.isFinite(value) || (value === 0 && this.unscaled !== 0n))
+    ) {
       throw new SqlError('22003', `"${this.toString()}" is out of range for type real`);
     }
     return value;
@@ -319,8 +322,8 @@ function rank(value: Decimal): number {
   return RANK_OF_KIND[value.kind]!;
 }
 
-function infinite(sign: number, isNaN: boolean): Decimal {
-  if (isNaN || sign === 0) return Decimal.NAN;
+function infinite(sign: number, isUndefined: boolean): Decimal {
+  if (isUndefined || sign === 0) return Decimal.NAN;
   return sign > 0 ? Decimal.INFINITY : Decimal.MINUS_INFINITY;
 }
 
@@ -330,7 +333,10 @@ function finite(unscaled: bigint, scale: number): Decimal {
     return finite(divideRounded(unscaled, pow10(scale - SCALE_MAX)), SCALE_MAX);
   }
   // A cheap bound first: only giant numbers are measured.
-  if (BigInt.asIntN(4096, unscaled) !== unscaled && digitCount(unscaled) - scale > WEIGHT_DIGITS_MAX) {
+  if (
+    BigInt.asIntN(4096, unscaled) !== unscaled &&
+    digitCount(unscaled) - scale > WEIGHT_DIGITS_MAX
+  ) {
     throw numericOverflow();
   }
   return new Decimal(unscaled, scale);

@@ -69,8 +69,14 @@ function compareToText(value: number, text: string): number {
   const bits = CELL.getBigUint64(0);
   const binaryExponent = Number(bits >> 52n) - 1075;
   const significand = (bits & 0xf_ffff_ffff_ffffn) | (1n << 52n);
-  const left = significand * (binaryExponent > 0 ? 1n << BigInt(binaryExponent) : 1n) * (power < 0 ? 10n ** BigInt(-power) : 1n);
-  const right = digits * (binaryExponent < 0 ? 1n << BigInt(-binaryExponent) : 1n) * (power > 0 ? 10n ** BigInt(power) : 1n);
+  const left =
+    significand *
+    (binaryExponent > 0 ? 1n << BigInt(binaryExponent) : 1n) *
+    (power < 0 ? 10n ** BigInt(-power) : 1n);
+  const right =
+    digits *
+    (binaryExponent < 0 ? 1n << BigInt(-binaryExponent) : 1n) *
+    (power > 0 ? 10n ** BigInt(power) : 1n);
   const order = left < right ? -1 : left > right ? 1 : 0;
   return value < 0 ? -order : order;
 }

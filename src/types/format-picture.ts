@@ -14,13 +14,65 @@ export interface PictureNode {
 }
 
 const UPPER = [
-  'A.D.', 'A.M.', 'B.C.', 'P.M.', 'SSSSS', 'Y,YYY', 'MONTH', 'IDDD', 'HH24', 'HH12', 'IYYY', 'SSSS', 'YYYY', 'DAY', 'DDD',
-  'FF1', 'FF2', 'FF3', 'FF4', 'FF5', 'FF6', 'IYY', 'MON', 'TZH', 'TZM', 'YYY', 'AD', 'AM', 'BC', 'CC', 'DD', 'DY', 'FX',
-  'HH', 'ID', 'IW', 'IY', 'MI', 'MM', 'MS', 'OF', 'PM', 'RM', 'SS', 'TZ', 'US', 'WW', 'YY', 'D', 'I', 'J', 'Q', 'W', 'Y',
+  'A.D.',
+  'A.M.',
+  'B.C.',
+  'P.M.',
+  'SSSSS',
+  'Y,YYY',
+  'MONTH',
+  'IDDD',
+  'HH24',
+  'HH12',
+  'IYYY',
+  'SSSS',
+  'YYYY',
+  'DAY',
+  'DDD',
+  'FF1',
+  'FF2',
+  'FF3',
+  'FF4',
+  'FF5',
+  'FF6',
+  'IYY',
+  'MON',
+  'TZH',
+  'TZM',
+  'YYY',
+  'AD',
+  'AM',
+  'BC',
+  'CC',
+  'DD',
+  'DY',
+  'FX',
+  'HH',
+  'ID',
+  'IW',
+  'IY',
+  'MI',
+  'MM',
+  'MS',
+  'OF',
+  'PM',
+  'RM',
+  'SS',
+  'TZ',
+  'US',
+  'WW',
+  'YY',
+  'D',
+  'I',
+  'J',
+  'Q',
+  'W',
+  'Y',
 ];
 const KEYWORDS: readonly (readonly [string, string])[] = UPPER.flatMap((keyword) => {
   const forms: [string, string][] = [[keyword, keyword]];
-  if (keyword !== 'OF' && keyword !== 'TZH' && keyword !== 'TZM') forms.push([keyword.toLowerCase(), keyword]);
+  if (keyword !== 'OF' && keyword !== 'TZH' && keyword !== 'TZM')
+    forms.push([keyword.toLowerCase(), keyword]);
   if (['MONTH', 'MON', 'DAY', 'DY'].includes(keyword)) {
     forms.push([keyword[0] + keyword.slice(1).toLowerCase(), keyword]);
   }
@@ -59,7 +111,14 @@ function scan(format: string): PictureNode[] {
       const suffix = format.slice(at, at + 2);
       const ordinal = suffix === 'TH' || suffix === 'th' ? suffix : '';
       if (ordinal !== '' || suffix === 'SP') at += 2;
-      nodes.push({ keyword: found[1], text: found[0], isFill, isTranslated, ordinal, isQuoted: false });
+      nodes.push({
+        keyword: found[1],
+        text: found[0],
+        isFill,
+        isTranslated,
+        ordinal,
+        isQuoted: false,
+      });
       continue;
     }
     // A prefix without a keyword vanishes, as in PostgreSQL.

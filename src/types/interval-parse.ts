@@ -10,8 +10,19 @@ export interface IntervalParts {
 }
 
 type Unit =
-  | 'microsecond' | 'millisecond' | 'second' | 'minute' | 'hour' | 'day' | 'week' | 'month' | 'quarter'
-  | 'year' | 'decade' | 'century' | 'millennium';
+  | 'microsecond'
+  | 'millisecond'
+  | 'second'
+  | 'minute'
+  | 'hour'
+  | 'day'
+  | 'week'
+  | 'month'
+  | 'quarter'
+  | 'year'
+  | 'decade'
+  | 'century'
+  | 'millennium';
 
 const UNITS = new Map<string, Unit>();
 
@@ -49,10 +60,17 @@ class PartError extends Error {
 
 const DAY_US = 86_400_000_000;
 const UNIT_US: Partial<Record<Unit, bigint>> = {
-  microsecond: 1n, millisecond: 1000n, second: 1_000_000n, minute: 60_000_000n, hour: 3_600_000_000n,
+  microsecond: 1n,
+  millisecond: 1000n,
+  second: 1_000_000n,
+  minute: 60_000_000n,
+  hour: 3_600_000_000n,
 };
 const UNIT_MONTHS: Partial<Record<Unit, number>> = {
-  year: 12, decade: 120, century: 1200, millennium: 12000,
+  year: 12,
+  decade: 120,
+  century: 1200,
+  millennium: 12000,
 };
 
 class Sum {
@@ -112,7 +130,14 @@ function roundEven(value: number): number {
 }
 
 const RANGE_UNITS: Readonly<Record<number, Unit>> = {
-  4: 'year', 2: 'month', 6: 'month', 8: 'day', 1024: 'hour', 1032: 'hour', 2048: 'minute', 3072: 'minute',
+  4: 'year',
+  2: 'month',
+  6: 'month',
+  8: 'day',
+  1024: 'hour',
+  1032: 'hour',
+  2048: 'minute',
+  3072: 'minute',
   3080: 'minute',
 };
 const MINUTE_TO_SECOND = 6144;
@@ -199,7 +224,8 @@ class IntervalDecoder {
     const match = /^([+-]?)(\d+):(\d*)(?::(\d*))?(\.\d*)?$/.exec(text);
     if (match === null) return false;
     let [hour, minute, second] = [BigInt(match[2]!), Number(match[3]), Number(match[4] ?? 0)];
-    const isMinutes = match[4] === undefined && (match[5] !== undefined || this.#range === MINUTE_TO_SECOND);
+    const isMinutes =
+      match[4] === undefined && (match[5] !== undefined || this.#range === MINUTE_TO_SECOND);
     if (isMinutes) [hour, minute, second] = [0n, Number(hour), minute];
     if (minute > 59 || second > 60) throw new PartError(true);
     let micros = hour * 3_600_000_000n + BigInt(minute * 60 + second) * 1_000_000n;

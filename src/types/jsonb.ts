@@ -7,13 +7,7 @@ import { Buffer } from 'node:buffer';
 import { SqlError } from '../base/sql-error.ts';
 import { Decimal } from './decimal.ts';
 
-export type JsonNode =
-  | null
-  | boolean
-  | string
-  | Decimal
-  | readonly JsonNode[]
-  | JsonObject;
+export type JsonNode = null | boolean | string | Decimal | readonly JsonNode[] | JsonObject;
 
 /** An object's members in jsonb's order, without duplicates. */
 export class JsonObject {
@@ -93,7 +87,8 @@ class JsonReader {
 
   #badToken(at: number): SqlError {
     if (this.#text[at] === '"') return badString(this.#text, at);
-    const token = /^[-+.\w\u0080-\uffff]+/.exec(this.#text.slice(at, at + 1000))?.[0] ?? this.#text[at]!;
+    const token =
+      /^[-+.\w\u0080-\uffff]+/.exec(this.#text.slice(at, at + 1000))?.[0] ?? this.#text[at]!;
     return invalid(`Token "${token}" is invalid.`);
   }
 
@@ -201,7 +196,9 @@ function badString(text: string, start: number): SqlError {
     const code = text.charCodeAt(i);
     if (text[i] === '"') break;
     if (code < 0x20) {
-      return invalid(`Character with value 0x${code.toString(16).padStart(2, '0')} must be escaped.`);
+      return invalid(
+        `Character with value 0x${code.toString(16).padStart(2, '0')} must be escaped.`,
+      );
     }
     if (text[i] !== '\\') continue;
     i += 1;
@@ -211,7 +208,9 @@ function badString(text: string, start: number): SqlError {
         return invalid('"\\u" must be followed by four hexadecimal digits.');
       }
     } else if (!'"\\/bfnrt'.includes(text[i]!)) {
-      return invalid(`Escape sequence "\\${String.fromCodePoint(text.codePointAt(i)!)}" is invalid.`);
+      return invalid(
+        `Escape sequence "\\${String.fromCodePoint(text.codePointAt(i)!)}" is invalid.`,
+      );
     }
   }
   return invalid(`Token "${text.slice(start)}" is invalid.`);
@@ -250,7 +249,9 @@ export function jsonText(node: JsonNode, isNormal = false): string {
   if (typeof node === 'string') return quoteJson(node);
   if (node instanceof Decimal) return (isNormal ? node.normalize() : node).toString();
   if (node instanceof JsonObject) {
-    const parts = node.members.map(([key, value]) => `${quoteJson(key)}: ${jsonText(value, isNormal)}`);
+    const parts = node.members.map(
+      ([key, value]) => `${quoteJson(key)}: ${jsonText(value, isNormal)}`,
+    );
     return `{${parts.join(', ')}}`;
   }
   return `[${node.map((item) => jsonText(item, isNormal)).join(', ')}]`;
@@ -258,7 +259,13 @@ export function jsonText(node: JsonNode, isNormal = false): string {
 
 const PLAIN = /^[^"\\\u0000-\u001f]*$/;
 const ESCAPES: Readonly<Record<string, string>> = {
-  '"': '\\"', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t',
+  '"': '\\"',
+  '\\': '\\\\',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
 };
 
 /** escape_json. */

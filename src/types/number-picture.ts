@@ -5,7 +5,24 @@ import { Decimal } from './decimal.ts';
 import { ordinalSuffix } from './to-char.ts';
 
 type Kind =
-  | ',' | '.' | '9' | '0' | 'B' | 'D' | 'G' | 'L' | 'MI' | 'PL' | 'PR' | 'RN' | 'SG' | 'S' | 'TH' | 'V' | 'EEEE' | 'FM'
+  | ','
+  | '.'
+  | '9'
+  | '0'
+  | 'B'
+  | 'D'
+  | 'G'
+  | 'L'
+  | 'MI'
+  | 'PL'
+  | 'PR'
+  | 'RN'
+  | 'SG'
+  | 'S'
+  | 'TH'
+  | 'V'
+  | 'EEEE'
+  | 'FM'
   | 'literal';
 
 interface Node {
@@ -30,7 +47,26 @@ interface Picture {
   sign: 'none' | 'before' | 'after';
 }
 
-const WORDS: readonly Kind[] = ['EEEE', 'FM', 'MI', 'PL', 'PR', 'RN', 'SG', 'TH', ',', '.', '9', '0', 'B', 'D', 'G', 'L', 'S', 'V'];
+const WORDS: readonly Kind[] = [
+  'EEEE',
+  'FM',
+  'MI',
+  'PL',
+  'PR',
+  'RN',
+  'SG',
+  'TH',
+  ',',
+  '.',
+  '9',
+  '0',
+  'B',
+  'D',
+  'G',
+  'L',
+  'S',
+  'V',
+];
 
 function syntax(message: string, hint?: string): SqlError {
   return new SqlError('42601', message, { hint });
@@ -39,8 +75,20 @@ function syntax(message: string, hint?: string): SqlError {
 function parse(format: string): Picture {
   const nodes: Node[] = [];
   const p: Picture = {
-    nodes, pre: 0, post: 0, multiplier: 0, zeroStart: 0, zeroEnd: 0, hasDecimal: false, isFill: false,
-    isScientific: false, isRoman: false, isBracket: false, hasMinus: false, hasPlus: false, sign: 'none',
+    nodes,
+    pre: 0,
+    post: 0,
+    multiplier: 0,
+    zeroStart: 0,
+    zeroEnd: 0,
+    hasDecimal: false,
+    isFill: false,
+    isScientific: false,
+    isRoman: false,
+    isBracket: false,
+    hasMinus: false,
+    hasPlus: false,
+    sign: 'none',
   };
   let at = 0;
   while (at < format.length) {
@@ -87,7 +135,8 @@ function note(p: Picture, kind: Kind): void {
     case '.':
     case 'D':
       if (p.hasDecimal) throw syntax('multiple decimal points');
-      if (p.nodes.some((node) => node.kind === 'V')) throw syntax('cannot use "V" and decimal point together');
+      if (p.nodes.some((node) => node.kind === 'V'))
+        throw syntax('cannot use "V" and decimal point together');
       p.hasDecimal = true;
       return;
     case 'FM':
@@ -95,7 +144,8 @@ function note(p: Picture, kind: Kind): void {
       return;
     case 'S':
       if (p.sign !== 'none') throw syntax('cannot use "S" twice');
-      if (p.hasPlus || p.hasMinus || p.isBracket) throw syntax('cannot use "S" and "PL"/"MI"/"SG"/"PR" together');
+      if (p.hasPlus || p.hasMinus || p.isBracket)
+        throw syntax('cannot use "S" and "PL"/"MI"/"SG"/"PR" together');
       p.sign = p.hasDecimal || p.pre > 0 ? 'after' : 'before';
       return;
     case 'MI':
@@ -106,7 +156,8 @@ function note(p: Picture, kind: Kind): void {
       if (kind !== 'MI') p.hasPlus = true;
       return;
     case 'PR':
-      if (p.sign !== 'none' || p.hasPlus || p.hasMinus) throw syntax('cannot use "PR" and "S"/"PL"/"MI"/"SG" together');
+      if (p.sign !== 'none' || p.hasPlus || p.hasMinus)
+        throw syntax('cannot use "PR" and "S"/"PL"/"MI"/"SG" together');
       p.isBracket = true;
       return;
     case 'RN':
@@ -137,7 +188,8 @@ export function numericToChar(value: Decimal, format: string): string {
   const rounded = isSpecial ? scaled : scaled.round(p.post);
   let digits = isSpecial ? (value.isNaN ? 'NaN' : 'Infinity') : rounded.abs().toString();
   const wholeSize = isSpecial ? digits.length : digits.split('.')[0]!.length;
-  if (wholeSize > p.pre) digits = '#'.repeat(p.pre) + (p.hasDecimal ? `.${'#'.repeat(p.post)}` : '');
+  if (wholeSize > p.pre)
+    digits = '#'.repeat(p.pre) + (p.hasDecimal ? `.${'#'.repeat(p.post)}` : '');
   return new Writer(p, digits, rounded.sign < 0, Math.max(0, p.pre - wholeSize)).write();
 }
 
@@ -161,9 +213,7 @@ class Writer {
     this.#spaces = spaces;
     this.#lastRelevant = this.#findLastRelevant();
     this.#isSignWritten =
-      p.sign !== 'none'
-        ? false
-        : p.hasMinus || (p.isFill && !isNegative && !p.isBracket);
+      p.sign !== 'none' ? false : p.hasMinus || (p.isFill && !isNegative && !p.isBracket);
   }
 
   /** Under FM: index of the last digit to keep behind the point; -1: no cutting. */
@@ -290,12 +340,16 @@ class Writer {
 function scientific(value: Decimal, p: Picture): string {
   if (!value.isFinite) {
     const width = p.pre + p.post + 6;
-    return p.post > 0 ? ` ${'#'.repeat(p.pre)}.${'#'.repeat(width - p.pre - 2)}` : ` ${'#'.repeat(p.pre + 4)}`;
+    return p.post > 0
+      ? ` ${'#'.repeat(p.pre)}.${'#'.repeat(width - p.pre - 2)}`
+      : ` ${'#'.repeat(p.pre + 4)}`;
   }
   const digits = value.abs().unscaled.toString();
   const exponent = value.unscaled === 0n ? 0 : digits.length - 1 - value.scale;
-  const mantissa = Decimal.of(value.abs().unscaled, 0)
-    .divideAtScale(Decimal.of(10n ** BigInt(digits.length - 1)), p.post);
+  const mantissa = Decimal.of(value.abs().unscaled, 0).divideAtScale(
+    Decimal.of(10n ** BigInt(digits.length - 1)),
+    p.post,
+  );
   // As PostgreSQL, 9.996 with two digits is 10.00e+00.
   const sign = value.sign < 0 ? '-' : ' ';
   const power = String(Math.abs(exponent)).padStart(2, '0');
@@ -303,8 +357,19 @@ function scientific(value: Decimal, p: Picture): string {
 }
 
 const ROMAN: readonly (readonly [number, string])[] = [
-  [1000, 'M'], [900, 'CM'], [500, 'D'], [400, 'CD'], [100, 'C'], [90, 'XC'], [50, 'L'], [40, 'XL'], [10, 'X'], [9, 'IX'], [5, 'V'],
-  [4, 'IV'], [1, 'I'],
+  [1000, 'M'],
+  [900, 'CM'],
+  [500, 'D'],
+  [400, 'CD'],
+  [100, 'C'],
+  [90, 'XC'],
+  [50, 'L'],
+  [40, 'XL'],
+  [10, 'X'],
+  [9, 'IX'],
+  [5, 'V'],
+  [4, 'IV'],
+  [1, 'I'],
 ];
 
 function roman(value: Decimal, isFill: boolean): string {
@@ -347,8 +412,6 @@ export function toNumber(text: string, format: string): Decimal {
         at += 1;
         read += 1;
       } else if (text[at] === '.' && p.hasDecimal && !digits.includes('.')) {
-        // The picture has more digits in front than the text.
-        continue;
       }
     } else if (kind === '.' || kind === 'D') {
       if (text[at] === '.') {
@@ -360,7 +423,8 @@ export function toNumber(text: string, format: string): Decimal {
     } else if (kind === 'MI' || kind === 'S' || kind === 'SG' || kind === 'PL') skipSign();
     else if (kind === 'literal' || kind === 'L') at += literal.length;
   }
-  if (text[at] === '-' && p.nodes.some((node) => node.kind === 'S' || node.kind === 'MI')) isNegative = true;
+  if (text[at] === '-' && p.nodes.some((node) => node.kind === 'S' || node.kind === 'MI'))
+    isNegative = true;
   if (!/[0-9]/.test(digits)) {
     throw new SqlError('22P02', 'invalid input syntax for type numeric: " "');
   }

@@ -19,7 +19,8 @@ function outOfRange(text: string, typeName: string): SqlError {
 export function parseBool(text: string): boolean {
   const word = text.replace(BLANKS, '').toLowerCase();
   if (word !== '') {
-    if (word === '1' || word === 'on' || 'true'.startsWith(word) || 'yes'.startsWith(word)) return true;
+    if (word === '1' || word === 'on' || 'true'.startsWith(word) || 'yes'.startsWith(word))
+      return true;
     if (word === '0' || word === 'off' || word === 'of') return false;
     if ('false'.startsWith(word) || 'no'.startsWith(word)) return false;
   }

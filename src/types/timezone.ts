@@ -66,7 +66,9 @@ class NamedZone implements TimeZone {
   }
 
   offsetAt(us: bigint): number {
-    return this.#offsetAtSecond(cycled(Number((us - (((us % SECOND_US) + SECOND_US) % SECOND_US)) / SECOND_US)));
+    return this.#offsetAtSecond(
+      cycled(Number((us - (((us % SECOND_US) + SECOND_US) % SECOND_US)) / SECOND_US)),
+    );
   }
 
   toLocal(us: bigint): bigint {
@@ -87,7 +89,9 @@ class NamedZone implements TimeZone {
   abbreviationAt(us: bigint): string {
     const offset = this.offsetAt(us);
     const second = cycled(Number(us / SECOND_US));
-    const part = this.#short.formatToParts(new Date(second * 1000)).find((p) => p.type === 'timeZoneName');
+    const part = this.#short
+      .formatToParts(new Date(second * 1000))
+      .find((p) => p.type === 'timeZoneName');
     const name = part?.value ?? '';
     if (offset % 60 !== 0) return 'LMT';
     const { year } = civilOf(Math.floor(second / 86400));
@@ -172,7 +176,10 @@ const EUROPEAN: ReadonlyMap<number, readonly [string, string?]> = new Map([
 ] as [number, [string, string]][]);
 
 /** Where Intl's English short name is not the tz database's. Southern summers are the winters of the north: standard time comes second. */
-const ABBREVIATIONS: ReadonlyMap<string, readonly [string, string?]> = new Map<string, [string, string?]>([
+const ABBREVIATIONS: ReadonlyMap<string, readonly [string, string?]> = new Map<
+  string,
+  [string, string?]
+>([
   ['Europe/London', ['GMT', 'BST']],
   ['Europe/Dublin', ['GMT', 'IST']],
   ['Europe/Moscow', ['MSK']],
@@ -201,12 +208,82 @@ export const UTC_ZONE: TimeZone = new FixedZone('UTC', 0, 'UTC');
 
 /** Hours east of UTC of the common abbreviations (PostgreSQL's Default set). */
 const ABBREVIATION_HOURS: Readonly<Record<string, number>> = {
-  utc: 0, gmt: 0, z: 0, zulu: 0, ut: 0, uct: 0, wet: 0, wetdst: 1, west: 1, bst: 1, bdst: 2, cet: 1, cest: 2, cetdst: 2, met: 1, mest: 2,
-  metdst: 2, mez: 1, mesz: 2, eet: 2, eest: 3, eetdst: 3, msk: 3, msd: 4, sast: 2, ist: 2, idt: 3, pkt: 5, npt: 5.75,
-  hkt: 8, sgt: 8, pht: 8, cct: 8, jst: 9, kst: 9, kdt: 10, awst: 8, awsst: 9, acst: 9.5, acdt: 10.5, cast: 9.5, aest: 10, aedt: 11, aesst: 11,
-  sadt: 10.5, nzst: 12, nzdt: 13, nzt: 12, nst: -3.5, ndt: -2.5, nft: -3.5, ast: -4, adt: -3, awt: -3, apt: -3, est: -5,
-  edt: -4, cst: -6, cdt: -5, mst: -7, mdt: -6, pst: -8, pdt: -7, akst: -9, akdt: -8, hst: -10, brt: -3, brst: -2,
-  art: -3, clt: -4, clst: -3, pyt: -4, uyt: -3, fnt: -2, gst: 10, chst: 10,
+  utc: 0,
+  gmt: 0,
+  z: 0,
+  zulu: 0,
+  ut: 0,
+  uct: 0,
+  wet: 0,
+  wetdst: 1,
+  west: 1,
+  bst: 1,
+  bdst: 2,
+  cet: 1,
+  cest: 2,
+  cetdst: 2,
+  met: 1,
+  mest: 2,
+  metdst: 2,
+  mez: 1,
+  mesz: 2,
+  eet: 2,
+  eest: 3,
+  eetdst: 3,
+  msk: 3,
+  msd: 4,
+  sast: 2,
+  ist: 2,
+  idt: 3,
+  pkt: 5,
+  npt: 5.75,
+  hkt: 8,
+  sgt: 8,
+  pht: 8,
+  cct: 8,
+  jst: 9,
+  kst: 9,
+  kdt: 10,
+  awst: 8,
+  awsst: 9,
+  acst: 9.5,
+  acdt: 10.5,
+  cast: 9.5,
+  aest: 10,
+  aedt: 11,
+  aesst: 11,
+  sadt: 10.5,
+  nzst: 12,
+  nzdt: 13,
+  nzt: 12,
+  nst: -3.5,
+  ndt: -2.5,
+  nft: -3.5,
+  ast: -4,
+  adt: -3,
+  awt: -3,
+  apt: -3,
+  est: -5,
+  edt: -4,
+  cst: -6,
+  cdt: -5,
+  mst: -7,
+  mdt: -6,
+  pst: -8,
+  pdt: -7,
+  akst: -9,
+  akdt: -8,
+  hst: -10,
+  brt: -3,
+  brst: -2,
+  art: -3,
+  clt: -4,
+  clst: -3,
+  pyt: -4,
+  uyt: -3,
+  fnt: -2,
+  gst: 10,
+  chst: 10,
 };
 
 /** Seconds east of UTC of an abbreviation; undefined: none such. */

@@ -16,10 +16,42 @@ import type { Interval } from './interval.ts';
 import { formatOffset, timeZone } from './timezone.ts';
 
 export const MONTHS = [
-  'January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December',
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
 ];
-export const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
-export const ROMAN_MONTHS = ['I', 'II', 'III', 'IV', 'V', 'VI', 'VII', 'VIII', 'IX', 'X', 'XI', 'XII'];
+export const WEEKDAYS = [
+  'Sunday',
+  'Monday',
+  'Tuesday',
+  'Wednesday',
+  'Thursday',
+  'Friday',
+  'Saturday',
+];
+export const ROMAN_MONTHS = [
+  'I',
+  'II',
+  'III',
+  'IV',
+  'V',
+  'VI',
+  'VII',
+  'VIII',
+  'IX',
+  'X',
+  'XI',
+  'XII',
+];
 
 interface Moment {
   readonly isInterval: boolean;
@@ -111,7 +143,15 @@ function render(moment: Moment, format: string): string {
 export function ordinalSuffix(number: string, form: string): string {
   const last = number.at(-1) ?? '0';
   const isTeen = number.length > 1 && number.at(-2) === '1';
-  const suffix = isTeen ? 'th' : last === '1' ? 'st' : last === '2' ? 'nd' : last === '3' ? 'rd' : 'th';
+  const suffix = isTeen
+    ? 'th'
+    : last === '1'
+      ? 'st'
+      : last === '2'
+        ? 'nd'
+        : last === '3'
+          ? 'rd'
+          : 'th';
   return form === 'TH' ? suffix.toUpperCase() : suffix;
 }
 

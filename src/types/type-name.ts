@@ -4,9 +4,18 @@ import { SqlError } from '../base/sql-error.ts';
 import { arrayOf, type DataType, SCALAR_TYPES, type TypeId, withTypmod } from './data-type.ts';
 
 const NAMES: Readonly<Partial<Record<TypeId, string>>> = {
-  bool: 'boolean', int2: 'smallint', int4: 'integer', int8: 'bigint', float4: 'real', float8: 'double precision',
-  varchar: 'character varying', bpchar: 'character', char: '"char"', time: 'time without time zone',
-  timestamp: 'timestamp without time zone', timestamptz: 'timestamp with time zone',
+  bool: 'boolean',
+  int2: 'smallint',
+  int4: 'integer',
+  int8: 'bigint',
+  float4: 'real',
+  float8: 'double precision',
+  varchar: 'character varying',
+  bpchar: 'character',
+  char: '"char"',
+  time: 'time without time zone',
+  timestamp: 'timestamp without time zone',
+  timestamptz: 'timestamp with time zone',
 };
 
 /** As format_type(oid, typmod): `numeric(10,2)`, `character varying(5)[]`. Error messages name types without typmod: see plainTypeName. */
@@ -42,7 +51,12 @@ function withModifier(type: DataType, name: string): string {
 }
 
 const INTERVAL_FIELDS: readonly (readonly [number, string])[] = [
-  [4, 'year'], [2, 'month'], [8, 'day'], [1024, 'hour'], [2048, 'minute'], [4096, 'second'],
+  [4, 'year'],
+  [2, 'month'],
+  [8, 'day'],
+  [1024, 'hour'],
+  [2048, 'minute'],
+  [4096, 'second'],
 ];
 
 function intervalName(typmod: number): string {
@@ -57,10 +71,24 @@ function intervalName(typmod: number): string {
 }
 
 const ALIASES: Readonly<Record<string, TypeId>> = {
-  boolean: 'bool', smallint: 'int2', integer: 'int4', int: 'int4', bigint: 'int8', real: 'float4',
-  'double precision': 'float8', float: 'float8', decimal: 'numeric', dec: 'numeric',
-  'character varying': 'varchar', 'char varying': 'varchar', character: 'bpchar', '"char"': 'char', char: 'bpchar',
-  string: 'text', 'time without time zone': 'time', 'timestamp without time zone': 'timestamp',
+  boolean: 'bool',
+  smallint: 'int2',
+  integer: 'int4',
+  int: 'int4',
+  bigint: 'int8',
+  real: 'float4',
+  'double precision': 'float8',
+  float: 'float8',
+  decimal: 'numeric',
+  dec: 'numeric',
+  'character varying': 'varchar',
+  'char varying': 'varchar',
+  character: 'bpchar',
+  '"char"': 'char',
+  char: 'bpchar',
+  string: 'text',
+  'time without time zone': 'time',
+  'timestamp without time zone': 'timestamp',
   'timestamp with time zone': 'timestamptz',
 };
 
@@ -89,11 +117,13 @@ function scalarType(text: string, whole: string): DataType {
   const match = /^([^()]*?) ?(?:\(([^()]*)\))?( with(?:out)? time zone)?$/i.exec(text);
   if (match === null) throw unknownType(whole);
   const quoted = /^"(.*)"$/.exec(match[1]!.replace(/^pg_catalog\./i, ''));
-  const plain = match[1]!.toLowerCase().replace(/^pg_catalog\./, '') + (match[3] ?? '').toLowerCase();
+  const plain =
+    match[1]!.toLowerCase().replace(/^pg_catalog\./, '') + (match[3] ?? '').toLowerCase();
   const name = quoted === null ? plain : quoted[1] === 'char' ? '"char"' : quoted[1]!;
   const type = BY_NAME.get(name);
   if (type === undefined) throw unknownType(whole);
-  if (match[2] === undefined) return name === 'char' || name === 'character' ? withTypmod(type, 5) : type;
+  if (match[2] === undefined)
+    return name === 'char' || name === 'character' ? withTypmod(type, 5) : type;
   return withTypmod(type, typmodOf(type, match[2].split(','), whole));
 }
 
@@ -104,9 +134,16 @@ function typmodOf(type: DataType, modifiers: readonly string[], whole: string): 
   switch (type.id) {
     case 'varchar':
     case 'bpchar':
-      if (first < 1) throw new SqlError('22023', `length for type ${type.id === 'bpchar' ? 'char' : 'varchar'} must be at least 1`);
+      if (first < 1)
+        throw new SqlError(
+          '22023',
+          `length for type ${type.id === 'bpchar' ? 'char' : 'varchar'} must be at least 1`,
+        );
       if (first > 10485760) {
-        throw new SqlError('22023', `length for type ${type.id === 'bpchar' ? 'char' : 'varchar'} cannot exceed 10485760`);
+        throw new SqlError(
+          '22023',
+          `length for type ${type.id === 'bpchar' ? 'char' : 'varchar'} cannot exceed 10485760`,
+        );
       }
       return first + 4;
     case 'numeric':

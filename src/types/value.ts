@@ -18,7 +18,13 @@ import {
 } from './array.ts';
 import type { DataType, TypeId, Value } from './data-type.ts';
 import { formatDate, formatTime, formatTimestamp, formatTimestamptz } from './datetime-format.ts';
-import { parseDate, parseTime, parseTimestamp, parseTimestamptz, roundMicroseconds } from './datetime-parse.ts';
+import {
+  parseDate,
+  parseTime,
+  parseTimestamp,
+  parseTimestamptz,
+  roundMicroseconds,
+} from './datetime-parse.ts';
 import { applyNumericTypmod, Decimal, decodeDecimal, encodeDecimal } from './decimal.ts';
 import { compareFloats, formatFloat4, formatFloat8, parseFloat4, parseFloat8 } from './float.ts';
 import {
@@ -208,7 +214,9 @@ export function compareValues(type: DataType, a: Some, b: Some): number {
       return compareByteArrays(a as Uint8Array, b as Uint8Array);
     case 'array': {
       const element = elementOf(type);
-      return compareArrays(a as ArrayValue, b as ArrayValue, (x, y) => compareValues(element, x, y));
+      return compareArrays(a as ArrayValue, b as ArrayValue, (x, y) =>
+        compareValues(element, x, y),
+      );
     }
     default:
       if (typeof a === 'string') return compareText(a, b as string);
@@ -245,7 +253,14 @@ export function trimBlanks(text: string): string {
   return end === text.length ? text : text.slice(0, end);
 }
 
-const COARSE: ReadonlySet<TypeId> = new Set<TypeId>(['numeric', 'float4', 'float8', 'bpchar', 'interval', 'jsonb']);
+const COARSE: ReadonlySet<TypeId> = new Set<TypeId>([
+  'numeric',
+  'float4',
+  'float8',
+  'bpchar',
+  'interval',
+  'jsonb',
+]);
 
 /** Are SQL-equal values of the type always the same bytes? If not, keys go through canonicalValue. */
 export function isIdentityEquality(type: DataType): boolean {
@@ -271,7 +286,9 @@ export function canonicalValue(type: DataType, value: Some): Some {
       const element = elementOf(type);
       if (isIdentityEquality(element)) return value;
       const array = value as ArrayValue;
-      const items = array.items.map((item) => (item === null ? null : canonicalValue(element, item)));
+      const items = array.items.map((item) =>
+        item === null ? null : canonicalValue(element, item),
+      );
       return new ArrayValue(items, array.dimensions, array.lowerBounds);
     }
     default:
@@ -309,7 +326,11 @@ export function coerceTypmod(type: DataType, value: Some, isExplicit: boolean): 
 }
 
 /** parseValue, then the typmod as an assignment applies it: what INSERT and file rows go through. */
-export function inputValue(type: DataType, text: string, settings: ValueSettings = DEFAULT_SETTINGS): Some {
+export function inputValue(
+  type: DataType,
+  text: string,
+  settings: ValueSettings = DEFAULT_SETTINGS,
+): Some {
   return coerceTypmod(type, parseValue(type, text, settings), false);
 }
 

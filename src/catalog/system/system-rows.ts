@@ -17,7 +17,7 @@ import {
 } from './pg-relations.ts';
 import { serverRows } from './pg-server.ts';
 import { pgViewRows } from './pg-views.ts';
-import { staticRows } from './postgres15.ts';
+import { functionNames, staticRows } from './postgres15.ts';
 
 /** One row by column name; a missing column is NULL, or the type's zero where the column is NOT NULL. */
 export type SystemRow = Readonly<Record<string, string | number | boolean | null>>;
@@ -99,8 +99,16 @@ const COPY_ESCAPES: Readonly<Record<string, string>> = {
   v: '\v',
 };
 
-/** An int2vector or oidvector of the fact sheet ("1 2") as the zero-based array that it is shown as. */
-function vectorText(type: DataType, text: string | null): string | null {
+/** The OID of a function that the fact sheet names; `-` is none. */
+function functionOidText(name: string): string {
+  if (name === '-' || /^\d+$/.test(name)) return name === '-' ? '0' : name;
+  return String(functionNames().byName.get(name.replace(/^pg_catalog\./, '')) ?? 0);
+}
+
+/** What the fact sheet writes otherwise than the type's input: functions by name, vectors ("1 2") as zero-based arrays. */
+function factText(type: DataType, text: string | null): string | null {
+  if (text !== null && (type.id === 'regproc' || type.id === 'regoper'))
+    return functionOidText(text);
   if (text === null || type.id !== 'array' || text.startsWith('{') || text.startsWith('['))
     return text;
   const items = text.split(' ').filter((item) => item !== '');
@@ -122,7 +130,7 @@ export function* systemRows(
   if (fixed !== undefined && source === undefined) {
     for (const line of fixed) {
       const fields = line.split('\t').map(unescapeCopy);
-      yield relation.columns.map((column, index) => vectorText(column.type, fields[index] ?? null));
+      yield relation.columns.map((column, index) => factText(column.type, fields[index] ?? null));
     }
     return;
   }

@@ -37,12 +37,25 @@ export class FileCursor {
   #previousStart = 0;
   #previousLine = 1;
   #head: Buffer;
+  /** Inside of a record that was rejected as too long: up to its line end. */
   #isSkipping = false;
   #needsHeader: boolean;
+  readonly #limit: number;
+  /** Where the bytes ended when they held no whole record: nothing to look at until there are more. */
+  #scannedEnd = -1;
 
-  /** Starts at the beginning of the file; `hasHeader`: its first record names the fields of a CsvDecoder. */
-  constructor(bytes: FileBytes, decoder: RecordDecoder, hasHeader: boolean) {
+  /**
+   * Starts at the beginning of the file; `hasHeader`: its first record names the fields of a CsvDecoder. Bytes from `limit`
+   * on are as if they were not there.
+   */
+  constructor(
+    bytes: FileBytes,
+    decoder: RecordDecoder,
+    hasHeader: boolean,
+    limit = Number.POSITIVE_INFINITY,
+  ) {
     this.bytes = bytes;
+    this.#limit = limit;
     this.#decoder = decoder;
     this.#needsHeader = hasHeader;
     this.#base = 0;
@@ -56,7 +69,7 @@ export class FileCursor {
     if (position.offset === 0) return;
     this.#fill();
     while (this.#head.length < Math.min(HEAD_BYTES, position.offset) && this.#fill());
-    if (this.#needsHeader) this.#readHeader(true);
+    if (this.#needsHeader) this.readHeader(true);
     const keepFrom = Math.max(0, position.offset - TAIL_BYTES);
     this.bytes.seek(keepFrom);
     this.#base = keepFrom;
@@ -65,6 +78,7 @@ export class FileCursor {
     while (this.#end < position.offset - keepFrom && this.#fill());
     this.#start = position.offset - keepFrom;
     this.#line = position.line;
+    this.#isSkipping = position.isSkipping === true;
   }
 
   /** Offset in the file of the next record. */
@@ -88,31 +102,49 @@ export class FileCursor {
     const head = crc32(this.#head.subarray(0, Math.min(offset, HEAD_BYTES)));
     const tailStart = Math.max(0, this.#start - TAIL_BYTES);
     const tail = crc32(this.#buffer.subarray(tailStart, this.#start));
-    const place = { path, id, offset, line: this.#line, head, tail };
-    return rotated.length === 0 ? place : { ...place, rotated };
+    return {
+      path,
+      id,
+      offset,
+      line: this.#line,
+      head,
+      tail,
+      ...(this.#isSkipping ? { isSkipping: true } : {}),
+      ...(rotated.length === 0 ? {} : { rotated }),
+    };
   }
 
-  /** The last bytes read, to see whether they are still there: up to TAIL_BYTES. */
-  lastBytes(): Buffer {
-    return this.#buffer.subarray(Math.max(0, this.#end - TAIL_BYTES), this.#end);
+  /** Whether the last bytes that were read are still in the file, where they were. */
+  stillHolds(): boolean {
+    const expected = this.#buffer.subarray(Math.max(0, this.#end - TAIL_BYTES), this.#end);
+    const found = Buffer.allocUnsafe(expected.length);
+    const { readOffset } = this;
+    this.bytes.seek(readOffset - expected.length);
+    const count = this.bytes.read(found, 0, found.length);
+    this.bytes.seek(readOffset);
+    return count === found.length && found.equals(expected);
   }
 
   /** Reads the next record into the builders. `isLast`: the end of the bytes ends the last record. */
   next(builders: readonly ColumnBuilder[], isLast: boolean): CursorStep {
-    if (this.#needsHeader && !this.#readHeader(isLast)) return 'end';
+    if (this.#needsHeader && !this.readHeader(isLast)) return 'end';
     for (;;) {
       const next = this.#scan(isLast);
       if (next < 0) return 'end';
       this.#previousStart = this.#start;
       this.#previousLine = this.#line;
-      const { isBlank } = this.#decoder;
-      if (!isBlank) return this.#append(next, builders);
+      if (next === this.#start) {
+        this.rejected = this.#rejectLong();
+        return 'rejected';
+      }
+      if (!this.#decoder.isBlank) return this.#append(next, builders);
       this.#advance(next);
     }
   }
 
   /** Takes the last step back: the record is read again. */
   unread(): void {
+    this.#scannedEnd = -1;
     this.#start = this.#previousStart;
     this.#line = this.#previousLine;
   }
@@ -121,16 +153,18 @@ export class FileCursor {
     this.bytes.close();
   }
 
-  /** Offset in the buffer behind the record at hand, -1 when its end is not there. */
+  /** Offset in the buffer behind the record at hand; its start: it is too long; -1: its end is not there. */
   #scan(isLast: boolean): number {
     let isAtEnd = false;
     for (;;) {
       if (this.#isSkipping) this.#skipLine();
-      if (!this.#isSkipping && this.#start < this.#end) {
-        const ends = isLast && isAtEnd;
+      const ends = isLast && isAtEnd;
+      const isNew = this.readOffset !== this.#scannedEnd || ends;
+      if (!this.#isSkipping && this.#start < this.#end && isNew) {
         const next = this.#decoder.scan(this.#buffer, this.#start, this.#end, ends);
         if (next >= 0) return next;
         if (this.#end - this.#start > RECORD_BYTES_MAX) return this.#start;
+        this.#scannedEnd = this.readOffset;
       }
       if (isAtEnd) return -1;
       isAtEnd = !this.#fill();
@@ -138,10 +172,6 @@ export class FileCursor {
   }
 
   #append(next: number, builders: readonly ColumnBuilder[]): CursorStep {
-    if (next === this.#start) {
-      this.rejected = this.#rejectLong();
-      return 'rejected';
-    }
     const rowCount = builders[0]?.rowCount ?? 0;
     try {
       this.#decoder.append(this.#buffer, builders);
@@ -207,8 +237,8 @@ export class FileCursor {
     } else this.#start = this.#end;
   }
 
-  /** Reads the record with the fields' names; false when it is not there yet. */
-  #readHeader(isLast: boolean): boolean {
+  /** Reads the record with the fields' names (`next` does it too); false when it is not there yet. */
+  readHeader(isLast: boolean): boolean {
     const decoder = this.#decoder as CsvDecoder;
     for (;;) {
       const next = this.#scan(isLast);
@@ -227,8 +257,9 @@ export class FileCursor {
   #fill(): boolean {
     this.#makeRoom();
     const isFirst = this.#base === 0 && this.#end === 0;
-    const count = this.bytes.read(this.#buffer, this.#end, this.#buffer.length - this.#end);
     const readOffset = this.readOffset;
+    const size = Math.min(this.#buffer.length - this.#end, this.#limit - readOffset);
+    const count = size > 0 ? this.bytes.read(this.#buffer, this.#end, size) : 0;
     if (readOffset < HEAD_BYTES && readOffset === this.#head.length) {
       const end = Math.min(this.#end + count, this.#end + HEAD_BYTES - readOffset);
       this.#head = Buffer.concat([this.#head, this.#buffer.subarray(this.#end, end)]);

@@ -16,6 +16,8 @@ export interface FilePosition {
   /** CRC-32 of the first HEAD_BYTES (fewer where `offset` is less) and of the last TAIL_BYTES before `offset`. */
   readonly head: number;
   readonly tail: number;
+  /** Inside of a record that is too long: what follows up to the next line end belongs to it. */
+  readonly isSkipping?: boolean;
   /** The file was deleted after its end had been read: the next one under the path starts anew. */
   readonly isGone?: boolean;
   /** Ids of files that were under the path before, the newest last. */

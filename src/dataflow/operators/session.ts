@@ -121,6 +121,7 @@ export class SessionOperator implements Operator {
       const mark = scratch.mark();
       memory.u32[sel >>> 2] = row;
       const one = select(batch, sel, 1, scratch);
+      this.#closeNeighbours(one);
       if (this.#isLate(one)) late.push(row);
       else this.#take(one);
       scratch.release(mark);
@@ -138,42 +139,70 @@ export class SessionOperator implements Operator {
     return shiftWatermark(watermark, -this.#latenessUs);
   }
 
-  /** How many rows would be late if they stood alone. */
+  /** How many rows are behind their watermark: only they can be late or meet a session that is over. */
   #behindRows(batch: DeltaBatch): number {
     const { memory } = batch;
     const values = batch.columns[this.#node.time]!.values >>> 3;
     let count = 0;
     for (let row = 0; row < batch.rowCount; row++) {
-      if (this.#judgeOf(batch, row) > memory.i64[values + row]! + this.#gapUs) count += 1;
+      if (this.#judgeOf(batch, row) > memory.i64[values + row]!) count += 1;
     }
     return count;
   }
 
-  /** Of a batch of one row: is the session that it is in, or would join, over? */
-  #isLate(one: DeltaBatch): boolean {
-    const { memory, scratch } = this.#context;
+  /**
+   * Sessions next to the row (a batch of one) that are over by the row's own watermark close now, so that the row cannot
+   * join them: what comes out does not depend on where epochs are cut.
+   */
+  #closeNeighbours(one: DeltaBatch): void {
     const judge = this.#judgeOf(one, 0);
-    const time = memory.i64[one.columns[this.#node.time]!.values >>> 3]!;
-    if (judge <= time + this.#gapUs) return false;
+    const time = this.#timeOfOnly(one);
+    if (judge <= time) return;
+    const neighbours = this.#neighbours(one);
+    if (neighbours.every((row) => row === 0 || this.#endFrom(row) >= judge)) return;
+    this.#settle();
+    this.#closeBefore(judge);
+  }
+
+  #timeOfOnly(one: DeltaBatch): bigint {
+    return one.memory.i64[one.columns[this.#node.time]!.values >>> 3]!;
+  }
+
+  /** The rows of the partition around the only row of a batch, at most the gap away; 0: none. */
+  #neighbours(one: DeltaBatch): readonly [number, number] {
+    const { memory, scratch } = this.#context;
+    const time = this.#timeOfOnly(one);
     const found = scratch.alloc(16);
     this.#state.probePartitions(one, found);
     const partition = memory.u32[found >>> 2]!;
-    if (partition === 0) return true;
-    let end = time + this.#gapUs;
+    if (partition === 0) return [0, 0];
     const tree = this.#state.treeOf(partition);
-    const after = (row: number): number => (this.#timeOf(row) >= time ? 0 : -1);
-    const next = tree.lowerBound(after);
+    const next = tree.lowerBound((row) => (this.#timeOf(row) >= time ? 0 : -1));
     const before = next === 0 ? tree.last() : tree.previous(next);
-    if (before !== 0 && time - this.#timeOf(before) <= this.#gapUs) {
-      end = this.#timeOf(before) + this.#gapUs > end ? this.#timeOf(before) + this.#gapUs : end;
+    const isNear = (row: number): boolean => {
+      const distance = this.#timeOf(row) - time;
+      return distance <= this.#gapUs && -distance <= this.#gapUs;
+    };
+    return [before !== 0 && isNear(before) ? before : 0, next !== 0 && isNear(next) ? next : 0];
+  }
+
+  /** The end of the session that a row is in. */
+  #endFrom(member: number): bigint {
+    const tree = this.#state.treeOf(this.#state.partitionOf(member));
+    let end = this.#timeOf(member) + this.#gapUs;
+    for (let row = tree.next(member); row !== 0; row = tree.next(row)) {
+      const time = this.#timeOf(row);
+      if (time > end) break;
+      end = time + this.#gapUs;
     }
-    for (let row = next; row !== 0; row = tree.next(row)) {
-      const at = this.#timeOf(row);
-      if (at > end) break;
-      end = at + this.#gapUs;
-      if (end >= judge) return false;
-    }
-    return judge > end;
+    return end;
+  }
+
+  /** Of a batch of one row: is the session that it is in, or would join, over? */
+  #isLate(one: DeltaBatch): boolean {
+    const judge = this.#judgeOf(one, 0);
+    if (judge <= this.#timeOfOnly(one) + this.#gapUs) return false;
+    return this.#neighbours(one).every((row) => row === 0 || this.#endFrom(row) < judge);
   }
 
   #timeOf(row: number): bigint {
@@ -182,16 +211,21 @@ export class SessionOperator implements Operator {
   }
 
   onEpochEnd(_epoch: EpochContext, inputs: readonly (readonly bigint[])[]): void {
+    this.#settle();
+    const { watermark } = this.#node;
+    this.#inputWatermark =
+      watermark === null ? WATERMARK_NONE : (inputs[0]?.[watermark] ?? WATERMARK_NONE);
+    this.#closeBefore(shiftWatermark(this.#inputWatermark, -this.#latenessUs));
+    this.watermarks = derivedWatermarks(this.#node.properties?.watermarks ?? [], inputs[0]);
+  }
+
+  /** Works out the sessions around every row that changed, and puts out what is new. */
+  #settle(): void {
     this.#dropRetracted();
     this.#walkChanged();
     this.#output.flush();
     this.#bucketChanged();
     this.#state.settle();
-    const { watermark } = this.#node;
-    this.#inputWatermark =
-      watermark === null ? WATERMARK_NONE : (inputs[0]?.[watermark] ?? WATERMARK_NONE);
-    this.#close();
-    this.watermarks = derivedWatermarks(this.#node.properties?.watermarks ?? [], inputs[0]);
   }
 
   /** Rows without weight go; their neighbours' sessions are to be walked. */
@@ -312,9 +346,8 @@ export class SessionOperator implements Operator {
     this.#rebucketed.clear();
   }
 
-  /** Forgets the sessions that are over; what they showed stays. */
-  #close(): void {
-    const limit = shiftWatermark(this.#inputWatermark, -this.#latenessUs);
+  /** Forgets the sessions whose end is below `limit`; what they showed stays. */
+  #closeBefore(limit: bigint): void {
     const closed = new RowList();
     this.#buckets.takeBefore(limit, closed);
     for (let i = 0; i < closed.count; i++) this.#state.remove(closed.at(i));

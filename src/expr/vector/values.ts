@@ -62,6 +62,33 @@ function bytesReader(memory: Memory, column: Column, type: DataType): Reader {
   return (row) => decodeBytes(type, viewBytes(memory, column.values + row * 16));
 }
 
+/** Writes one value into row `row` of the values at `values`; long bytes go into the arena's scratch. */
+export function writeValue(
+  arena: Arena,
+  type: DataType,
+  values: number,
+  row: number,
+  value: NonNullable<Value>,
+): void {
+  const { memory } = arena;
+  switch (type.storage) {
+    case 'u8':
+      memory.u8[values + row] = value === true ? 1 : 0;
+      return;
+    case 'i32':
+      memory.i32[(values >>> 2) + row] = value as number;
+      return;
+    case 'i64':
+      memory.i64[values / 8 + row] = value as bigint;
+      return;
+    case 'f64':
+      memory.f64[values / 8 + row] = value as number;
+      return;
+    default:
+      writeView(memory, values + row * 16, bytesOf(type, value), arena.scratch);
+  }
+}
+
 /** Builds a column of a known number of rows, row by row; rows not written are undefined until they are. */
 export class ColumnWriter {
   readonly #arena: Arena;
@@ -82,24 +109,7 @@ export class ColumnWriter {
       this.writeNull(row);
       return;
     }
-    const { memory } = this.#arena;
-    const values = this.#values;
-    switch (this.#type.storage) {
-      case 'u8':
-        memory.u8[values + row] = value === true ? 1 : 0;
-        return;
-      case 'i32':
-        memory.i32[(values >>> 2) + row] = value as number;
-        return;
-      case 'i64':
-        memory.i64[values / 8 + row] = value as bigint;
-        return;
-      case 'f64':
-        memory.f64[values / 8 + row] = value as number;
-        return;
-      default:
-        writeView(memory, values + row * 16, bytesOf(this.#type, value), this.#arena.scratch);
-    }
+    writeValue(this.#arena, this.#type, this.#values, row, value);
   }
 
   writeNull(row: number): void {

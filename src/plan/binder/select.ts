@@ -357,18 +357,31 @@ export function expandStar(star: Star, scope: Scope): readonly OutputItem[] {
 
 /** The name that PostgreSQL gives an output column without alias. */
 export function outputName(expr: Expr): string {
+  return nameOf(expr).name;
+}
+
+/** A weak name gives way to that of a cast or CASE around it (PostgreSQL's FigureColname). */
+interface OutputName {
+  readonly name: string;
+  readonly isStrong: boolean;
+}
+
+const strong = (name: string): OutputName => ({ name, isStrong: true });
+const weak = (name: string): OutputName => ({ name, isStrong: false });
+
+function nameOf(expr: Expr): OutputName {
   switch (expr.kind) {
     case 'column_ref':
-      return expr.parts.at(-1) as string;
+      return strong(expr.parts.at(-1) as string);
     case 'function_call':
-      return expr.name.parts.at(-1) as string;
+      return strong(expr.name.parts.at(-1) as string);
     case 'cast': {
-      const inner = outputName(expr.operand);
-      return inner === '?column?' ? (expr.type.names.at(-1) as string) : inner;
+      const inner = nameOf(expr.operand);
+      return inner.isStrong ? inner : weak(expr.type.names.at(-1) as string);
     }
     case 'case': {
-      const inner = expr.otherwise === null ? '?column?' : outputName(expr.otherwise);
-      return inner === '?column?' ? 'case' : inner;
+      const inner = expr.otherwise === null ? weak('case') : nameOf(expr.otherwise);
+      return inner.isStrong ? inner : weak('case');
     }
     case 'coalesce':
     case 'greatest':
@@ -377,26 +390,25 @@ export function outputName(expr: Expr): string {
     case 'array':
     case 'row':
     case 'exists':
-      return expr.kind;
+      return strong(expr.kind);
     case 'array_subquery':
-      return 'array';
+      return strong('array');
     case 'value_function':
-      return expr.name;
+      return strong(expr.name);
     case 'field':
-      return expr.field;
+      return strong(expr.field);
     case 'collate':
     case 'subscript':
-      return outputName(expr.operand);
+      return nameOf(expr.operand);
     case 'grouping':
-      return 'grouping';
+      return strong('grouping');
     case 'scalar_subquery': {
       const { body } = expr.query;
       const first = body.kind === 'select' ? body.items[0] : undefined;
-      return first === undefined ? '?column?' : (first.alias ?? outputName(first.expr));
+      if (first === undefined) return weak('?column?');
+      return first.alias === null ? nameOf(first.expr) : strong(first.alias);
     }
-    case 'literal':
-      return expr.type === 'boolean' ? 'bool' : '?column?';
     default:
-      return '?column?';
+      return weak('?column?');
   }
 }

@@ -5,6 +5,7 @@ import type { SelectStatement } from '../../sql/statements.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { fieldOf, type StatementPlan } from '../prepared-statement.ts';
 import { openQuery } from '../read-context.ts';
+import { withNames } from '../reg-types.ts';
 import { refuse } from '../session-state.ts';
 
 export function planSelect(
@@ -19,12 +20,13 @@ export function planSelect(
     );
   }
   const plan = planQuery(ast.query, session.plannerContext(declaredTypes));
+  const shown = withNames(plan);
   return {
     parameterTypes: plan.parameterTypes,
     fields: plan.columns.map(fieldOf),
     run: async (parameters) => ({
       kind: 'rows',
-      rows: await openQuery(withParameters(plan, parameters), session),
+      rows: await openQuery(withParameters(shown, parameters), session),
       tag: (count) => `SELECT ${count}`,
     }),
   };

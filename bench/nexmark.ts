@@ -1,0 +1,198 @@
+/**
+ * `bench nexmark`: the queries of the auction site, each in a server of its own: checked against a batch answer, run once to
+ * warm up, then timed from the CREATE that starts the generator to the epoch that holds its last row.
+ */
+
+import { choiceOf, countOf, textOf, UsageError, type Values } from './arguments.ts';
+import { generatorCpuSeconds } from './generator.ts';
+import { rounded } from './latencies.ts';
+import { MeasuredServer } from './measured-server.ts';
+import {
+  columnsRead,
+  EVERYTHING,
+  isNexmarkQuery,
+  MEASURED_QUERIES,
+  type NexmarkQuery,
+  type SinkChoice,
+  sinkOf,
+  type Volume,
+} from './nexmark-cases.ts';
+import { checkQuery } from './nexmark-check.ts';
+import {
+  createSources,
+  dropSources,
+  JOB,
+  resultRowCount,
+  startJob,
+  stateBytes,
+  waitForEnd,
+} from './nexmark-job.ts';
+import { NexmarkOracle } from './nexmark-oracle.ts';
+import { Report } from './report.ts';
+import { hashOfQuery } from './result-hash.ts';
+
+export const NEXMARK_DEFAULTS = {
+  queries: MEASURED_QUERIES.join(','),
+  events: '1M',
+  rate: '10000',
+  workers: '1',
+  input: 'generator',
+  sink: 'auto',
+  durable: 'true',
+  check: 'pglite',
+  'check-events': '20k',
+  warmup: 'true',
+  json: '',
+};
+
+/** What the table on the terminal shows; `--json` has the rest. */
+const COLUMNS = [
+  ...['case', 'sink', 'events', 'wallSeconds', 'cpuSeconds', 'eventsPerSecond'],
+  ...['eventsPerBusyCore', 'generatorCpuSeconds', 'resultRows', 'checkedAgainst'],
+];
+
+/** The generator alone, as a case. */
+const GENERATOR_ONLY = 'q-null';
+/** Event time of the checked run: slow, so that windows, sessions and auctions open and close many times. */
+const CHECK_RATE = 200;
+
+interface Settings {
+  readonly volume: Volume;
+  readonly checkVolume: Volume;
+  readonly workers: number;
+  readonly sink: SinkChoice;
+  readonly isDurable: boolean;
+  readonly isWarmedUp: boolean;
+}
+
+export async function benchNexmark(values: Values): Promise<void> {
+  const settings = settingsOf(values);
+  const queries = queriesOf(textOf(values, 'queries'));
+  const check = choiceOf(values, 'check', ['pglite', 'batch', 'off']);
+  const report = new Report(textOf(values, 'json') || null, COLUMNS);
+  const oracle = check === 'pglite' ? await NexmarkOracle.open() : null;
+  try {
+    for (const query of queries) {
+      report.note(`${query} ...`);
+      if (query === GENERATOR_ONLY) reportGenerator(report, settings);
+      else await measure(query, settings, check === 'off' ? null : { oracle }, report);
+    }
+  } finally {
+    await oracle?.close();
+  }
+}
+
+function settingsOf(values: Values): Settings {
+  const input = choiceOf(values, 'input', ['generator', 'ndjson', 'kafka']);
+  if (input !== 'generator') throw new UsageError(`bench: --input ${input} does not exist yet`);
+  return {
+    volume: { events: countOf(values, 'events'), rate: countOf(values, 'rate') },
+    checkVolume: { events: countOf(values, 'check-events'), rate: CHECK_RATE },
+    workers: countOf(values, 'workers'),
+    sink: choiceOf(values, 'sink', ['auto', 'view', 'discard']),
+    isDurable: choiceOf(values, 'durable', ['true', 'false']) === 'true',
+    isWarmedUp: choiceOf(values, 'warmup', ['true', 'false']) === 'true',
+  };
+}
+
+type Case = NexmarkQuery | typeof GENERATOR_ONLY;
+
+function queriesOf(list: string): Case[] {
+  return list.split(',').map((name) => {
+    if (name === GENERATOR_ONLY || isNexmarkQuery(name)) return name;
+    throw new UsageError(`bench: there is no query "${name}": ${MEASURED_QUERIES.join(', ')}`);
+  });
+}
+
+function reportGenerator(report: Report, { volume }: Settings): void {
+  const cpuSeconds = rounded(generatorCpuSeconds(EVERYTHING, volume));
+  report.add({
+    bench: 'nexmark',
+    case: GENERATOR_ONLY,
+    input: 'generator',
+    events: volume.events,
+    cpuSeconds,
+    eventsPerBusyCore: Math.round(volume.events / cpuSeconds),
+    generatorCpuSeconds: cpuSeconds,
+  });
+}
+
+async function measure(
+  query: NexmarkQuery,
+  settings: Settings,
+  check: { readonly oracle: NexmarkOracle | null } | null,
+  report: Report,
+): Promise<void> {
+  const { volume, workers, isDurable } = settings;
+  const checkedAgainst = check === null ? null : await checkedBy(query, settings, check.oracle);
+  const sink = sinkOf(query, settings.sink);
+  const server = await MeasuredServer.start({ isDurable, workers });
+  try {
+    const client = await server.connect();
+    if (settings.isWarmedUp) {
+      await run(server, query, sink, volume);
+      await dropSources(client);
+    }
+    const timed = await run(server, query, sink, volume);
+    const hash = sink === 'view' ? await hashOfQuery(client, `SELECT * FROM ${JOB}`) : null;
+    report.add({
+      bench: 'nexmark',
+      case: query,
+      input: 'generator',
+      workers,
+      durable: isDurable,
+      sink,
+      events: volume.events,
+      wallSeconds: rounded(timed.wallSeconds),
+      cpuSeconds: rounded(timed.cpuSeconds),
+      eventsPerSecond: Math.round(volume.events / timed.wallSeconds),
+      eventsPerBusyCore: Math.round(volume.events / timed.cpuSeconds),
+      generatorCpuSeconds: rounded(generatorCpuSeconds(columnsRead(query), volume)),
+      peakRssBytes: timed.peakRssBytes,
+      stateBytes: await stateBytes(client),
+      resultRows: hash?.rowCount ?? (await resultRowCount(client)),
+      resultHash: hash?.toString() ?? null,
+      checkedAgainst,
+    });
+  } finally {
+    await server.stop();
+  }
+}
+
+/** In a server of its own, so that its memory is not counted. */
+async function checkedBy(
+  query: NexmarkQuery,
+  { checkVolume, workers }: Settings,
+  oracle: NexmarkOracle | null,
+): Promise<'batch' | 'pglite'> {
+  const server = await MeasuredServer.start({ isDurable: false, workers });
+  try {
+    return await checkQuery(await server.connect(), query, oracle, checkVolume);
+  } finally {
+    await server.stop();
+  }
+}
+
+interface Timed {
+  readonly wallSeconds: number;
+  readonly cpuSeconds: number;
+  readonly peakRssBytes: number;
+}
+
+/** One run from the first event to the last publish. */
+async function run(
+  server: MeasuredServer,
+  query: NexmarkQuery,
+  sink: 'view' | 'discard',
+  volume: Volume,
+): Promise<Timed> {
+  const client = await server.connect();
+  await createSources(client, query, volume);
+  const cpuBefore = server.usage.cpuSeconds;
+  const started = performance.now();
+  await startJob(client, query, sink);
+  await waitForEnd(client, query);
+  const wallSeconds = (performance.now() - started) / 1000;
+  const { cpuSeconds, peakRssBytes } = server.usage;
+  return { wallSeconds, cpuSeconds: Math.max(cpuSeconds - cpuBefore, 0.01), peakRssBytes };
+}

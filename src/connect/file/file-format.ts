@@ -1,0 +1,123 @@
+/** ENCODE JSON and ENCODE CSV of the file connector: their options, and the decoders and encoders that they ask for. */
+
+import { notSupported, SqlError } from '../../base/sql-error.ts';
+import {
+  CHANGE_FIELDS,
+  type ChangeEncoder,
+  csvChangeEncoder,
+  jsonChangeEncoder,
+} from '../../formats/change-lines.ts';
+import { CsvDecoder, type CsvOptions, type DecodedColumn } from '../../formats/csv.ts';
+import { JsonLinesDecoder } from '../../formats/json-lines.ts';
+import type { RecordDecoder } from '../../formats/record-decoder.ts';
+import type { ValueSettings } from '../../types/value.ts';
+import { checkOptions, type OptionSchema, unknownName } from '../options.ts';
+
+export type FileEncoding =
+  | { readonly kind: 'json' }
+  | { readonly kind: 'csv'; readonly csv: CsvOptions };
+
+const CSV_OPTIONS: OptionSchema = {
+  header: { kind: 'boolean', default: true },
+  delimiter: { kind: 'text', default: ',' },
+  quote: { kind: 'text', default: '"' },
+  escape: { kind: 'text', default: null },
+  null: { kind: 'text', default: '' },
+};
+
+const ENCODINGS = ['json', 'csv'];
+const KNOWN_ELSEWHERE = ['avro', 'protobuf', 'bytes', 'msgpack', 'parquet'];
+
+/** The encoding that was asked for, or that the file's name tells; 22023 where neither says. */
+export function checkEncoding(
+  encode: string | null,
+  encodeOptions: ReadonlyMap<string, string>,
+  path: string,
+): FileEncoding {
+  const kind = encode ?? encodingOfName(path);
+  if (kind === null) {
+    throw new SqlError('22023', `the encoding of "${path}" is not given`, {
+      hint: 'Say FORMAT PLAIN ENCODE JSON or ENCODE CSV.',
+    });
+  }
+  if (KNOWN_ELSEWHERE.includes(kind)) throw notSupported(`ENCODE ${kind.toUpperCase()} of files`);
+  if (!ENCODINGS.includes(kind)) throw unknownName('encoding', kind, ENCODINGS);
+  if (kind === 'json') {
+    checkOptions('ENCODE JSON', {}, encodeOptions);
+    return { kind: 'json' };
+  }
+  return { kind: 'csv', csv: checkCsv(encodeOptions) };
+}
+
+function encodingOfName(path: string): string | null {
+  if (/\.csv(\.gz)?$/i.test(path)) return 'csv';
+  return /\.(json|jsonl|ndjson)(\.gz)?$/i.test(path) ? 'json' : null;
+}
+
+function checkCsv(encodeOptions: ReadonlyMap<string, string>): CsvOptions {
+  const options = checkOptions('ENCODE CSV', CSV_OPTIONS, encodeOptions);
+  const character = (name: string): string => {
+    const text = (options.get(name) ?? options.get('quote')) as string;
+    const given = text === '\\t' || text === "E'\\t'" ? '\t' : text;
+    if (given.length === 1 && given.charCodeAt(0) < 128 && !'\r\n\0'.includes(given)) return given;
+    throw new SqlError('22023', `COPY ${name} must be a single one-byte character`);
+  };
+  const csv = {
+    hasHeader: options.get('header') as boolean,
+    delimiter: character('delimiter'),
+    quote: character('quote'),
+    escape: character('escape'),
+    nullText: options.get('null') as string,
+  };
+  if (csv.delimiter === csv.quote) {
+    throw new SqlError('22023', 'CSV delimiter and quote must be different');
+  }
+  if (/[\r\n]/.test(csv.nullText)) {
+    throw new SqlError('22023', 'CSV null representation cannot use newline or carriage return');
+  }
+  if (csv.nullText.includes(csv.delimiter) || csv.nullText.includes(csv.quote)) {
+    throw new SqlError('22023', 'CSV delimiter and quote must not appear in the null text');
+  }
+  return csv;
+}
+
+export function hasHeader(encoding: FileEncoding): boolean {
+  return encoding.kind === 'csv' && encoding.csv.hasHeader;
+}
+
+/** A decoder into builders of these columns, which are all fields of a file without a header. */
+export function openDecoder(
+  encoding: FileEncoding,
+  columns: readonly DecodedColumn[],
+  settings: ValueSettings,
+): RecordDecoder {
+  if (encoding.kind === 'json') return new JsonLinesDecoder(columns, settings);
+  const names = columns.map((column) => column.name);
+  return new CsvDecoder(encoding.csv, columns, names, settings);
+}
+
+/** Checks that lines of these columns can be told apart from the fields in front of them. */
+export function checkChangeColumns(
+  encoding: FileEncoding,
+  columns: readonly DecodedColumn[],
+): void {
+  const taken = new Set(encoding.kind === 'json' ? CHANGE_FIELDS : []);
+  for (const { name } of columns) {
+    if (taken.has(name)) {
+      throw new SqlError('42701', `column name "${name}" would be twice in a line of the sink`, {
+        hint: `Each line has ${CHANGE_FIELDS.join(', ')} and the columns: rename it with AS.`,
+      });
+    }
+    taken.add(name);
+  }
+}
+
+export function openEncoder(
+  encoding: FileEncoding,
+  columns: readonly DecodedColumn[],
+  settings: ValueSettings,
+): ChangeEncoder {
+  return encoding.kind === 'json'
+    ? jsonChangeEncoder(columns, settings)
+    : csvChangeEncoder(columns, encoding.csv, settings);
+}

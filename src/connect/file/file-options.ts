@@ -1,0 +1,121 @@
+/** Options of the file source: checks at CREATE, and opening from what was checked. */
+
+import { SqlError } from '../../base/sql-error.ts';
+import { CsvDecoder } from '../../formats/csv.ts';
+import type { ValueSettings } from '../../types/value.ts';
+import type { CheckRequest } from '../connectors.ts';
+import { checkOptions, type OptionSchema, type OptionValue, unknownName } from '../options.ts';
+import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
+import { isGlob, listFiles, resolvePath } from './file-access.ts';
+import { type Compression, FileBytes } from './file-bytes.ts';
+import { FileCursor } from './file-cursor.ts';
+import { checkEncoding, type FileEncoding, hasHeader, openDecoder } from './file-format.ts';
+import { FileSource } from './file-source.ts';
+
+/** What a file source is opened with; JSON. */
+export interface FileSourceOptions {
+  /** Absolute; a glob only where `follow`. */
+  readonly path: string;
+  /** Files of a bounded source, in order, as they were at CREATE; null: followed. */
+  readonly files: readonly string[] | null;
+  readonly isGlob: boolean;
+  readonly compression: Compression;
+  readonly encoding: FileEncoding;
+  /** Numbers of the columns that are fields of the file. */
+  readonly fields: readonly number[];
+  readonly replay: { readonly column: number; readonly speed: number } | null;
+  readonly settings: ValueSettings;
+}
+
+const SCHEMA: OptionSchema = {
+  path: { kind: 'text' },
+  follow: { kind: 'boolean', default: false },
+  compression: { kind: 'choice', choices: ['auto', 'none', 'gzip'], default: 'auto' },
+  'replay.column': { kind: 'text', default: null },
+  'replay.speed': { kind: 'number', min: 0.000001, max: 1e12, default: null },
+};
+
+export function checkFileSource(request: CheckRequest): Json {
+  const { columns, context } = request;
+  const options = checkOptions('connector "file"', SCHEMA, request.options);
+  const pathText = options.get('path') as string;
+  const path = resolvePath(pathText, context.fileRoots);
+  const follow = options.get('follow') as boolean;
+  const files = listFiles(path, context.fileRoots);
+  if (!follow && files.length === 0) throw noFile(pathText, path);
+  const checked: FileSourceOptions = {
+    path,
+    files: follow ? null : files,
+    isGlob: isGlob(path) && !files.includes(path),
+    compression: checkCompression(options, follow),
+    encoding: checkEncoding(request.encode, request.encodeOptions, path),
+    fields: columns.flatMap(({ isGenerated }, index) => (isGenerated === true ? [] : [index])),
+    replay: checkReplay(options, columns),
+    settings: request.settings,
+  };
+  const first = files[0];
+  if (first !== undefined) checkHeader(first, checked, columns, context.fileRoots);
+  return checked as unknown as Json;
+}
+
+export function openFileSource(
+  checked: Json,
+  columns: readonly SourceColumn[],
+  context: SourceContext,
+): SourceReader {
+  return new FileSource(checked as unknown as FileSourceOptions, columns, context);
+}
+
+function noFile(text: string, path: string): SqlError {
+  const what = isGlob(path) ? 'No file matches' : 'No such file or directory';
+  return new SqlError('58P01', `could not open file "${text}": ${what}`, {
+    hint: "A source with follow = 'true' waits until there is one.",
+  });
+}
+
+function checkCompression(options: ReadonlyMap<string, OptionValue>, follow: boolean): Compression {
+  const compression = options.get('compression') as Compression;
+  if (!follow) return compression;
+  if (compression === 'gzip') throw new SqlError('22023', 'a gzip file cannot be followed');
+  return 'none';
+}
+
+function checkReplay(
+  options: ReadonlyMap<string, OptionValue>,
+  columns: readonly SourceColumn[],
+): FileSourceOptions['replay'] {
+  const name = options.get('replay.column') as string | null;
+  const speed = options.get('replay.speed') as number | null;
+  if (name === null) {
+    if (speed === null) return null;
+    throw new SqlError('22023', 'option "replay.speed" needs the option "replay.column"');
+  }
+  const fields = columns.filter(({ isGenerated }) => isGenerated !== true);
+  const column = columns.findIndex((one) => one.name === name && one.isGenerated !== true);
+  if (column < 0) {
+    throw unknownName('replay.column', name, fields.map((one) => one.name));
+  }
+  const { id } = columns[column]!.type;
+  if (id !== 'timestamp' && id !== 'timestamptz') {
+    throw new SqlError('42804', `replay.column "${name}" must be a timestamp or a timestamptz`);
+  }
+  return { column, speed: speed ?? 1 };
+}
+
+/** Reads the header of a file that is there: a column that it lacks is told at CREATE, not later. */
+function checkHeader(
+  file: string,
+  options: FileSourceOptions,
+  columns: readonly SourceColumn[],
+  roots: readonly string[],
+): void {
+  const bytes = FileBytes.open(file, roots, options.compression);
+  try {
+    if (!hasHeader(options.encoding)) return;
+    const fields = options.fields.map((index) => columns[index]!);
+    const decoder = openDecoder(options.encoding, fields, options.settings);
+    if (decoder instanceof CsvDecoder) new FileCursor(bytes, decoder, true).readHeader(true);
+  } finally {
+    bytes.close();
+  }
+}

@@ -15,7 +15,7 @@ const ROOT = join(import.meta.dirname, '..');
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   types: ['base'],
-  memory: ['base'],
+  memory: ['base', 'types'],
   batch: ['base', 'types', 'memory'],
   kernels: ['base', 'types', 'memory', 'batch'],
   formats: ['base', 'types', 'memory', 'batch', 'kernels'],
@@ -136,7 +136,6 @@ const BANNED: readonly { pattern: RegExp; allowed: RegExp; instead: string }[] =
 
 const FILE_LINES_MAX = 500;
 const FUNCTION_LINES_MAX = 70;
-const LINE_LENGTH_MAX = 140;
 
 interface SourceFile {
   readonly path: string;
@@ -187,7 +186,7 @@ function report(problems: readonly string[]): void {
 test('a folder imports only the folders that its layer allows', () => {
   const problems: string[] = [];
   for (const file of files) {
-    if (file.folder === '' || file.isTest) continue;
+    if (file.folder === '' || file.folder === 'testing' || file.isTest) continue;
     const allowed = MAY_IMPORT[file.folder];
     if (allowed === undefined) {
       problems.push(
@@ -280,23 +279,17 @@ test('banned calls', () => {
   report(problems);
 });
 
-test('files, functions and lines are of a size that one can read', () => {
+test('files and functions are of a size that one can read', () => {
   const problems: string[] = [];
   for (const file of files) {
-    const lines = file.text.split('\n');
-    if (!file.isTest && lines.length - 1 > FILE_LINES_MAX) {
+    if (file.isTest) continue;
+    const lineCount = file.text.split('\n').length - 1;
+    if (lineCount > FILE_LINES_MAX && !isDeclarationsOnly(file)) {
       problems.push(
-        `${file.path}: ${lines.length - 1} lines; at most ${FILE_LINES_MAX}: split it by what its parts are about`,
+        `${file.path}: ${lineCount} lines; at most ${FILE_LINES_MAX}: split it by what its parts are about`,
       );
     }
-    lines.forEach((line, index) => {
-      if (line.length > LINE_LENGTH_MAX && !/^\s*(\/\/|\*|['"`])/.test(line)) {
-        problems.push(
-          `${file.path}:${index + 1}: ${line.length} characters; at most ${LINE_LENGTH_MAX}`,
-        );
-      }
-    });
-    if (!file.isTest) problems.push(...longFunctions(file));
+    problems.push(...longFunctions(file));
   }
   report(problems);
 });
@@ -316,24 +309,38 @@ function isNode(value: unknown): value is Node {
   );
 }
 
+/** Every node of a file's syntax tree. */
+function* nodesOf(file: SourceFile): Generator<Node> {
+  const open: Node[] = [parsed.get(file.path)!.program as unknown as Node];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    yield node;
+    for (const value of Object.values(node)) {
+      if (Array.isArray(value)) open.push(...value.filter(isNode));
+      else if (isNode(value)) open.push(value);
+    }
+  }
+}
+
+const FUNCTION = /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/;
+
+/** Types and constants without code: a list is read by searching it. */
+function isDeclarationsOnly(file: SourceFile): boolean {
+  for (const node of nodesOf(file)) if (FUNCTION.test(node.type)) return false;
+  return true;
+}
+
 function longFunctions(file: SourceFile): string[] {
   const problems: string[] = [];
   const lineOf = (offset: number): number => file.text.slice(0, offset).split('\n').length;
-  const visit = (node: Node): void => {
-    if (/^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type)) {
-      const length = file.text.slice(node.start, node.end).split('\n').length;
-      if (length > FUNCTION_LINES_MAX) {
-        problems.push(
-          `${file.path}:${lineOf(node.start)}: a function of ${length} lines; at most ${FUNCTION_LINES_MAX}: name its parts`,
-        );
-      }
+  for (const node of nodesOf(file)) {
+    if (!FUNCTION.test(node.type)) continue;
+    const length = file.text.slice(node.start, node.end).split('\n').length;
+    if (length > FUNCTION_LINES_MAX) {
+      problems.push(
+        `${file.path}:${lineOf(node.start)}: a function of ${length} lines; at most ${FUNCTION_LINES_MAX}: name its parts`,
+      );
     }
-    for (const value of Object.values(node)) {
-      if (Array.isArray(value)) value.filter(isNode).forEach(visit);
-      else if (isNode(value)) visit(value);
-    }
-  };
-  visit(parsed.get(file.path)!.program as unknown as Node);
+  }
   return problems;
 }
 
@@ -348,18 +355,16 @@ test('every file opens with what it is', () => {
 test('no default exports, no enums, no `any`', () => {
   const problems: string[] = [];
   for (const file of files) {
-    file.text.split('\n').forEach((line, index) => {
-      const where = `${file.path}:${index + 1}`;
-      if (/^export default /.test(line)) problems.push(`${where}: a default export; name it`);
-      if (/^(export )?(const )?enum /.test(line))
+    for (const node of nodesOf(file)) {
+      const where = `${file.path}:${file.text.slice(0, node.start).split('\n').length}`;
+      if (node.type === 'ExportDefaultDeclaration')
+        problems.push(`${where}: a default export; name it`);
+      if (node.type === 'TSEnumDeclaration')
         problems.push(`${where}: an enum; use a union of literals`);
-      if (
-        /[:<(,|] ?any[\s,;)>[\]]/.test(line.replace(/\/\/.*|'[^']*'|`[^`]*`|^\s*\*.*/g, '')) &&
-        file.folder !== 'sql'
-      ) {
+      // libpg-query's tree enters through sql's adapter.
+      if (node.type === 'TSAnyKeyword' && file.folder !== 'sql')
         problems.push(`${where}: \`any\`; name the type, or unknown`);
-      }
-    });
+    }
   }
   report(problems);
 });

@@ -3,7 +3,8 @@
  *
  * Contract (semantics.md rule 30). The caller gives for each epoch the consolidated change in canonical order, retractions
  * before inserts of a key, once the epoch's manifest is durable. `begin` tells the last epoch that was delivered for good:
- * everything behind it has to be given again, and the sink leaves out nothing and repeats nothing.
+ * everything behind it has to be given again, and the sink leaves out nothing and repeats nothing. When `write` or `commit`
+ * throws (53100: the disk is full), all of that epoch is taken back: the caller gives it again from its first `write`.
  */
 
 import type { DeltaBatch } from '../batch/delta-batch.ts';
@@ -23,11 +24,14 @@ export interface SinkContext {
 }
 
 export interface SinkWriter {
-  /** Opens the sink; returns the last epoch that it holds for good (0: none). Beyond `lastEpoch`, our newest: SqlError. */
+  /**
+   * Opens the sink; returns the last epoch with rows that it holds for good (0: none): epochs up to it are not given again.
+   * Beyond `lastEpoch`, our newest: 55000.
+   */
   begin(lastEpoch: number): number;
   /** Adds rows of `epoch`; `timeUs` is the manifest's now(). May be called several times for one epoch. */
   write(epoch: number, timeUs: bigint, batch: DeltaBatch): void;
-  /** The epoch is whole: it reaches the outside, durably, or not at all. */
+  /** The epoch is whole: it is durable outside when this returns. */
   commit(epoch: number): void;
   close(): void;
 }

@@ -72,7 +72,8 @@ export class EngineBench {
       onEpoch: () => {},
       log: () => {},
     });
-    for (const handle of bench.opened.engine.step.handles()) bench.relations.set(handle.id, handle);
+    for (const handle of bench.opened.engine.step.parts.handles())
+      bench.relations.set(handle.id, handle);
     return bench;
   }
 

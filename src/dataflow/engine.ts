@@ -9,21 +9,19 @@
  */
 
 import { must } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { SourceChunk } from '../connect/source.ts';
 import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import type { CheckpointWriter } from '../state/checkpoint.ts';
-import type { EpochControl } from '../state/epoch-control.ts';
 import type { EpochNumbers } from '../state/epoch-numbers.ts';
 import type { InputLog } from '../state/input-log.ts';
 import { encodeLogEntry, type Manifest, type SplitProgress } from '../state/manifest.ts';
-import type { EngineMetadata } from './engine-state.ts';
 import { EpochStep, type PreparedCommit } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
-import type { CommitRequest, CommitResult, EngineOptions, EngineStatus } from './port.ts';
-import { type Connectors, isSamePosition, type SourceFeed } from './source-feed.ts';
+import type { CommitRequest, CommitResult, EngineStatus } from './port.ts';
+import { isSamePosition, type SourceFeed } from './source-feed.ts';
+import type { StepSetup } from './step-setup.ts';
 
 export interface Durability {
   /** null: nothing is kept (`:memory:`). */
@@ -32,25 +30,37 @@ export interface Durability {
   readonly checkpoints: CheckpointWriter | null;
 }
 
-export interface EngineSetup {
-  readonly options: EngineOptions;
-  readonly control: EpochControl;
-  readonly clock: Clock;
-  readonly incarnation: string;
-  readonly connectors: Connectors;
-  /** Restored by a checkpoint; by name. New ones are made as they are needed. */
-  readonly memories: Map<string, Memory>;
-  readonly metadata: EngineMetadata | null;
-  /** Something has arrived: run an epoch soon. */
-  wake(): void;
+export interface EngineSetup extends StepSetup {
   onEpoch(epoch: number): void;
-  log(level: 'info' | 'warn' | 'error', text: string): void;
 }
 
 interface WaitingCommit {
   readonly request: CommitRequest;
   resolve(result: CommitResult): void;
   reject(error: unknown): void;
+}
+
+interface TakenCommit {
+  readonly commit: WaitingCommit;
+  readonly prepared: PreparedCommit;
+}
+
+interface PolledChunk {
+  readonly feed: SourceFeed;
+  readonly chunk: SourceChunk;
+}
+
+interface IdleSplit {
+  readonly feed: SourceFeed;
+  readonly split: string;
+}
+
+/** Everything that one epoch takes in. */
+interface EpochContents {
+  readonly prepared: readonly TakenCommit[];
+  readonly chunks: readonly PolledChunk[];
+  readonly idle: readonly IdleSplit[];
+  readonly nowUs: bigint;
 }
 
 /** Bytes of DML that one epoch takes at most, beyond its first commit. */
@@ -86,7 +96,7 @@ export class Engine {
   /** Everything is replayed: from now on epochs are cut. */
   start(durability: Durability): void {
     this.#durability = durability;
-    this.#step.openReaders();
+    this.#step.parts.openReaders();
     this.#setup.wake();
   }
 
@@ -117,11 +127,11 @@ export class Engine {
       const prepared = this.#prepare(taken);
       const hasDdl = prepared.some(({ commit }) => commit.request.ddl.length > 0);
       const chunks = hasDdl ? [] : this.#poll();
+      const idle = hasDdl ? [] : this.#idleSplits(chunks);
       const nowUs = this.#advanceNow();
-      if (prepared.length === 0 && chunks.length === 0 && !this.#step.isTimerDue(nowUs)) {
-        return taken.length > 0;
-      }
-      return this.#run(durability, prepared, chunks, nowUs);
+      const isQuiet = prepared.length === 0 && chunks.length === 0 && idle.length === 0;
+      if (isQuiet && !this.#step.isTimerDue(nowUs)) return taken.length > 0;
+      return this.#run(durability, { prepared, chunks, idle, nowUs });
     } finally {
       this.#scratch.release(mark);
     }
@@ -147,8 +157,8 @@ export class Engine {
   }
 
   /** Makes what DDL needs; a commit that cannot be is refused alone, before anything is written. */
-  #prepare(taken: readonly WaitingCommit[]): { commit: WaitingCommit; prepared: PreparedCommit }[] {
-    const result: { commit: WaitingCommit; prepared: PreparedCommit }[] = [];
+  #prepare(taken: readonly WaitingCommit[]): TakenCommit[] {
+    const result: TakenCommit[] = [];
     for (const commit of taken) {
       try {
         result.push({ commit, prepared: this.#step.prepare(commit.request) });
@@ -160,13 +170,13 @@ export class Engine {
   }
 
   /** What the sources have, in turns, until the epoch is full. */
-  #poll(): { feed: SourceFeed; chunk: SourceChunk }[] {
+  #poll(): PolledChunk[] {
     const { clock, options } = this.#setup;
     const startUs = clock.monotonicUs();
     if (this.#retryAtUs !== null && startUs < this.#retryAtUs) return [];
     this.#retryAtUs = null;
-    const chunks: { feed: SourceFeed; chunk: SourceChunk }[] = [];
-    let active = [...this.#step.feeds];
+    const chunks: PolledChunk[] = [];
+    let active = [...this.#step.parts.feeds.values()];
     let rows = 0;
     while (active.length > 0 && rows < options.epochRowsMax) {
       if (clock.monotonicUs() - startUs > POLL_US_MAX) break;
@@ -184,24 +194,33 @@ export class Engine {
     return chunks;
   }
 
+  /** Splits that count as idle from this epoch on; one that brings rows does not. */
+  #idleSplits(chunks: readonly PolledChunk[]): IdleSplit[] {
+    const nowUs = this.#setup.clock.monotonicUs();
+    const idle: IdleSplit[] = [];
+    for (const feed of this.#step.parts.feeds.values()) {
+      for (const split of feed.idleSplits(nowUs)) {
+        const isBusy = chunks.some((one) => one.feed === feed && one.chunk.split === split);
+        if (!isBusy) idle.push({ feed, split });
+      }
+    }
+    return idle;
+  }
+
   /** An epoch's instant never goes backwards. */
   #advanceNow(): bigint {
     const wallUs = this.#setup.clock.wallUs();
     return wallUs > this.#nowUs ? wallUs : this.#nowUs;
   }
 
-  #run(
-    durability: Durability,
-    prepared: readonly { commit: WaitingCommit; prepared: PreparedCommit }[],
-    chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[],
-    nowUs: bigint,
-  ): boolean {
+  #run(durability: Durability, contents: EpochContents): boolean {
+    const { prepared, idle, nowUs } = contents;
     const startUs = this.#setup.clock.monotonicUs();
+    const chunks = inOrder(contents.chunks);
     let epoch: number;
     try {
       epoch = durability.numbers.next();
-      const requests = prepared.map(({ commit }) => commit.request);
-      this.#append(durability, epoch, nowUs, requests, chunks);
+      this.#append(durability, epoch, { ...contents, chunks });
     } catch (error) {
       this.#refuse(prepared, chunks, error);
       return false;
@@ -211,23 +230,19 @@ export class Engine {
     const results = prepared.map(({ prepared: one }) => this.#step.applyDdl(one));
     this.#step.backfill();
     for (const { prepared: one } of prepared) this.#step.applyDml(one.request.dml);
-    this.#step.applyChunks(inOrder(chunks));
+    this.#step.applyChunks(chunks);
+    this.#step.applyIdle(idle);
     this.#publish(epoch);
     this.#lastEpochUs = Number(this.#setup.clock.monotonicUs() - startUs);
     this.#answer(durability, epoch, prepared, results);
     return true;
   }
 
-  #append(
-    { log }: Durability,
-    epoch: number,
-    nowUs: bigint,
-    requests: readonly CommitRequest[],
-    chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[],
-  ): void {
+  #append({ log }: Durability, epoch: number, contents: EpochContents): void {
     if (log === null) return;
-    const { ddl, dml } = manifestCommits(requests);
-    const splits = progressOf(inOrder(chunks));
+    const { prepared, chunks, idle, nowUs } = contents;
+    const { ddl, dml } = manifestCommits(prepared.map(({ commit }) => commit.request));
+    const splits = [...progressOf(chunks), ...idle.map(idleProgress)];
     log.append(encodeLogEntry({ kind: 'epoch', epoch, nowUs, splits, dml, ddl }));
   }
 
@@ -300,7 +315,7 @@ export class Engine {
     const dues: bigint[] = [];
     const timer = this.#step.nextTimerUs();
     if (timer !== null) dues.push(clock.monotonicUs() + maxOf(0n, timer - clock.wallUs()));
-    for (const feed of this.#step.feeds) {
+    for (const feed of this.#step.parts.feeds.values()) {
       const due = feed.nextDueUs();
       if (due !== null) dues.push(this.#retryAtUs === null ? due : maxOf(due, this.#retryAtUs));
     }
@@ -317,8 +332,8 @@ export class Engine {
     this.#step.deliver(this.#epoch);
     const position = log.end;
     const epoch = this.#epoch;
-    const metadata = this.#step.metadata();
-    const memories = this.#step.memories();
+    const metadata = this.#step.parts.metadata();
+    const memories = this.#step.parts.memories();
     const { reservedThrough } = numbers;
     const stats = await checkpoints.write(memories, { epoch, position, reservedThrough, metadata });
     log.cut(position);
@@ -352,9 +367,7 @@ function maxOf(a: bigint, b: bigint): bigint {
 }
 
 /** Rule 9: by (source, split), each split's chunks as they came. */
-function inOrder(
-  chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[],
-): { feed: SourceFeed; chunk: SourceChunk }[] {
+function inOrder(chunks: readonly PolledChunk[]): PolledChunk[] {
   return [...chunks].sort((a, b) => {
     const bySource = a.feed.relation.id - b.feed.relation.id;
     if (bySource !== 0) return bySource;
@@ -364,7 +377,7 @@ function inOrder(
 }
 
 /** The manifest's ranges of sorted chunks: one for each split. */
-function progressOf(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[]): SplitProgress[] {
+function progressOf(chunks: readonly PolledChunk[]): SplitProgress[] {
   const splits: SplitProgress[] = [];
   for (const { feed, chunk } of chunks) {
     const rowCount = chunk.batch?.rowCount ?? 0;
@@ -384,4 +397,18 @@ function progressOf(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[])
     splits.push({ sourceId, split, from, to, rowCount, watermark: '', isIdle: false, isEnded });
   }
   return splits;
+}
+
+function idleProgress({ feed, split }: IdleSplit): SplitProgress {
+  const position = feed.positionOf(split);
+  return {
+    sourceId: feed.relation.id,
+    split,
+    from: position,
+    to: position,
+    rowCount: 0,
+    watermark: '',
+    isIdle: true,
+    isEnded: false,
+  };
 }

@@ -46,13 +46,14 @@ export async function openEngine(setup: OpenSetup): Promise<OpenEngine> {
 
 function openInMemory(setup: OpenSetup): OpenEngine {
   const incarnation = 'memory';
-  const engine = new Engine({ ...setup, incarnation, memories: new Map(), metadata: null });
+  const memories = new Map<string, Memory>();
+  const engine = new Engine({ ...setup, incarnation, memories, metadata: null, lastEpoch: 0 });
   engine.start({ log: null, numbers: new EpochNumbers(null, 0), checkpoints: null });
   return {
     engine,
     close: async () => {
       engine.stop();
-      engine.step.close();
+      engine.step.parts.close();
     },
   };
 }
@@ -72,7 +73,13 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
   const { checkpoint, log } = recovery;
   if (checkpoint !== null && checkpoint.epoch > 0) setup.control.restore(checkpoint.epoch);
   const metadata = (checkpoint?.metadata ?? null) as EngineMetadata | null;
-  const engine = new Engine({ ...setup, incarnation, memories, metadata });
+  const engine = new Engine({
+    ...setup,
+    incarnation,
+    memories,
+    metadata,
+    lastEpoch: recovery.reservedThrough,
+  });
   let replayed = 0;
   for (const { manifest } of recovery.entries()) {
     engine.replay(manifest);
@@ -87,7 +94,7 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
       try {
         await engine.checkpoint();
       } finally {
-        engine.step.close();
+        engine.step.parts.close();
         log.close();
         await storage.close();
         dataDir.close();

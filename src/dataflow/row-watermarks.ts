@@ -136,7 +136,10 @@ function stampFar(
     const isInfinite = time === WATERMARK_END || time === WATERMARK_NONE;
     if (isInfinite || !isValid(memory, column, row)) nullTimes += Math.abs(weight);
     else if (weight > 0) {
-      const moved = bounds.limitUs === null ? time - bounds.delayUs : minWatermark(time - bounds.delayUs, bounds.limitUs);
+      const moved =
+        bounds.limitUs === null
+          ? time - bounds.delayUs
+          : minWatermark(time - bounds.delayUs, bounds.limitUs);
       split.running = maxWatermark(split.running, moved);
     }
   }

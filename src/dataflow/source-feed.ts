@@ -246,6 +246,9 @@ export class SourceFeed {
         isEnded,
       });
     } else if (!this.#splits.has(split)) this.#move(split, from as Json, to as Json);
+    else if (!isSamePosition(this.positionOf(split), to)) {
+      this.#move(split, this.positionOf(split), to as Json);
+    }
     if (isIdle) this.setIdle(split);
   }
 

@@ -69,8 +69,8 @@ async function start(): Promise<void> {
     kind: 'ready',
     ready: {
       epoch: engine.epoch,
-      catalog: engine.step.catalogImage(),
-      relations: engine.step.handles(),
+      catalog: engine.step.parts.catalog.image(),
+      relations: engine.step.parts.handles(),
     },
   });
   loop.wake();

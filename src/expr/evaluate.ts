@@ -6,7 +6,7 @@
  * them: those are gathered into a smaller batch, evaluated, and scattered back. A row that fails is NULL and reported.
  */
 
-import { assert, unreachable } from '../base/assert.ts';
+import { AssertionError, assert, unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { SqlError } from '../base/sql-error.ts';
@@ -56,7 +56,31 @@ export interface CompiledExpr {
   evaluate(batch: DeltaBatch, ctx: EvalContext): Column;
 }
 
+/** Compiles `expr`. A row that fails is reported once, with the first of its errors. */
 export function compileExpr(expr: BoundExpr, options: CompileOptions): CompiledExpr {
+  const compiled = compilePart(expr, options);
+  if (!compiled.canFail) return compiled;
+  return {
+    type: compiled.type,
+    canFail: true,
+    evaluate: (batch, ctx) => compiled.evaluate(batch, onceByRow(ctx)),
+  };
+}
+
+function onceByRow(ctx: EvalContext): EvalContext {
+  let failed: Set<number> | undefined;
+  return {
+    ...ctx,
+    onError(row, error) {
+      failed ??= new Set();
+      if (failed.has(row)) return;
+      failed.add(row);
+      ctx.onError(row, error);
+    },
+  };
+}
+
+function compilePart(expr: BoundExpr, options: CompileOptions): CompiledExpr {
   switch (expr.kind) {
     case 'column':
       return compileColumn(expr.index, expr.type);
@@ -69,7 +93,7 @@ export function compileExpr(expr: BoundExpr, options: CompileOptions): CompiledE
       };
     }
     case 'parameter':
-      return assert(false, 'parameters are replaced before a plan runs') as never;
+      throw new AssertionError('parameters are replaced before a plan runs');
     case 'now':
       return {
         type: expr.type,
@@ -81,14 +105,14 @@ export function compileExpr(expr: BoundExpr, options: CompileOptions): CompiledE
     case 'array':
       return compileArray(expr, options);
     case 'not':
-      return compileNot(compileExpr(expr.arg, options), expr.type);
+      return compileNot(compilePart(expr.arg, options), expr.type);
     case 'is':
-      return compileNullTest(compileExpr(expr.arg, options), expr);
+      return compileNullTest(compilePart(expr.arg, options), expr);
     case 'and':
     case 'or':
     case 'case':
     case 'coalesce':
-      return compileGuarded(expr, (part) => compileExpr(part, options));
+      return compileGuarded(expr, (part) => compilePart(part, options));
     default:
       return unreachable(expr);
   }
@@ -112,7 +136,7 @@ function compileCall(expr: BoundCall, options: CompileOptions): CompiledExpr {
     !(options.isInView && definition.volatility === 'volatile'),
     `volatile function ${definition.id} in a view`,
   );
-  const args = expr.args.map((arg) => compileExpr(arg, options));
+  const args = expr.args.map((arg) => compilePart(arg, options));
   const argTypes = args.map((arg) => arg.type);
   const body = definition.vector ?? vectorBody(definition.id) ?? adaptBody(bodyOf(definition), definition.isStrict);
   const type = expr.type;
@@ -151,7 +175,7 @@ function positioned(ctx: EvalContext, position: number | undefined): EvalContext
 }
 
 function compileArray(expr: BoundExpr & { kind: 'array' }, options: CompileOptions): CompiledExpr {
-  const elements = expr.elements.map((element) => compileExpr(element, options));
+  const elements = expr.elements.map((element) => compilePart(element, options));
   const argTypes = elements.map((element) => element.type);
   const body = adaptBody((values) => arrayFrom(values, expr), false);
   return {

@@ -58,7 +58,7 @@ const OPERATORS: readonly (readonly [string, string, string, string])[] = [
   ['?', '+', '?', '42725 operator is not unique: unknown + unknown'],
   ['int2', '+', 'int8', '+(int2,int8) (int2,int8) int8'],
   ['int4', '+', 'numeric', '+(numeric,numeric) (numeric,numeric) numeric'],
-  ['int4', '+', 'float4', '+(float8,float8) (float8,float8) float8'],
+  ['int4', '+', 'float4', '+(float8,float4) (float8,float4) float8'],
   ['?', '||', '?', '||(text,text) (text,text) text'],
   ['text', '||', 'int4', '||(text,anynonarray) (text,int4) text'],
   ['int4[]', '||', '?', '||(anycompatiblearray,anycompatiblearray) (int4[],int4[]) int4[]'],
@@ -102,7 +102,7 @@ test('common types', () => {
   assert.equal(common('int4,int8,numeric'), 'numeric');
   assert.equal(common('float4,numeric'), 'float4');
   assert.equal(common('numeric,float8'), 'float8');
-  assert.equal(common('varchar,text'), 'text');
+  assert.equal(common('varchar,text'), 'varchar');
   assert.equal(common('date,timestamptz'), 'timestamptz');
   assert.equal(common('int4,text'), '42804 CASE types integer and text cannot be matched');
 });

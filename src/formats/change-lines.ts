@@ -6,13 +6,13 @@
  * Cost: linear in the text; a value object per value (sinks write far fewer rows than views read).
  */
 
-import { type Column, type DeltaBatch } from '../batch/delta-batch.ts';
+import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { readValue } from '../batch/read-value.ts';
 import type { ArrayValue } from '../types/array.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { quoteJson } from '../types/jsonb.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
-import { type CsvOptions, type DecodedColumn } from './csv.ts';
+import type { CsvOptions, DecodedColumn } from './csv.ts';
 
 /** Fields in front of the columns. */
 export const CHANGE_FIELDS: readonly string[] = Object.freeze(['weight', 'epoch', 'time']);
@@ -42,7 +42,10 @@ export function jsonChangeEncoder(
     header: '',
     lines: (epoch, timeUs, batch) => {
       const head = `,"epoch":${epoch},"time":"${instantText(timeUs)}"`;
-      return allRows(batch, (row) => `{"weight":${weightOf(batch, row)}${head}${encode(batch, row)}`);
+      return allRows(
+        batch,
+        (row) => `{"weight":${weightOf(batch, row)}${head}${encode(batch, row)}`,
+      );
     },
   };
 }
@@ -140,14 +143,14 @@ function isoTimestamp(type: DataType, settings: ValueSettings): JsonFormat {
 function arrayFormat(type: DataType, settings: ValueSettings): JsonFormat {
   const item = jsonFormat(type.element!, settings);
   return (value) => {
-    const { values, dimensions } = value as ArrayValue;
+    const { items, dimensions } = value as ArrayValue;
     let next = 0;
     const level = (depth: number): string => {
       const parts: string[] = [];
       for (let i = 0; i < dimensions[depth]!; i += 1) {
         if (depth < dimensions.length - 1) parts.push(level(depth + 1));
         else {
-          const one = values[next++]!;
+          const one = items[next++]!;
           parts.push(one === null ? 'null' : item(one));
         }
       }

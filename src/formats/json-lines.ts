@@ -172,7 +172,8 @@ export class JsonLinesDecoder implements RecordDecoder {
   /** Columns that the name in bytes[start, end), quotes included, stands for. */
   #targetsOf(bytes: Buffer, start: number, end: number, member: number): readonly number[] {
     const known = this.#memberNames[member];
-    if (known !== undefined && isSame(bytes, start, end, known)) return this.#memberTargets[member]!;
+    if (known !== undefined && isSame(bytes, start, end, known))
+      return this.#memberTargets[member]!;
     const targets = this.#findTargets(bytes, start, end);
     if (member < MEMBERS_KNOWN_MAX && end - start <= NAME_KNOWN_BYTES_MAX) {
       this.#memberNames[member] = Buffer.from(bytes.subarray(start, end));

@@ -34,8 +34,8 @@ export class JsonScanner {
   /** Bytes of longer UTF-8 characters were seen since `start`: the text has yet to be checked. */
   isSuspect = false;
   /** What `unescape` wrote. */
-  text = Buffer.alloc(1024);
-  #bytes = Buffer.alloc(0);
+  text: Buffer = Buffer.alloc(1024);
+  #bytes: Buffer = Buffer.alloc(0);
   #end = 0;
   /** For each open bracket: 1 for an object. */
   readonly #open = new Uint8Array(DEPTH_MAX);

@@ -104,6 +104,7 @@ export function formatFloat8(value: number, extraFloatDigits = 1): string {
 export function formatFloat4(value: number, extraFloatDigits = 1): string {
   const name = special(value);
   if (name !== null) return name;
+  if (Object.is(value, -0)) return '-0';
   if (extraFloatDigits <= 0) return general(value, Math.max(1, 6 + extraFloatDigits));
   for (let digits = 0; digits < 9; digits += 1) {
     const text = value.toExponential(digits);

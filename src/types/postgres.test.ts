@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PGlite } from '@electric-sql/pglite';
 import { SqlError } from '../base/sql-error.ts';
+import { closeOracle, oracle } from '../testing/oracle.ts';
 import { DATE, type DataType, INTERVAL, TIMESTAMP, TIMESTAMPTZ } from './data-type.ts';
 import { parseTimestamp, parseTimestamptz } from './datetime-parse.ts';
 import { Decimal } from './decimal.ts';
@@ -16,6 +16,7 @@ import {
   squareRoot,
 } from './decimal-math.ts';
 import { textToDate, textToTimestamptz } from './from-char.ts';
+import { INPUTS } from './input-cases.test-support.ts';
 import { parseInterval } from './interval.ts';
 import { numericToChar, toNumber } from './number-picture.ts';
 import * as cases from './postgres-cases.test-support.ts';
@@ -23,7 +24,7 @@ import { intervalToChar, timestampToChar, timestamptzToChar } from './to-char.ts
 import { coerceTypmod, DEFAULT_SETTINGS, formatValue, parseTypeName, parseValue } from './value.ts';
 
 const ZONE = 'America/New_York';
-const database = await PGlite.create();
+const database = await oracle();
 
 interface Check {
   readonly sql: string;
@@ -50,8 +51,8 @@ function describe(code: string, message: string, detail?: string, hint?: string)
 
 async function theirs(sql: string): Promise<string | null> {
   try {
-    const result = await database.query<{ v: string | null }>(`select (${sql})::text as v`);
-    return result.rows[0]!.v;
+    const result = await database.query(`select (${sql})::text as v`);
+    return result.rows[0]![0]!;
   } catch (error) {
     const { code, message, detail, hint } = error as {
       code: string;
@@ -66,18 +67,33 @@ async function theirs(sql: string): Promise<string | null> {
 /** All checks in one list of differences: what is wrong is seen whole. */
 async function compare(checks: readonly Check[]): Promise<void> {
   const differences: string[] = [];
-  for (const check of checks) {
-    const expected = await theirs(check.sql);
-    const actual = ours(check);
-    if (actual !== expected)
-      differences.push(`${check.sql}\n  ours   [${actual}]\n  theirs [${expected}]`);
+  for (let from = 0; from < checks.length; from += 50) {
+    const part = checks.slice(from, from + 50);
+    const expected = await answers(part.map((check) => check.sql));
+    part.forEach((check, i) => {
+      const actual = ours(check);
+      if (actual === expected[i]) return;
+      differences.push(`${check.sql}\n  ours   [${actual}]\n  theirs [${expected[i]}]`);
+    });
   }
   assert.deepEqual(differences, []);
 }
 
+/** One query for all of them; halves where one of them fails. */
+async function answers(list: readonly string[]): Promise<(string | null)[]> {
+  if (list.length === 1) return [await theirs(list[0]!)];
+  try {
+    const result = await database.query(`select ${list.map((sql) => `(${sql})::text`).join(', ')}`);
+    return [...result.rows[0]!];
+  } catch {
+    const middle = list.length >> 1;
+    return [...(await answers(list.slice(0, middle))), ...(await answers(list.slice(middle)))];
+  }
+}
+
 test('input and output of every type', async () => {
   await database.exec("set timezone = 'UTC'");
-  for (const [name, texts] of cases.INPUTS) {
+  for (const [name, texts] of INPUTS) {
     const type = parseTypeName(name);
     await database.exec(`drop table if exists x; create temp table x (v ${name})`);
     for (const text of texts) {
@@ -106,10 +122,7 @@ async function inserted(text: string): Promise<string | null> {
     };
     return describe(code, message, detail, hint);
   }
-  const asText = (value: string): string => value;
-  const parsers = new Proxy({}, { get: () => asText, has: () => true });
-  const result = await database.query<{ v: string }>('select v from x', [], { parsers });
-  return result.rows[0]!.v;
+  return (await database.query('select v from x')).rows[0]![0]!;
 }
 
 test('arithmetic of numeric, with result scales', async () => {
@@ -306,5 +319,5 @@ test('date styles, interval styles and time zones', async () => {
       ];
     }),
   );
-  await database.close();
+  await closeOracle();
 });

@@ -257,7 +257,7 @@ function dateField(node: PictureNode, keyword: string, t: Moment): string {
     case 'W':
       return String(Math.trunc((t.day - 1) / 7) + 1);
     case 'WW':
-      return padded(Math.trunc((t.dayOfYear - 1) / 7) + 1, 2, isFill);
+      return printed(Math.trunc((t.dayOfYear - 1) / 7) + 1, 2, isFill);
     case 'Q':
       return t.month === 0 ? '' : String(Math.trunc((t.month - 1) / 3) + 1);
     case 'RM': {

@@ -42,7 +42,7 @@ function withModifier(type: DataType, name: string): string {
     case 'time':
     case 'timestamp':
     case 'timestamptz':
-      return name.replace(/^(time|timestamp)/, `$1(${typmod})`);
+      return name.replace(/^(timestamp|time)/, `$1(${typmod})`);
     case 'interval':
       return intervalName(typmod);
     default:

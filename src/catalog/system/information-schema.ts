@@ -10,7 +10,7 @@ import {
   type ReadableObject,
   type SystemRelation,
 } from '../objects.ts';
-import type { SystemRow, SystemRowSource, SystemRowsContext } from './system-rows.ts';
+import type { SystemRow, SystemRowSource, SystemRowsContext } from './system-row.ts';
 
 const yesNo = (value: boolean): string => (value ? 'YES' : 'NO');
 

@@ -4,7 +4,7 @@ import { must } from '../../base/assert.ts';
 import type { Constraint, IndexObject, TableObject } from '../objects.ts';
 import { constraintOid, DEFAULT_COLLATION_OID } from './oids.ts';
 import { indexesOf } from './pg-relations.ts';
-import { type SystemRow, type SystemRowsContext, zeroBased } from './system-rows.ts';
+import { type SystemRow, type SystemRowsContext, zeroBased } from './system-row.ts';
 
 const INDEX_DESCENDING = 1;
 const INDEX_NULLS_FIRST = 2;

@@ -17,7 +17,7 @@ import {
   PG_CLASS_CLASS,
   PG_NAMESPACE_CLASS,
 } from './oids.ts';
-import type { SystemRow, SystemRowsContext } from './system-rows.ts';
+import type { SystemRow, SystemRowsContext } from './system-row.ts';
 
 const HEAP = 2;
 const BTREE = 403;

@@ -2,7 +2,7 @@
 
 import { BOOTSTRAP_OWNER } from '../catalog.ts';
 import { DEFAULT_TABLESPACE_OID, MILLRACE_DATABASE_OID, MILLRACE_ROLE_OID } from './oids.ts';
-import type { SystemRow, SystemRowSource, SystemRowsContext } from './system-rows.ts';
+import type { SystemRow, SystemRowSource, SystemRowsContext } from './system-row.ts';
 
 const UTF8 = 6;
 

@@ -3,7 +3,7 @@
 import { BOOTSTRAP_OWNER, type Catalog } from '../catalog.ts';
 import type { IndexObject, RelationObject } from '../objects.ts';
 import { indexesOf } from './pg-relations.ts';
-import type { SystemRow, SystemRowSource } from './system-rows.ts';
+import type { SystemRow, SystemRowSource } from './system-row.ts';
 
 /** An identifier as SQL must write it. */
 export function quoteIdentifier(name: string): string {

@@ -4,7 +4,6 @@
  */
 
 import type { DataType } from '../../types/data-type.ts';
-import type { Catalog } from '../catalog.ts';
 import type { SystemRelation } from '../objects.ts';
 import { informationSchemaRows } from './information-schema.ts';
 import { constraintRows, indexRows } from './pg-constraints.ts';
@@ -18,42 +17,7 @@ import {
 import { serverRows } from './pg-server.ts';
 import { pgViewRows } from './pg-views.ts';
 import { functionNames, staticRows } from './postgres15.ts';
-
-/** One row by column name; a missing column is NULL, or the type's zero where the column is NOT NULL. */
-export type SystemRow = Readonly<Record<string, string | number | boolean | null>>;
-
-export interface SessionRow {
-  readonly processId: number;
-  readonly user: string;
-  readonly applicationName: string;
-  readonly clientAddress: string;
-  readonly state: string;
-  readonly query: string;
-  readonly startedText: string;
-}
-
-/** What the rows are made of. */
-export interface SystemRowsContext {
-  readonly catalog: Catalog;
-  readonly database: string;
-  readonly searchPath: readonly string[];
-  readonly settings: readonly {
-    readonly name: string;
-    readonly value: string;
-    readonly description: string;
-  }[];
-  readonly sessions: readonly SessionRow[];
-  readonly cursors: readonly {
-    readonly name: string;
-    readonly statement: string;
-    readonly isHeld: boolean;
-  }[];
-  readonly preparedStatements: readonly { readonly name: string; readonly statement: string }[];
-  /** Rows of a view's definition query, for pg_views and the like. */
-  readonly formatType: (type: DataType) => string;
-}
-
-export type SystemRowSource = (context: SystemRowsContext) => Iterable<SystemRow>;
+import { type SystemRowSource, type SystemRowsContext, zeroBased } from './system-row.ts';
 
 const SOURCES: ReadonlyMap<string, SystemRowSource> = new Map<string, SystemRowSource>([
   ['pg_catalog.pg_namespace', namespaceRows],
@@ -113,11 +77,6 @@ function factText(type: DataType, text: string | null): string | null {
     return text;
   const items = text.split(' ').filter((item) => item !== '');
   return zeroBased(items);
-}
-
-/** The text of an array whose first subscript is 0, as PostgreSQL's vectors have it. */
-export function zeroBased(items: readonly (string | number)[]): string {
-  return items.length === 0 ? '{}' : `[0:${items.length - 1}]={${items.join(',')}}`;
 }
 
 /** The relation's rows, in its column order. */

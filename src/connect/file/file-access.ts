@@ -9,7 +9,8 @@ import { SqlError } from '../../base/sql-error.ts';
 
 /** The absolute path, its directory checked to lie under a root; the file itself need not exist. */
 export function resolvePath(text: string, roots: readonly string[]): string {
-  if (text === '' || text.includes('\0')) throw new SqlError('22023', `invalid file path "${text}"`);
+  if (text === '' || text.includes('\0'))
+    throw new SqlError('22023', `invalid file path "${text}"`);
   const first = roots[0];
   if (first === undefined) throw refused(text);
   const absolute = path.resolve(first, text);

@@ -63,7 +63,8 @@ export class FileBytes {
     // What was opened is what is checked, even if a link is changed meanwhile.
     checkRealPath(path, roots);
     const named = fs.statSync(path, { bigint: true });
-    if (fileId(named) !== fileId(opened)) throw new SqlError('58030', `file "${path}" was replaced`);
+    if (fileId(named) !== fileId(opened))
+      throw new SqlError('58030', `file "${path}" was replaced`);
     const isPacked = compression === 'gzip' || (compression === 'auto' && hasGzipHead(fd));
     return new FileBytes(path, fd, fileId(opened), isPacked);
   }

@@ -8,7 +8,7 @@
 import { crc32 } from 'node:zlib';
 import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
-import { CsvDecoder } from '../../formats/csv.ts';
+import type { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
 import type { RejectedRecord } from '../source.ts';
 import type { FileBytes } from './file-bytes.ts';

@@ -93,7 +93,11 @@ function checkReplay(
   const fields = columns.filter(({ isGenerated }) => isGenerated !== true);
   const column = columns.findIndex((one) => one.name === name && one.isGenerated !== true);
   if (column < 0) {
-    throw unknownName('replay.column', name, fields.map((one) => one.name));
+    throw unknownName(
+      'replay.column',
+      name,
+      fields.map((one) => one.name),
+    );
   }
   const { id } = columns[column]!.type;
   if (id !== 'timestamp' && id !== 'timestamptz') {

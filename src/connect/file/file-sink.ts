@@ -20,7 +20,12 @@ import { checkOptions, type OptionSchema } from '../options.ts';
 import type { SinkContext, SinkWriter } from '../sink.ts';
 import type { Json } from '../source.ts';
 import { checkRealPath, fileError, isGlob, resolvePath } from './file-access.ts';
-import { checkChangeColumns, checkEncoding, type FileEncoding, openEncoder } from './file-format.ts';
+import {
+  checkChangeColumns,
+  checkEncoding,
+  type FileEncoding,
+  openEncoder,
+} from './file-format.ts';
 import { type Progress, ProgressFile } from './sink-progress.ts';
 
 const SCHEMA: OptionSchema = { path: { kind: 'text' } };
@@ -37,8 +42,11 @@ export function checkFileSink(request: CheckRequest): Json {
   const options = checkOptions('connector "file"', SCHEMA, request.options);
   const text = options.get('path') as string;
   const file = resolvePath(text, request.context.fileRoots);
-  if (isGlob(path.basename(file))) throw new SqlError('22023', 'a sink writes one file, not a glob');
-  if (fs.existsSync(file)) throw existsAlready(file);
+  if (isGlob(path.basename(file)))
+    throw new SqlError('22023', 'a sink writes one file, not a glob');
+  for (const one of [file, progressPath(file)]) {
+    if (fs.existsSync(one)) throw existsAlready(one);
+  }
   if (!fs.existsSync(path.dirname(file))) {
     throw new SqlError('58P01', `could not create file "${text}": No such file or directory`);
   }
@@ -49,6 +57,10 @@ export function checkFileSink(request: CheckRequest): Json {
 
 export function openFileSink(checked: Json, context: SinkContext): SinkWriter {
   return new FileSink(checked as unknown as FileSinkOptions, context);
+}
+
+function progressPath(file: string): string {
+  return `${file}.progress`;
 }
 
 function existsAlready(file: string): SqlError {
@@ -145,13 +157,14 @@ class FileSink implements SinkWriter {
   }
 
   #openFiles(): void {
-    const { O_RDWR, O_CREAT } = fs.constants;
+    // O_NOFOLLOW: a link that leads nowhere yet must not decide where the file is made.
+    const { O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
     checkRealPath(this.#path, this.#context.fileRoots);
     const { uuid, incarnation } = this.#context;
-    this.#progressFile = new ProgressFile(`${this.#path}.progress`, `${uuid} ${incarnation}`);
+    this.#progressFile = new ProgressFile(progressPath(this.#path), `${uuid} ${incarnation}`);
     const noted = this.#progressFile.read();
     if (noted === null && sizeOf(this.#path) > 0) throw existsAlready(this.#path);
-    this.#fd = fs.openSync(this.#path, O_RDWR | O_CREAT, 0o644);
+    this.#fd = fs.openSync(this.#path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o644);
     this.#progress = noted ?? { epoch: 0, length: 0 };
     if (noted === null) this.#progressFile.create(this.#progress);
     const { size } = fs.fstatSync(this.#fd);

@@ -5,6 +5,7 @@
  * Splits: '0', or one for each file where a glob is followed. A chunk never spans two files.
  */
 
+import * as path from 'node:path';
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
@@ -24,9 +25,8 @@ import { hasHeader, openDecoder } from './file-format.ts';
 import type { FileSourceOptions } from './file-options.ts';
 import { type FilePosition, parsePosition, positionJson } from './file-position.ts';
 import { BoundedFiles, type FileSplit, FollowedFile } from './file-split.ts';
-import { lostPosition, openAt, type Opener, opener, statFile } from './located-file.ts';
+import { lostPosition, type Opener, openAt, opener, statFile } from './located-file.ts';
 import { ReplayPace } from './replay-pace.ts';
-import * as path from 'node:path';
 
 /** How often a followed file is looked at when it has nothing new, and a followed glob's directory. */
 const FOLLOW_POLL_US = 50_000n;
@@ -217,7 +217,9 @@ export class FileSource implements SourceReader {
   /** Reads rows until there are `rowsMax` (or as many rejected records), the end, or one that is not due yet. */
   #read(cursor: FileCursor, isLast: boolean, rowsMax: number, nowUs: bigint | null): ReadRows {
     const { memory, scratch } = this.#context;
-    const builders = this.#fields.map(({ type }) => new ColumnBuilder(memory, scratch, type, rowsMax));
+    const builders = this.#fields.map(
+      ({ type }) => new ColumnBuilder(memory, scratch, type, rowsMax),
+    );
     const rejected: RejectedRecord[] = [];
     let rowCount = 0;
     let isAtEnd = false;

@@ -1,9 +1,9 @@
 /** The splits of a file source: bounded files read one after the other, or one path that is followed. */
 
-import type { FileCursor } from './file-cursor.ts';
 import type { FileBytes } from './file-bytes.ts';
+import type { FileCursor } from './file-cursor.ts';
 import type { FilePosition } from './file-position.ts';
-import { lostPosition, openAt, type Opener, statFile, successorOf } from './located-file.ts';
+import { lostPosition, type Opener, openAt, statFile, successorOf } from './located-file.ts';
 
 /** What happened at a file's end. */
 export type EndOutcome = 'switched' | 'waiting' | 'ended';

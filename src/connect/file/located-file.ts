@@ -31,7 +31,8 @@ export function statFile(file: string): { id: string; size: number; modifiedNs: 
  */
 export function openAt(position: FilePosition, open: Opener, byId: boolean): FileBytes | null {
   const file = byId ? findById(position) : position.path;
-  if (file === null || statFile(file) === null) throw lostPosition(position, 'it is not there any more');
+  if (file === null || statFile(file) === null)
+    throw lostPosition(position, 'it is not there any more');
   const bytes = open(file);
   if (holdsPosition(bytes, position)) return bytes;
   bytes.close();

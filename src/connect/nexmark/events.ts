@@ -3,7 +3,7 @@
  * Integer division throughout; of each 50 events 1 is a person, 3 are auctions, 46 bids.
  */
 
-import type { RandomStream } from './random-stream.ts';
+import type { RandomStream } from '../random-stream.ts';
 
 export type EventKind = 'person' | 'auction' | 'bid';
 
@@ -17,10 +17,41 @@ const HOT_BATCH = 100;
 const BASE_MS = 1_436_918_400_000;
 
 /** Field numbers: each has its own random stream. */
-const PEOPLE_FIRST = ['Peter', 'Paul', 'Luke', 'John', 'Saul', 'Vicky', 'Kate', 'Julie', 'Sarah', 'Deiter', 'Walter'];
-const PEOPLE_LAST = ['Shultz', 'Abrams', 'Spencer', 'White', 'Bartels', 'Walton', 'Smith', 'Jones', 'Noris'];
+const PEOPLE_FIRST = [
+  'Peter',
+  'Paul',
+  'Luke',
+  'John',
+  'Saul',
+  'Vicky',
+  'Kate',
+  'Julie',
+  'Sarah',
+  'Deiter',
+  'Walter',
+];
+const PEOPLE_LAST = [
+  'Shultz',
+  'Abrams',
+  'Spencer',
+  'White',
+  'Bartels',
+  'Walton',
+  'Smith',
+  'Jones',
+  'Noris',
+];
 const CITIES = [
-  'Phoenix', 'Los Angeles', 'San Francisco', 'Boise', 'Portland', 'Bend', 'Redmond', 'Seattle', 'Kent', 'Cheyenne',
+  'Phoenix',
+  'Los Angeles',
+  'San Francisco',
+  'Boise',
+  'Portland',
+  'Bend',
+  'Redmond',
+  'Seattle',
+  'Kent',
+  'Cheyenne',
 ];
 const STATES = ['AZ', 'CA', 'ID', 'OR', 'WA', 'WY'];
 const CHANNELS = ['Google', 'Facebook', 'Baidu', 'Apple'];

@@ -3,14 +3,16 @@
 import { notSupported, SqlError } from '../../base/sql-error.ts';
 import type { Column } from '../../batch/delta-batch.ts';
 import { type DataType, INT8, TEXT, TIMESTAMP } from '../../types/data-type.ts';
+import { typeName } from '../../types/type-name.ts';
 import { ChunkColumn } from '../chunk-columns.ts';
+import type { CheckRequest } from '../connectors.ts';
 import { GeneratedSource, type RecordGenerator } from '../generated-source.ts';
-import type { OptionSchema, OptionValue } from '../options.ts';
-import type { SourceColumn, SourceContext, SourceReader } from '../source.ts';
+import { checkOptions, type OptionSchema } from '../options.ts';
+import { RandomStream } from '../random-stream.ts';
+import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
 import * as events from './events.ts';
-import { RandomStream } from './random-stream.ts';
 
-export const NEXMARK_OPTIONS: OptionSchema = {
+const NEXMARK_OPTIONS: OptionSchema = {
   'nexmark.table.type': { kind: 'choice', choices: ['person', 'auction', 'bid'], default: null },
   'nexmark.event.rate': { kind: 'number', min: 0.001, max: 1e9, default: 10_000 },
   'nexmark.max.events': { kind: 'integer', min: 0, default: null },
@@ -35,54 +37,77 @@ interface Settings {
 
 const FIELD_TYPES: Readonly<Record<Kind, readonly (readonly [string, DataType])[]>> = {
   person: [
-    ['id', INT8], ['name', TEXT], ['email_address', TEXT], ['credit_card', TEXT], ['city', TEXT],
-    ['state', TEXT], ['date_time', TIMESTAMP], ['extra', TEXT],
+    ['id', INT8],
+    ['name', TEXT],
+    ['email_address', TEXT],
+    ['credit_card', TEXT],
+    ['city', TEXT],
+    ['state', TEXT],
+    ['date_time', TIMESTAMP],
+    ['extra', TEXT],
   ],
   auction: [
-    ['id', INT8], ['item_name', TEXT], ['description', TEXT], ['initial_bid', INT8], ['reserve', INT8],
-    ['date_time', TIMESTAMP], ['expires', TIMESTAMP], ['seller', INT8], ['category', INT8], ['extra', TEXT],
+    ['id', INT8],
+    ['item_name', TEXT],
+    ['description', TEXT],
+    ['initial_bid', INT8],
+    ['reserve', INT8],
+    ['date_time', TIMESTAMP],
+    ['expires', TIMESTAMP],
+    ['seller', INT8],
+    ['category', INT8],
+    ['extra', TEXT],
   ],
   bid: [
-    ['auction', INT8], ['bidder', INT8], ['price', INT8], ['channel', TEXT], ['url', TEXT],
-    ['date_time', TIMESTAMP], ['extra', TEXT],
+    ['auction', INT8],
+    ['bidder', INT8],
+    ['price', INT8],
+    ['channel', TEXT],
+    ['url', TEXT],
+    ['date_time', TIMESTAMP],
+    ['extra', TEXT],
   ],
 };
 
 /** The columns that a source without a column list gets. */
-export function nexmarkColumns(options: ReadonlyMap<string, OptionValue>): SourceColumn[] {
-  return FIELD_TYPES[settingsOf(options).kind].map(([name, type]) => ({ name, type }));
+export function nexmarkColumns(options: ReadonlyMap<string, string>): SourceColumn[] {
+  const { kind } = checkSettings(options);
+  return FIELD_TYPES[kind].map(([name, type]) => ({ name, type }));
 }
 
-/** Checks that each column is a field of the stream, in a type that holds it. */
-export function checkNexmark(
-  options: ReadonlyMap<string, OptionValue>,
-  columns: readonly SourceColumn[],
-): void {
-  const { kind } = settingsOf(options);
+/** Checks the options, and that each column is a field of the stream, in a type that holds it. */
+export function checkNexmark({ options, columns }: CheckRequest): Json {
+  const settings = checkSettings(options);
+  const fields = FIELD_TYPES[settings.kind];
   for (const column of columns) {
-    const field = FIELD_TYPES[kind].find(([name]) => name === column.name.toLowerCase());
+    if (column.isGenerated === true) continue;
+    const field = fields.find(([name]) => name === column.name.toLowerCase());
     if (field === undefined) {
-      throw new SqlError('42703', `column "${column.name}" is not a field of nexmark's ${kind}`, {
-        hint: `Its fields are ${FIELD_TYPES[kind].map(([name]) => name).join(', ')}.`,
-      });
+      throw new SqlError(
+        '42703',
+        `column "${column.name}" is not a field of nexmark's ${settings.kind}`,
+        { hint: `Its fields are ${fields.map(([name]) => name).join(', ')}.` },
+      );
     }
     if (!holds(column.type, field[1])) {
-      throw new SqlError('42804', `column "${column.name}" must be of type ${typeText(field[1])}`);
+      throw new SqlError('42804', `column "${column.name}" must be of type ${typeName(field[1])}`);
     }
   }
+  return settings as unknown as Json;
 }
 
 export function openNexmark(
-  options: ReadonlyMap<string, OptionValue>,
+  checked: Json,
   columns: readonly SourceColumn[],
   context: SourceContext,
 ): SourceReader {
-  const settings = settingsOf(options);
   const wanted = context.wanted.map((index) => columns[index]!);
+  const settings = checked as unknown as Settings;
   return new GeneratedSource(new NexmarkGenerator(settings, wanted, context), context);
 }
 
-function settingsOf(options: ReadonlyMap<string, OptionValue>): Settings {
+function checkSettings(given: ReadonlyMap<string, string>): Settings {
+  const options = checkOptions('connector "nexmark"', NEXMARK_OPTIONS, given);
   const kind = options.get('nexmark.table.type') as Kind | null;
   if (kind === null) {
     throw notSupported('the combined nexmark stream', {
@@ -104,20 +129,21 @@ function holds(type: DataType, field: DataType): boolean {
   return type.id === field.id;
 }
 
-function typeText(type: DataType): string {
-  return type === INT8 ? 'bigint' : type.id;
-}
-
 class NexmarkGenerator implements RecordGenerator {
   readonly recordsMax: number | null;
   readonly perSecond: number | null;
   readonly #kind: Kind;
   readonly #random: RandomStream;
-  readonly #fields: readonly { readonly number: number; readonly maker: Maker; readonly column: SourceColumn }[];
+  readonly #fields: readonly {
+    readonly number: number;
+    readonly maker: Maker;
+    readonly column: SourceColumn;
+  }[];
   readonly #context: SourceContext;
 
   constructor(settings: Settings, wanted: readonly SourceColumn[], context: SourceContext) {
-    const isPaced = settings.pace === null ? settings.eventsMax === null : settings.pace === 'realtime';
+    const isPaced =
+      settings.pace === null ? settings.eventsMax === null : settings.pace === 'realtime';
     this.recordsMax = settings.eventsMax;
     this.perSecond = isPaced ? settings.rate : null;
     this.#kind = settings.kind;

@@ -37,7 +37,13 @@ export class RandomStream {
     return Math.floor((this.u32() / 0x1_0000_0000) * count);
   }
 
-  /** In [0, 1). */
+  /** In [0, 1), with 53 random bits. */
+  fraction(): number {
+    const high = this.u32() >>> 5;
+    return (high * 67_108_864 + (this.u32() >>> 6)) / 9_007_199_254_740_992;
+  }
+
+  /** In [0, 1), with 32 random bits. */
   unit(): number {
     return this.u32() / 0x1_0000_0000;
   }

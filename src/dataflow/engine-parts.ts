@@ -1,0 +1,320 @@
+/**
+ * EngineParts: what the engine consists of (relations, sources, jobs, sinks, the catalog's objects) and how each is made,
+ * dropped, put into a checkpoint and made again over restored memories. No epoch logic is here.
+ */
+
+import { must } from '../base/assert.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import type { RelationSchema } from '../state/relation-schema.ts';
+import { DEFAULT_SETTINGS, type ValueSettings } from '../types/settings.ts';
+import { EngineRelation, type RelationDefinition } from './engine-relation.ts';
+import {
+  CatalogObjects,
+  type EngineMetadata,
+  jobMemoryName,
+  relationMemoryName,
+} from './engine-state.ts';
+import { Job, type JobDefinition, type JobState } from './job.ts';
+import { WATERMARK_NONE } from './operator.ts';
+import {
+  type CreateSinkAction,
+  type CreateSourceAction,
+  DEAD_LETTERS_ID,
+  type EngineColumn,
+  type EngineStatus,
+  type RelationHandle,
+  VIEW_ERRORS_ID,
+} from './port.ts';
+import { DEAD_LETTERS, ProblemLog, VIEW_ERRORS, ViewProblems } from './problems.ts';
+import { SinkOutput } from './sink-output.ts';
+import { SourceFeed } from './source-feed.ts';
+import type { StepSetup } from './step-setup.ts';
+
+/** The split under which a table's DML runs. */
+export const DML_SPLIT = 'dml';
+
+/** What the parts ask of the epoch that runs. */
+export interface RunningEpoch {
+  readonly epoch: number;
+  readonly nowUs: bigint;
+  onJobOutput(id: number, batch: DeltaBatch): void;
+}
+
+export class EngineParts {
+  readonly relations = new Map<number, EngineRelation>();
+  readonly feeds = new Map<number, SourceFeed>();
+  /** In an order in which inputs come before what reads them: that of their creation. */
+  readonly jobs = new Map<number, Job>();
+  readonly sinks = new Map<number, SinkOutput>();
+  readonly catalog: CatalogObjects;
+  readonly problems: ProblemLog;
+  readonly #setup: StepSetup;
+  readonly #running: RunningEpoch;
+  readonly #memory: Memory;
+  readonly #scratch: Scratch;
+  #isRestoring = false;
+  #isStarted = false;
+
+  constructor(setup: StepSetup, running: RunningEpoch, memory: Memory, scratch: Scratch) {
+    this.#setup = setup;
+    this.#running = running;
+    this.#memory = memory;
+    this.#scratch = scratch;
+    this.catalog = new CatalogObjects(setup.metadata?.catalog ?? null);
+    this.problems = new ProblemLog(setup.metadata?.nextLetterId ?? 1);
+  }
+
+  createSystemRelations(): void {
+    const bag = (
+      columns: readonly EngineColumn[],
+      isAppendOnly: boolean,
+      by: number[],
+    ): RelationSchema => ({
+      storages: columns.map(({ type }) => type.storage),
+      key: null,
+      isAppendOnly,
+      indexes: by.map((column) => ({ name: `by_${column}`, columns: [column], isUnique: false })),
+    });
+    this.addRelation({
+      ...systemDefinition(DEAD_LETTERS_ID, 'dead_letters', DEAD_LETTERS),
+      schema: bag(DEAD_LETTERS, false, []),
+    });
+    this.addRelation({
+      ...systemDefinition(VIEW_ERRORS_ID, 'view_errors', VIEW_ERRORS),
+      schema: bag(VIEW_ERRORS, false, [0]),
+    });
+  }
+
+  /** Makes everything again over the restored memories; the jobs are not told their watermarks yet. */
+  restore(metadata: EngineMetadata): void {
+    this.#isRestoring = true;
+    for (const { definition, watermark, running } of metadata.relations) {
+      const relation = this.addRelation(definition);
+      relation.watermark.restore(BigInt(watermark));
+      if (definition.watermark !== null && definition.kind === 'table') {
+        relation.watermark.split(DML_SPLIT).running = BigInt(running);
+      }
+    }
+    for (const state of metadata.sources) this.addFeed(state.definition, state);
+    for (const state of metadata.jobs) this.addJob(this.makeJob(state));
+    this.#isRestoring = false;
+  }
+
+  /** Recovery is over: sources go on from where they stand. */
+  openReaders(): void {
+    this.#isStarted = true;
+    for (const feed of this.feeds.values()) feed.refreshReader();
+  }
+
+  metadata(): EngineMetadata {
+    const relations = [...this.relations.values()]
+      .filter(({ definition }) => definition.kind !== 'source')
+      .map((relation) => ({
+        definition: relation.definition,
+        watermark: String(relation.watermark.current),
+        running: String(relation.watermark.splits.get(DML_SPLIT)?.running ?? WATERMARK_NONE),
+      }));
+    return {
+      format: 1,
+      nowUs: String(this.#running.nowUs),
+      catalog: this.catalog.image(),
+      nextLetterId: this.problems.nextId,
+      relations,
+      sources: [...this.feeds.values()].map((feed) => feed.state()),
+      jobs: [...this.jobs.values()].map((job) => job.state()),
+    };
+  }
+
+  /** The memories that a checkpoint holds, by name. */
+  memories(): Map<string, Memory> {
+    const memories = new Map<string, Memory>();
+    for (const { id, memory } of this.relations.values()) {
+      if (memory !== null) memories.set(relationMemoryName(id), memory);
+    }
+    for (const { id, memory } of this.jobs.values()) memories.set(jobMemoryName(id), memory);
+    return memories;
+  }
+
+  handles(): RelationHandle[] {
+    return [...this.relations.values()].flatMap((relation) => relation.handle() ?? []);
+  }
+
+  relation(id: number): EngineRelation {
+    return must(this.relations.get(id), `relation ${id} is not there`);
+  }
+
+  /** A relation, its memory and all; a restored one finds its rows. */
+  addRelation(definition: RelationDefinition): EngineRelation {
+    const { id, schema } = definition;
+    const memory = schema === null ? null : this.#memoryNamed(relationMemoryName(id));
+    const createdAt = this.#isRestoring ? 0 : this.#running.epoch;
+    const relation = new EngineRelation(definition, memory, this.#setup.control, createdAt);
+    this.relations.set(id, relation);
+    return relation;
+  }
+
+  /** A restored memory, or a new one. */
+  #memoryNamed(name: string): Memory {
+    const restored = this.#setup.memories.get(name);
+    this.#setup.memories.delete(name);
+    return restored ?? Memory.create({ maxBytes: this.#setup.options.stateBytesMax });
+  }
+
+  addFeed(definition: CreateSourceAction, state: ReturnType<SourceFeed['state']>): void {
+    const { id, name, columns, watermark } = definition;
+    const relation = this.addRelation({
+      id,
+      name,
+      kind: 'source',
+      columns,
+      schema: null,
+      indexIds: [],
+      watermark,
+    });
+    const feed = new SourceFeed(state, relation, {
+      memory: this.#memory,
+      scratch: this.#scratch,
+      clock: this.#setup.clock,
+      fileRoots: this.#setup.options.fileRoots,
+      problems: this.problems,
+      connectors: this.#setup.connectors,
+      nowUs: () => this.#running.nowUs,
+      wake: () => this.#setup.wake(),
+    });
+    this.feeds.set(id, feed);
+  }
+
+  /** Throws where an expression cannot be compiled. */
+  makeJob(state: JobState): Job {
+    const { definition, counters } = state;
+    const settings = valueSettings(definition.settings);
+    const keepsLateRows = definition.plan.lateRows === 'dead_letter';
+    const { id } = definition;
+    return new Job(state, {
+      memory: this.#memoryNamed(jobMemoryName(id)),
+      settings,
+      problems: new ViewProblems(id, settings, this.problems, keepsLateRows, { ...counters }),
+      batchRowsMax: this.#setup.options.batchRowsMax,
+      output: { onDelta: (batch) => this.#running.onJobOutput(id, batch) },
+      nowUs: () => this.#running.nowUs,
+    });
+  }
+
+  /** A new view's relation and job, or a new sink's job. */
+  createJob(action: JobDefinition, job: Job): EngineRelation | null {
+    let relation: EngineRelation | null = null;
+    if (action.kind === 'create_view') {
+      const { id, name, plan, schema } = action;
+      const columns = plan.node.columns.slice(0, schema.storages.length);
+      const indexIds = schema.indexes.map(() => 0);
+      relation = this.addRelation({
+        id,
+        name,
+        kind: 'view',
+        columns,
+        schema,
+        indexIds,
+        watermark: null,
+      });
+    }
+    this.addJob(job);
+    return relation;
+  }
+
+  /** The job reads from now on whatever changes. */
+  addJob(job: Job): void {
+    this.jobs.set(job.id, job);
+    for (const id of job.inputIds) {
+      this.relation(id).readers.add(job);
+      if (this.#isStarted) this.feeds.get(id)?.refreshReader();
+    }
+    const { definition } = job;
+    if (definition.kind === 'create_sink' && !this.sinks.has(job.id)) this.openSink(definition);
+  }
+
+  /** Throws where the outside refuses. */
+  openSink(action: CreateSinkAction): void {
+    const { id, plan, uuid, connector } = action;
+    const { columns } = plan.node;
+    const { fileRoots } = this.#setup.options;
+    const { incarnation } = this.#setup;
+    const writer = this.#setup.connectors.openSink(connector, {
+      fileRoots,
+      columns,
+      uuid,
+      incarnation,
+    });
+    const lastEpoch = Math.max(this.#running.epoch, this.#setup.lastEpoch);
+    const isDiscarding = (connector as { connector?: unknown }).connector === 'blackhole';
+    this.sinks.set(id, new SinkOutput(writer, columns, lastEpoch, isDiscarding));
+  }
+
+  /** Takes a table, source, view or sink away. */
+  drop(id: number): void {
+    const job = this.jobs.get(id);
+    if (job !== undefined) {
+      this.jobs.delete(id);
+      for (const input of job.inputIds) {
+        this.relations.get(input)?.readers.delete(job);
+        if (this.#isStarted) this.feeds.get(input)?.refreshReader();
+      }
+    }
+    this.sinks.get(id)?.close();
+    this.sinks.delete(id);
+    this.feeds.get(id)?.close();
+    this.feeds.delete(id);
+    this.relations.delete(id);
+  }
+
+  status(): Pick<EngineStatus, 'stateBytes' | 'jobs' | 'sources' | 'tableWatermarks'> {
+    const jobs = [...this.jobs.values()].map((job) => {
+      const status = job.status(this.relations.get(job.id)?.stored?.rowCount ?? 0);
+      const failure = this.sinks.get(job.id)?.failure ?? null;
+      return failure === null ? status : { ...status, state: 'failed' as const, error: failure };
+    });
+    const tables = [...this.relations.values()].filter(
+      ({ definition }) => definition.watermark !== null,
+    );
+    let stateBytes = 0;
+    for (const memory of this.memories().values()) stateBytes += memory.allocatedBytes;
+    return {
+      stateBytes,
+      jobs,
+      sources: [...this.feeds.values()].map((feed) => feed.status()),
+      tableWatermarks: tables.map(({ id, watermark }) => ({
+        id,
+        watermark: watermark.current === WATERMARK_NONE ? null : String(watermark.current),
+      })),
+    };
+  }
+
+  close(): void {
+    for (const feed of this.feeds.values()) feed.close();
+    for (const sink of this.sinks.values()) sink.close();
+  }
+}
+
+function systemDefinition(
+  id: number,
+  name: string,
+  columns: readonly EngineColumn[],
+): Omit<RelationDefinition, 'schema'> {
+  return { id, name, kind: 'system', columns, indexIds: [], watermark: null };
+}
+
+/** Frozen settings as what they change. */
+function valueSettings(frozen: Readonly<Record<string, string>>): ValueSettings {
+  const byLowerCase = new Map(
+    Object.entries(frozen).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  const digits = Number(byLowerCase.get('extra_float_digits') ?? DEFAULT_SETTINGS.extraFloatDigits);
+  return {
+    timeZone: byLowerCase.get('timezone') ?? DEFAULT_SETTINGS.timeZone,
+    dateStyle: byLowerCase.get('datestyle') ?? DEFAULT_SETTINGS.dateStyle,
+    intervalStyle: byLowerCase.get('intervalstyle') ?? DEFAULT_SETTINGS.intervalStyle,
+    byteaOutput: byLowerCase.get('bytea_output') === 'escape' ? 'escape' : 'hex',
+    extraFloatDigits: digits,
+  };
+}

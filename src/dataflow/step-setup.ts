@@ -1,0 +1,26 @@
+/** What the engine's parts and its epochs are given from outside. */
+
+import type { Clock } from '../base/clock.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { EpochControl } from '../state/epoch-control.ts';
+import type { EngineMetadata } from './engine-state.ts';
+import type { EngineOptions } from './port.ts';
+import type { Connectors } from './source-feed.ts';
+
+export interface StepSetup {
+  readonly options: EngineOptions;
+  readonly control: EpochControl;
+  readonly clock: Clock;
+  /** The data directory's own UUID. */
+  readonly incarnation: string;
+  readonly connectors: Connectors;
+  /** Restored by a checkpoint, by name; a part takes its own out. */
+  readonly memories: Map<string, Memory>;
+  /** What the checkpoint says; null: there was none. */
+  readonly metadata: EngineMetadata | null;
+  /** No epoch beyond it was ever given away: a sink that knows a later one is not ours. */
+  readonly lastEpoch: number;
+  /** Something has arrived: run an epoch soon. */
+  wake(): void;
+  log(level: 'info' | 'warn' | 'error', text: string): void;
+}

@@ -5,16 +5,21 @@
  * never reads the user's text again, so a source means the same for ever.
  */
 
-import type { Clock } from '../base/clock.ts';
 import { notSupported, SqlError } from '../base/sql-error.ts';
 import { parseInterval } from '../types/interval.ts';
-import { DEFAULT_SETTINGS, type ValueSettings } from '../types/settings.ts';
+import { DEFAULT_SETTINGS } from '../types/settings.ts';
 import { BlackholeSink } from './blackhole.ts';
 import { checkDatagen, openDatagen } from './datagen.ts';
 import { checkFileSource, openFileSource } from './file/file-options.ts';
 import { checkFileSink, openFileSink } from './file/file-sink.ts';
 import { checkNexmark, nexmarkColumns, openNexmark } from './nexmark/nexmark.ts';
-import { checkOptions, type OptionSchema, unknownName } from './options.ts';
+import {
+  type CheckContext,
+  type CheckRequest,
+  checkOptions,
+  type OptionSchema,
+  unknownName,
+} from './options.ts';
 import type { SinkColumn, SinkContext, SinkWriter } from './sink.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from './source.ts';
 
@@ -26,24 +31,6 @@ export interface ConnectorOptions {
   readonly format: string | null;
   readonly encode: string | null;
   readonly encodeOptions: Readonly<Record<string, string>>;
-}
-
-export interface CheckContext {
-  /** Directories that the file connector may use; the first one is where relative paths start. */
-  readonly fileRoots: readonly string[];
-  readonly clock: Clock;
-  /** How texts are read and written (TimeZone, DateStyle), frozen here. */
-  readonly settings?: ValueSettings;
-}
-
-/** What a connector's check is given: the options left for it, in a map. */
-export interface CheckRequest {
-  readonly options: ReadonlyMap<string, string>;
-  readonly encode: string | null;
-  readonly encodeOptions: ReadonlyMap<string, string>;
-  readonly columns: readonly SourceColumn[];
-  readonly context: CheckContext;
-  readonly settings: ValueSettings;
 }
 
 interface SourceConnector {

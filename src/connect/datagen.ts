@@ -12,9 +12,14 @@ import type { DataType } from '../types/data-type.ts';
 import { typeName } from '../types/type-name.ts';
 import { inputValue, type ValueSettings } from '../types/value.ts';
 import { ChunkColumn } from './chunk-columns.ts';
-import type { CheckRequest } from './connectors.ts';
 import { GeneratedSource, type RecordGenerator } from './generated-source.ts';
-import { checkOptions, type OptionSchema, type OptionSpec, type OptionValue } from './options.ts';
+import {
+  type CheckRequest,
+  checkOptions,
+  type OptionSchema,
+  type OptionSpec,
+  type OptionValue,
+} from './options.ts';
 import { RandomStream } from './random-stream.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from './source.ts';
 

@@ -3,8 +3,29 @@
  * missing one is 22023, with what is allowed and, where a name is near, a guess at what was meant.
  */
 
+import type { Clock } from '../base/clock.ts';
 import { closestName } from '../base/closest-name.ts';
 import { SqlError } from '../base/sql-error.ts';
+import type { ValueSettings } from '../types/settings.ts';
+import type { SourceColumn } from './source.ts';
+
+export interface CheckContext {
+  /** Directories that the file connector may use; the first one is where relative paths start. */
+  readonly fileRoots: readonly string[];
+  readonly clock: Clock;
+  /** How texts are read and written (TimeZone, DateStyle), frozen here. */
+  readonly settings?: ValueSettings;
+}
+
+/** What a connector's check is given: the options left for it, in a map. */
+export interface CheckRequest {
+  readonly options: ReadonlyMap<string, string>;
+  readonly encode: string | null;
+  readonly encodeOptions: ReadonlyMap<string, string>;
+  readonly columns: readonly SourceColumn[];
+  readonly context: CheckContext;
+  readonly settings: ValueSettings;
+}
 
 export type OptionValue = string | number | boolean | null;
 

@@ -112,7 +112,8 @@ function makeDefinition(
     id,
     name: nameOfId(id),
     kind,
-    argTypes: argPatterns(id),
+    // A cast's id names its target behind its one argument.
+    argTypes: kind === 'cast' ? argPatterns(id).slice(0, 1) : argPatterns(id),
     resultType,
     volatility: options.volatility ?? 'immutable',
     isStrict: options.isStrict ?? true,

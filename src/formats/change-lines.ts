@@ -161,14 +161,15 @@ function arrayFormat(type: DataType, settings: ValueSettings): JsonFormat {
 }
 
 /** Quotes a field where COPY does: what could be taken for something else. */
-function csvQuoter({ delimiter, quote, escape, nullText }: CsvOptions): (text: string) => string {
+function csvQuoter(options: CsvOptions): (text: string) => string {
+  const { delimiter, quote, nullText } = options;
   const special = new Set([delimiter, quote, '\n', '\r']);
   return (text) => {
     let isSpecial = text === nullText || text === '\\.';
     for (const c of text) if (special.has(c)) isSpecial = true;
     if (!isSpecial) return text;
     let escaped = '';
-    for (const c of text) escaped += c === quote || c === escape ? escape + c : c;
+    for (const c of text) escaped += c === quote || c === options.escape ? options.escape + c : c;
     return quote + escaped + quote;
   };
 }

@@ -230,14 +230,14 @@ export class CsvDecoder implements RecordDecoder {
   #skipQuoted(bytes: Buffer, at: number, end: number): number {
     const classes = this.#classes;
     const quote = this.#quote;
-    const escape = this.#escape;
+    const escaper = this.#escape;
     const field = this.#fieldCount;
     const isFirst = this.#forms[field] === PLAIN && this.#starts[field] === at;
     let form = isFirst ? QUOTED : MIXED;
     for (let i = at + 1; i < end; i += 1) {
       const byte = bytes[i]!;
       const next = i + 1 < end ? bytes[i + 1] : -1;
-      if (byte === escape && (next === quote || next === escape)) {
+      if (byte === escaper && (next === quote || next === escaper)) {
         form = MIXED;
         i += 1;
         continue;
@@ -314,13 +314,13 @@ export class CsvDecoder implements RecordDecoder {
     if (this.#copy.length < end - start) this.#copy = Buffer.alloc(2 * (end - start));
     const copy = this.#copy;
     const quote = this.#quote;
-    const escape = this.#escape;
+    const escaper = this.#escape;
     let length = 0;
     let isInside = false;
     for (let i = start; i < end; i += 1) {
       const byte = bytes[i]!;
       const next = i + 1 < end ? bytes[i + 1] : -1;
-      if (isInside && byte === escape && (next === quote || next === escape)) {
+      if (isInside && byte === escaper && (next === quote || next === escaper)) {
         copy[length++] = bytes[++i]!;
       } else if (byte === quote) isInside = !isInside;
       else copy[length++] = byte;

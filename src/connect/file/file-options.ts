@@ -2,30 +2,19 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import { CsvDecoder } from '../../formats/csv.ts';
-import type { ValueSettings } from '../../types/value.ts';
-import type { CheckRequest } from '../connectors.ts';
-import { checkOptions, type OptionSchema, type OptionValue, unknownName } from '../options.ts';
+import {
+  type CheckRequest,
+  checkOptions,
+  type OptionSchema,
+  type OptionValue,
+  unknownName,
+} from '../options.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
 import { isGlob, listFiles, resolvePath } from './file-access.ts';
 import { type Compression, FileBytes } from './file-bytes.ts';
 import { FileCursor } from './file-cursor.ts';
-import { checkEncoding, type FileEncoding, hasHeader, openDecoder } from './file-format.ts';
-import { FileSource } from './file-source.ts';
-
-/** What a file source is opened with; JSON. */
-export interface FileSourceOptions {
-  /** Absolute; a glob only where `follow`. */
-  readonly path: string;
-  /** Files of a bounded source, in order, as they were at CREATE; null: followed. */
-  readonly files: readonly string[] | null;
-  readonly isGlob: boolean;
-  readonly compression: Compression;
-  readonly encoding: FileEncoding;
-  /** Numbers of the columns that are fields of the file. */
-  readonly fields: readonly number[];
-  readonly replay: { readonly column: number; readonly speed: number } | null;
-  readonly settings: ValueSettings;
-}
+import { checkEncoding, hasHeader, openDecoder } from './file-format.ts';
+import { FileSource, type FileSourceOptions } from './file-source.ts';
 
 const SCHEMA: OptionSchema = {
   path: { kind: 'text' },

@@ -10,6 +10,7 @@ import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
+import type { ValueSettings } from '../../types/settings.ts';
 import type {
   Json,
   RejectedRecord,
@@ -19,14 +20,28 @@ import type {
   SourceReader,
 } from '../source.ts';
 import { listFiles } from './file-access.ts';
-import type { FileBytes } from './file-bytes.ts';
+import type { Compression, FileBytes } from './file-bytes.ts';
 import { FileCursor } from './file-cursor.ts';
-import { hasHeader, openDecoder } from './file-format.ts';
-import type { FileSourceOptions } from './file-options.ts';
+import { type FileEncoding, hasHeader, openDecoder } from './file-format.ts';
 import { type FilePosition, parsePosition, positionJson } from './file-position.ts';
 import { BoundedFiles, type FileSplit, FollowedFile } from './file-split.ts';
 import { lostPosition, type Opener, openAt, opener, statFile } from './located-file.ts';
 import { ReplayPace } from './replay-pace.ts';
+
+/** What a file source is opened with; JSON. */
+export interface FileSourceOptions {
+  /** Absolute; a glob only where `follow`. */
+  readonly path: string;
+  /** Files of a bounded source, in order, as they were at CREATE; null: followed. */
+  readonly files: readonly string[] | null;
+  readonly isGlob: boolean;
+  readonly compression: Compression;
+  readonly encoding: FileEncoding;
+  /** Numbers of the columns that are fields of the file. */
+  readonly fields: readonly number[];
+  readonly replay: { readonly column: number; readonly speed: number } | null;
+  readonly settings: ValueSettings;
+}
 
 /** How often a followed file is looked at when it has nothing new, and a followed glob's directory. */
 const FOLLOW_POLL_US = 50_000n;

@@ -237,6 +237,7 @@ export class EpochStep {
         previous: relation.watermark.current,
         others: relation.watermark.othersMinimum(DML_SPLIT),
         isRowByRow,
+        limitUs: null,
       };
       const stamped = stampRowWatermarks(batch, column, judged, bounds, this.#scratch);
       split.running = maxWatermark(split.running, judged.running);

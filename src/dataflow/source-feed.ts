@@ -135,7 +135,7 @@ export class SourceFeed {
     try {
       const reader = this.#open(this.#wanted);
       const positions = new Map(
-        [...this.#splits].map(([split, { position }]) => [split, position]),
+        [...this.#splits.keys()].map((split) => [split, this.positionOf(split)]),
       );
       reader.start(positions);
       this.#reader = reader;

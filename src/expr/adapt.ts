@@ -3,7 +3,7 @@
 import { SqlError } from '../base/sql-error.ts';
 import type { ValueBody, VectorBody } from './registry.ts';
 import { commonValidity, isValid } from './vector/columns.ts';
-import { columnReader, ColumnWriter } from './vector/values.ts';
+import { ColumnWriter, columnReader } from './vector/values.ts';
 
 /** A per-value body as a body over columns. */
 export function adaptBody(body: ValueBody, isStrict: boolean): VectorBody {

@@ -13,7 +13,14 @@ export type CastContext = 'implicit' | 'assignment' | 'explicit';
 
 const RANK: Readonly<Record<CastContext, number>> = { implicit: 0, assignment: 1, explicit: 2 };
 
-const REG_TYPES: readonly TypeId[] = ['regclass', 'regtype', 'regproc', 'regnamespace', 'regrole', 'regoper'];
+const REG_TYPES: readonly TypeId[] = [
+  'regclass',
+  'regtype',
+  'regproc',
+  'regnamespace',
+  'regrole',
+  'regoper',
+];
 
 interface Targets {
   readonly implicit?: readonly TypeId[];
@@ -29,7 +36,10 @@ const OF_TYPE: Readonly<Partial<Record<TypeId, Targets>>> = {
     assignment: ['int2'],
     explicit: ['bool', 'char'],
   },
-  int8: { implicit: ['float4', 'float8', 'numeric', 'oid', ...REG_TYPES], assignment: ['int2', 'int4'] },
+  int8: {
+    implicit: ['float4', 'float8', 'numeric', 'oid', ...REG_TYPES],
+    assignment: ['int2', 'int4'],
+  },
   float4: { implicit: ['float8'], assignment: ['int2', 'int4', 'int8', 'numeric'] },
   float8: { assignment: ['int2', 'int4', 'int8', 'float4', 'numeric'] },
   numeric: { implicit: ['float4', 'float8'], assignment: ['int2', 'int4', 'int8'] },
@@ -45,7 +55,10 @@ const OF_TYPE: Readonly<Partial<Record<TypeId, Targets>>> = {
   timestamptz: { assignment: ['date', 'time', 'timestamp'] },
   interval: { assignment: ['time'] },
   json: { assignment: ['jsonb'] },
-  jsonb: { assignment: ['json'], explicit: ['bool', 'numeric', 'int2', 'int4', 'int8', 'float4', 'float8'] },
+  jsonb: {
+    assignment: ['json'],
+    explicit: ['bool', 'numeric', 'int2', 'int4', 'int8', 'float4', 'float8'],
+  },
 };
 
 const REG_TARGETS: Targets = { implicit: ['oid'], assignment: ['int4', 'int8'] };
@@ -67,8 +80,10 @@ export function castContext(from: DataType, to: DataType): CastContext | null {
   const inTable = tableContext(from.id, to.id);
   if (inTable !== null) return inTable;
   if (from.id === 'unknown') return 'implicit';
-  if (from.id === 'void' || to.id === 'void' || to.id === 'record' || to.id === 'unknown') return null;
-  if (typeCategory(to) === 'S' || (to.id === 'char' && typeCategory(from) === 'S')) return 'assignment';
+  if (from.id === 'void' || to.id === 'void' || to.id === 'record' || to.id === 'unknown')
+    return null;
+  if (typeCategory(to) === 'S' || (to.id === 'char' && typeCategory(from) === 'S'))
+    return 'assignment';
   if (typeCategory(from) === 'S') return 'explicit';
   return null;
 }
@@ -79,7 +94,11 @@ export function canCast(from: DataType, to: DataType, context: CastContext): boo
 }
 
 /** The id of the cast's function; 'none': same type, nothing to do; null: no such cast in this context. */
-export function findCast(from: DataType, to: DataType, context: CastContext): string | 'none' | null {
+export function findCast(
+  from: DataType,
+  to: DataType,
+  context: CastContext,
+): string | 'none' | null {
   if (from.oid === to.oid) return 'none';
   if (!canCast(from, to, context)) return null;
   return `cast(${typeKey(from)},${typeKey(to)})`;

@@ -4,7 +4,13 @@ import { SqlError } from '../base/sql-error.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { arrayOf, TEXT, withTypmod } from '../types/data-type.ts';
 import type { ValueSettings } from '../types/settings.ts';
-import { coerceTypmod, DEFAULT_SETTINGS, formatValue, parseValue, typeName } from '../types/value.ts';
+import {
+  coerceTypmod,
+  DEFAULT_SETTINGS,
+  formatValue,
+  parseValue,
+  typeName,
+} from '../types/value.ts';
 import type { BoundExpr, BoundLiteral } from './bound-expr.ts';
 import { type CastContext, canCast, findCast } from './casts.ts';
 import { typeKey } from './signature.ts';
@@ -13,7 +19,11 @@ const REG_TYPE = /^reg/;
 
 /** A literal with this value: its text is in the canonical form that plans use. */
 export function literalOf(type: DataType, value: Value): BoundLiteral {
-  return { kind: 'literal', text: value === null ? null : formatValue(type, value, DEFAULT_SETTINGS), type };
+  return {
+    kind: 'literal',
+    text: value === null ? null : formatValue(type, value, DEFAULT_SETTINGS),
+    type,
+  };
 }
 
 /** The value of a literal. */
@@ -34,12 +44,14 @@ export function coerce(
   settings: ValueSettings,
   position?: number,
 ): BoundExpr | null {
-  if (expr.type.id === 'unknown' && to.id !== 'unknown') return coerceUnknown(expr, to, context, settings, position);
+  if (expr.type.id === 'unknown' && to.id !== 'unknown')
+    return coerceUnknown(expr, to, context, settings, position);
   if (to.id === 'unknown') return expr;
   const id = findCast(expr.type, to, context);
   if (id === null) return null;
   if (expr.kind === 'literal' && expr.text === null) return { ...expr, type: to };
-  if (expr.kind === 'array' && to.element !== null) return coerceElements(expr, to, context, settings, position);
+  if (expr.kind === 'array' && to.element !== null)
+    return coerceElements(expr, to, context, settings, position);
   const cast: BoundExpr =
     id === 'none' ? expr : called(id, expr, withTypmod(plainOf(to), -1), position);
   return enforceTypmod(cast, to, context, position);
@@ -55,9 +67,13 @@ export function mustCoerce(
 ): BoundExpr {
   const result = coerce(expr, to, context, settings, position);
   if (result !== null) return result;
-  throw new SqlError('42846', `cannot cast type ${typeName(plainOf(expr.type))} to ${typeName(plainOf(to))}`, {
-    position,
-  });
+  throw new SqlError(
+    '42846',
+    `cannot cast type ${typeName(plainOf(expr.type))} to ${typeName(plainOf(to))}`,
+    {
+      position,
+    },
+  );
 }
 
 export function canCoerce(from: DataType, to: DataType, context: CastContext): boolean {
@@ -77,7 +93,8 @@ function coerceUnknown(
     return coerce(asText, to, 'explicit', settings, position);
   }
   if (expr.text === null) return { ...expr, type: to };
-  if (REG_TYPE.test(to.id)) return called(`cast(text,${to.id})`, { ...expr, type: TEXT }, to, position);
+  if (REG_TYPE.test(to.id))
+    return called(`cast(text,${to.id})`, { ...expr, type: TEXT }, to, position);
   if (to.id === 'void' || to.id === 'record') return null;
   try {
     const parsed = parseValue(plainOf(to), expr.text, settings);
@@ -125,5 +142,7 @@ function called(id: string, arg: BoundExpr, type: DataType, position?: number): 
 
 function plainOf(type: DataType): DataType {
   if (type.typmod === -1) return type;
-  return type.element === null ? withTypmod(type, -1) : (arrayOf(withTypmod(type.element, -1)) as DataType);
+  return type.element === null
+    ? withTypmod(type, -1)
+    : (arrayOf(withTypmod(type.element, -1)) as DataType);
 }

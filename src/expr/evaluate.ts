@@ -7,54 +7,21 @@
  */
 
 import { AssertionError, assert, unreachable } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
-import type { Random } from '../base/random.ts';
-import type { SqlError } from '../base/sql-error.ts';
-import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
-import type { Memory } from '../memory/memory.ts';
-import type { Scratch } from '../memory/scratch.ts';
 import type { DataType } from '../types/data-type.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import type { BoundCall, BoundExpr } from './bound-expr.ts';
 import './builtins.ts';
+import { adaptBody } from './adapt.ts';
 import { literalValue } from './coerce.ts';
+import type { CompiledExpr, CompileOptions, EvalContext } from './eval-context.ts';
 import { compileGuarded } from './guarded.ts';
 import { type CallContext, mustFunction, vectorBody } from './registry.ts';
-import { adaptBody } from './adapt.ts';
 import { arrayFrom } from './scalar.ts';
 import { bodyOf } from './scalar-body.ts';
-import type { SystemEnvironment } from './system-environment.ts';
 import { allocValues, isValid } from './vector/columns.ts';
 import { constantColumn } from './vector/values.ts';
 
-export interface EvalContext {
-  readonly memory: Memory;
-  /** Where result columns and everything between lie; released by the caller. */
-  readonly scratch: Scratch;
-  /** The statement's or epoch's instant, µs since 1970-01-01 UTC. */
-  readonly nowUs: bigint;
-  /** Row `row` of the batch failed; its value is NULL. A batch SELECT throws here. */
-  onError(row: number, error: SqlError): void;
-  readonly system?: SystemEnvironment;
-  /** For volatile functions; absent in views. */
-  readonly random?: Random;
-  readonly clock?: Clock;
-}
-
-export interface CompileOptions {
-  readonly settings: ValueSettings;
-  /** true: a volatile function is a broken belief. */
-  readonly isInView: boolean;
-}
-
-/** An expression made ready; holds no memory of a batch. */
-export interface CompiledExpr {
-  readonly type: DataType;
-  /** true: some row's value may be an error. */
-  readonly canFail: boolean;
-  /** A dense column of `batch.rowCount` rows in `ctx.scratch` (or one of the batch's own columns). */
-  evaluate(batch: DeltaBatch, ctx: EvalContext): Column;
-}
+export type { CompiledExpr, CompileOptions, EvalContext } from './eval-context.ts';
 
 /** Compiles `expr`. A row that fails is reported once, with the first of its errors. */
 export function compileExpr(expr: BoundExpr, options: CompileOptions): CompiledExpr {
@@ -138,7 +105,10 @@ function compileCall(expr: BoundCall, options: CompileOptions): CompiledExpr {
   );
   const args = expr.args.map((arg) => compilePart(arg, options));
   const argTypes = args.map((arg) => arg.type);
-  const body = definition.vector ?? vectorBody(definition.id) ?? adaptBody(bodyOf(definition), definition.isStrict);
+  const body =
+    definition.vector ??
+    vectorBody(definition.id) ??
+    adaptBody(bodyOf(definition), definition.isStrict);
   const type = expr.type;
   return {
     type,
@@ -183,7 +153,12 @@ function compileArray(expr: BoundExpr & { kind: 'array' }, options: CompileOptio
     canFail: true,
     evaluate(batch, ctx) {
       const columns = elements.map((element) => element.evaluate(batch, ctx));
-      return body(columns, batch.rowCount, ctx, contextOf(ctx, options.settings, argTypes, expr.type));
+      return body(
+        columns,
+        batch.rowCount,
+        ctx,
+        contextOf(ctx, options.settings, argTypes, expr.type),
+      );
     },
   };
 }

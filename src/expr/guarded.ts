@@ -8,8 +8,16 @@
 import { must, unreachable } from '../base/assert.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { BoundExpr } from './bound-expr.ts';
-import type { CompiledExpr, EvalContext } from './evaluate.ts';
-import { allocBitmap, allocValues, gatherColumn, isValid, nullColumn, scatterColumn, setBit } from './vector/columns.ts';
+import type { CompiledExpr, EvalContext } from './eval-context.ts';
+import {
+  allocBitmap,
+  allocValues,
+  gatherColumn,
+  isValid,
+  nullColumn,
+  scatterColumn,
+  setBit,
+} from './vector/columns.ts';
 
 type Compile = (expr: BoundExpr) => CompiledExpr;
 type Guarded = Extract<BoundExpr, { kind: 'and' | 'or' | 'case' | 'coalesce' }>;
@@ -21,7 +29,10 @@ interface Part {
 }
 
 export function compileGuarded(expr: Guarded, compile: Compile): CompiledExpr {
-  const part = (e: BoundExpr): Part => ({ compiled: compile(e), columns: columnsRead(e, new Set()) });
+  const part = (e: BoundExpr): Part => ({
+    compiled: compile(e),
+    columns: columnsRead(e, new Set()),
+  });
   switch (expr.kind) {
     case 'and':
     case 'or':
@@ -67,7 +78,12 @@ function partsOf(expr: BoundExpr): readonly BoundExpr[] {
 }
 
 /** The part's column over `rows` of the batch (all: null), one value for each of those rows. */
-function evaluateOn(part: Part, batch: DeltaBatch, rows: Uint32Array | null, ctx: EvalContext): Column {
+function evaluateOn(
+  part: Part,
+  batch: DeltaBatch,
+  rows: Uint32Array | null,
+  ctx: EvalContext,
+): Column {
   if (rows === null) return part.compiled.evaluate(batch, ctx);
   const none: Column = { storage: 'u8', values: 0, validity: 0 };
   const columns = batch.columns.map((column, i) =>
@@ -198,7 +214,12 @@ function compileCoalesce(expr: Guarded, parts: readonly Part[]): CompiledExpr {
   };
 }
 
-function fillNulls(parts: readonly Part[], target: Column, batch: DeltaBatch, ctx: EvalContext): void {
+function fillNulls(
+  parts: readonly Part[],
+  target: Column,
+  batch: DeltaBatch,
+  ctx: EvalContext,
+): void {
   for (const part of parts) {
     const isMissing = (row: number): boolean => !isValid(ctx.memory, target.validity, row);
     const rows = selectRows(null, batch.rowCount, isMissing) ?? allRows(batch.rowCount);

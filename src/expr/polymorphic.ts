@@ -53,7 +53,11 @@ function commonCompatible(
   for (const type of types) {
     if (type.oid === chosen.oid) continue;
     if (typeCategory(type) !== typeCategory(chosen)) return null;
-    if (!isPreferredType(chosen) && canCast(chosen, type, 'implicit') && !canCast(type, chosen, 'implicit')) {
+    if (
+      !isPreferredType(chosen) &&
+      canCast(chosen, type, 'implicit') &&
+      !canCast(type, chosen, 'implicit')
+    ) {
       chosen = type;
     }
   }
@@ -70,9 +74,13 @@ export function bindSignature(
 ): BoundSignature {
   const element = elementType(patterns, args);
   const compatible = commonCompatible(patterns, args) ?? undefined;
-  const anyCompatible = patterns.some((p) => COMPATIBLE_PATTERNS.has(p) || p === 'anycompatiblearray');
+  const anyCompatible = patterns.some(
+    (p) => COMPATIBLE_PATTERNS.has(p) || p === 'anycompatiblearray',
+  );
   const types: Families = { element, compatible: compatible ?? (anyCompatible ? TEXT : undefined) };
-  const argTypes = patterns.map((pattern, i) => concrete(pattern, types, args[i] as DataType, position));
+  const argTypes = patterns.map((pattern, i) =>
+    concrete(pattern, types, args[i] as DataType, position),
+  );
   return { argTypes, type: concrete(resultPattern, types, UNKNOWN, position) };
 }
 
@@ -103,12 +111,18 @@ function concrete(
   const isCompatible = pattern.startsWith('anycompatible');
   const base = isCompatible ? compatible : element;
   if (base === undefined) {
-    throw new SqlError('42804', 'could not determine polymorphic type because input has type unknown', { position });
+    throw new SqlError(
+      '42804',
+      'could not determine polymorphic type because input has type unknown',
+      { position },
+    );
   }
   if (pattern !== 'anyarray' && pattern !== 'anycompatiblearray') return base;
   const array = arrayOf(base);
   if (array === undefined) {
-    throw new SqlError('42704', `could not find array type for data type ${plainTypeName(base)}`, { position });
+    throw new SqlError('42704', `could not find array type for data type ${plainTypeName(base)}`, {
+      position,
+    });
   }
   return array;
 }

@@ -9,16 +9,16 @@
  * Cost: functionById O(1) after the first use of a derived id; functionsNamed O(1).
  */
 
+import { assert, must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Column } from '../batch/delta-batch.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import type { ValueSettings } from '../types/settings.ts';
-import type { EvalContext } from './evaluate.ts';
+import type { EvalContext } from './eval-context.ts';
 import type { Args, Js } from './signature.ts';
-import type { SystemEnvironment } from './system-environment.ts';
-import { assert, must } from '../base/assert.ts';
 import { argPatterns, nameOfId } from './signature.ts';
+import type { SystemEnvironment } from './system-environment.ts';
 
 /** A type name (`int4`, `text[]`) or pseudo-type (`anyelement`, `anyarray`, `anynonarray`, `anycompatible`, `any` ...). */
 export type TypePattern = string;
@@ -242,7 +242,6 @@ export function functionsNamed(name: string): readonly FunctionDefinition[] {
 export function allFunctions(): Iterable<FunctionDefinition> {
   return byId.values();
 }
-
 
 /** The definition with this id, which a plan relies on. */
 export function mustFunction(id: string): FunctionDefinition {

@@ -9,7 +9,9 @@ import { mustTypeOfKey, typeKey } from './signature.ts';
 
 const typed = (key: string) => (key === '?' ? UNKNOWN : mustTypeOfKey(key));
 
-function shown(resolve: () => { id: string; argTypes: readonly { id: string }[]; type: { id: string } }): string {
+function shown(
+  resolve: () => { id: string; argTypes: readonly { id: string }[]; type: { id: string } },
+): string {
   try {
     const call = resolve();
     const args = call.argTypes.map((type) => typeKey(type as never)).join(',');
@@ -32,8 +34,16 @@ const FUNCTIONS: readonly (readonly [string, string, string])[] = [
   ['count', 'jsonb', 'count(any) (jsonb) int8'],
   ['min', 'varchar', 'min(text) (text) text'],
   ['concat', '?,int4,bool', 'concat(any) (text,int4,bool) text'],
-  ['array_append', 'int4[],?', 'array_append(anycompatiblearray,anycompatible) (int4[],int4) int4[]'],
-  ['array_append', 'int4[],numeric', 'array_append(anycompatiblearray,anycompatible) (numeric[],numeric) numeric[]'],
+  [
+    'array_append',
+    'int4[],?',
+    'array_append(anycompatiblearray,anycompatible) (int4[],int4) int4[]',
+  ],
+  [
+    'array_append',
+    'int4[],numeric',
+    'array_append(anycompatiblearray,anycompatible) (numeric[],numeric) numeric[]',
+  ],
   ['unnest', 'text[]', 'unnest(anyarray) (text[]) text'],
   ['date_trunc', '?,date', 'date_trunc(text,timestamptz) (text,timestamptz) timestamptz'],
   ['date_trunc', '?,timestamp', 'date_trunc(text,timestamp) (text,timestamp) timestamp'],
@@ -49,7 +59,10 @@ const FUNCTIONS: readonly (readonly [string, string, string])[] = [
 for (const [name, args, expected] of FUNCTIONS) {
   test(`${name}(${args})`, () => {
     const types = args === '' ? [] : args.split(',').map(typed);
-    assert.equal(shown(() => resolveFunction(name, types)), expected);
+    assert.equal(
+      shown(() => resolveFunction(name, types)),
+      expected,
+    );
   });
 }
 
@@ -78,12 +91,16 @@ const OPERATORS: readonly (readonly [string, string, string, string])[] = [
 
 for (const [left, name, right, expected] of OPERATORS) {
   test(`${left} ${name} ${right}`, () => {
-    assert.equal(shown(() => resolveOperator(name, typed(left), typed(right))), expected);
+    assert.equal(
+      shown(() => resolveOperator(name, typed(left), typed(right))),
+      expected,
+    );
   });
 }
 
 test('op ANY (array)', () => {
-  const call = (left: string, right: string) => shown(() => resolveArrayOperator('=', 'any', typed(left), typed(right)));
+  const call = (left: string, right: string) =>
+    shown(() => resolveArrayOperator('=', 'any', typed(left), typed(right)));
   assert.equal(call('int4', 'int4[]'), 'any =(int4,int4) (int4,int4[]) bool');
   assert.equal(call('varchar', '?'), 'any =(text,text) (text,text[]) bool');
   assert.equal(call('int4', 'int4'), '42809 op ANY/ALL (array) requires array on right side');

@@ -9,9 +9,9 @@ import { arrayOf, BOOL, TEXT, UNKNOWN } from '../types/data-type.ts';
 import { typeName } from '../types/value.ts';
 import { canCast, castContext } from './casts.ts';
 import './builtins.ts';
+import { argsAccept, type BoundSignature, bindSignature, isPolymorphic } from './polymorphic.ts';
 import type { FunctionDefinition } from './registry.ts';
 import { functionsNamed, mustFunction } from './registry.ts';
-import { argsAccept, type BoundSignature, bindSignature, isPolymorphic } from './polymorphic.ts';
 import { typeKey, typeOfKey } from './signature.ts';
 import { isPreferredType, type TypeCategory, typeCategory } from './type-categories.ts';
 
@@ -86,7 +86,8 @@ function operatorError(
   right: DataType,
   position: number | undefined,
 ): SqlError {
-  const text = left === null ? `${symbol} ${named(right)}` : `${named(left)} ${symbol} ${named(right)}`;
+  const text =
+    left === null ? `${symbol} ${named(right)}` : `${named(left)} ${symbol} ${named(right)}`;
   if (choice === 'ambiguous') {
     return new SqlError('42725', `operator is not unique: ${text}`, {
       hint: 'Could not choose a best candidate operator. You might need to add explicit type casts.',
@@ -116,12 +117,18 @@ export function resolveArrayOperator(
   }
   const call = resolveOperator(name, left, right.element ?? UNKNOWN, position);
   if (call.type.id !== 'bool') {
-    throw new SqlError('42809', 'op ANY/ALL (array) requires operator to yield boolean', { position });
+    throw new SqlError('42809', 'op ANY/ALL (array) requires operator to yield boolean', {
+      position,
+    });
   }
   const [leftType, elementType] = call.argTypes as [DataType, DataType];
   const arrayType = arrayOf(elementType);
   if (arrayType === undefined) {
-    throw new SqlError('42704', `could not find array type for data type ${typeName(elementType)}`, { position });
+    throw new SqlError(
+      '42704',
+      `could not find array type for data type ${typeName(elementType)}`,
+      { position },
+    );
   }
   const element = `${call.definition.name}(${typeKey(leftType)},${typeKey(elementType)})`;
   const id = `${quantifier} ${element}`;
@@ -186,7 +193,9 @@ function acceptsAll(candidate: Candidate, args: readonly DataType[]): boolean {
 /** func_select_candidate: the rules 4.c to 4.f of the manual (10.3), in their order. */
 function selectCandidate(matching: readonly Candidate[], args: readonly DataType[]): Choice {
   const known = args.map((arg) => arg.id !== 'unknown');
-  let left = keepBest(matching, (c) => count(args, (arg, i) => known[i] === true && c.types[i]?.oid === arg.oid));
+  let left = keepBest(matching, (c) =>
+    count(args, (arg, i) => known[i] === true && c.types[i]?.oid === arg.oid),
+  );
   if (left.length === 1) return left[0] as Candidate;
   left = keepBest(left, (c) =>
     count(args, (arg, i) => known[i] === true && isExactOrPreferred(c.types[i], arg)),
@@ -200,7 +209,9 @@ function selectCandidate(matching: readonly Candidate[], args: readonly DataType
 
 function isExactOrPreferred(type: DataType | undefined, arg: DataType): boolean {
   if (type === undefined) return false;
-  return type.oid === arg.oid || (isPreferredType(type) && typeCategory(type) === typeCategory(arg));
+  return (
+    type.oid === arg.oid || (isPreferredType(type) && typeCategory(type) === typeCategory(arg))
+  );
 }
 
 function pickAmbiguous(left: readonly Candidate[]): Choice {
@@ -234,7 +245,11 @@ interface Slot {
 function slotCategory(all: readonly Candidate[], index: number): Slot | 'conflict' {
   const types = all.map((c) => c.types[index]);
   const categories = new Set(types.map(categoryOf));
-  const category = categories.has('S') ? 'S' : categories.size === 1 ? [...categories][0] : undefined;
+  const category = categories.has('S')
+    ? 'S'
+    : categories.size === 1
+      ? [...categories][0]
+      : undefined;
   if (category === undefined) return 'conflict';
   const hasPreferred = types.some(
     (type) => type !== undefined && typeCategory(type) === category && isPreferredType(type),
@@ -260,7 +275,10 @@ function assumeKnownType(
   return fitting.length === 1 ? (fitting[0] as Candidate) : 'ambiguous';
 }
 
-function keepBest(all: readonly Candidate[], score: (c: Candidate) => number): readonly Candidate[] {
+function keepBest(
+  all: readonly Candidate[],
+  score: (c: Candidate) => number,
+): readonly Candidate[] {
   const scores = all.map(score);
   const best = Math.max(...scores);
   return all.filter((_, i) => scores[i] === best);
@@ -284,7 +302,8 @@ function resolved(
 function functionStyleCast(name: string, args: readonly DataType[]): ResolvedCall | undefined {
   const [arg] = args;
   const to = typeOfKey(name);
-  if (arg === undefined || args.length !== 1 || to === undefined || to.element !== null) return undefined;
+  if (arg === undefined || args.length !== 1 || to === undefined || to.element !== null)
+    return undefined;
   const from = arg.id === 'unknown' ? TEXT : arg;
   if (from.oid === to.oid || castContext(from, to) === null) return undefined;
   const id = `cast(${typeKey(from)},${typeKey(to)})`;
@@ -325,13 +344,19 @@ export function commonType(
   position?: number,
 ): DataType {
   const first = types[0] ?? UNKNOWN;
-  if (types.every((type) => type.oid === first.oid)) return first.id === 'unknown' ? TEXT : unifyTypmod(types);
+  if (types.every((type) => type.oid === first.oid))
+    return first.id === 'unknown' ? TEXT : unifyTypmod(types);
   const known = types.filter((type) => type.id !== 'unknown');
   let chosen = known[0] as DataType;
   for (const type of known.slice(1)) {
     if (type.oid === chosen.oid) continue;
-    if (typeCategory(type) !== typeCategory(chosen)) throw mismatch(construct, chosen, type, position);
-    if (!isPreferredType(chosen) && canCast(chosen, type, 'implicit') && !canCast(type, chosen, 'implicit')) {
+    if (typeCategory(type) !== typeCategory(chosen))
+      throw mismatch(construct, chosen, type, position);
+    if (
+      !isPreferredType(chosen) &&
+      canCast(chosen, type, 'implicit') &&
+      !canCast(type, chosen, 'implicit')
+    ) {
       chosen = type;
     }
   }
@@ -348,11 +373,22 @@ function unifyTypmod(types: readonly DataType[]): DataType {
 }
 
 function mismatch(construct: string, a: DataType, b: DataType, position?: number): SqlError {
-  return new SqlError('42804', `${construct} types ${named(a)} and ${named(b)} cannot be matched`, { position });
+  return new SqlError('42804', `${construct} types ${named(a)} and ${named(b)} cannot be matched`, {
+    position,
+  });
 }
 
-function unconvertible(construct: string, from: DataType, to: DataType, position?: number): SqlError {
-  return new SqlError('42846', `${construct} could not convert type ${named(from)} to ${named(to)}`, { position });
+function unconvertible(
+  construct: string,
+  from: DataType,
+  to: DataType,
+  position?: number,
+): SqlError {
+  return new SqlError(
+    '42846',
+    `${construct} could not convert type ${named(from)} to ${named(to)}`,
+    { position },
+  );
 }
 
 export { isPolymorphic };

@@ -27,7 +27,11 @@ export interface ScalarContext {
 }
 
 /** The value of `expr` over one row of values (`[]` for constants); throws SqlError. */
-export function evaluateValue(expr: BoundExpr, row: readonly Value[], context: ScalarContext): Value {
+export function evaluateValue(
+  expr: BoundExpr,
+  row: readonly Value[],
+  context: ScalarContext,
+): Value {
   switch (expr.kind) {
     case 'column':
       return row[expr.index] ?? null;
@@ -59,13 +63,20 @@ export function evaluateValue(expr: BoundExpr, row: readonly Value[], context: S
     case 'now':
       return context.nowUs;
     case 'array':
-      return arrayFrom(expr.elements.map((element) => evaluateValue(element, row, context)), expr);
+      return arrayFrom(
+        expr.elements.map((element) => evaluateValue(element, row, context)),
+        expr,
+      );
     default:
       return unreachable(expr);
   }
 }
 
-function firstNonNull(args: readonly BoundExpr[], row: readonly Value[], context: ScalarContext): Value {
+function firstNonNull(
+  args: readonly BoundExpr[],
+  row: readonly Value[],
+  context: ScalarContext,
+): Value {
   for (const arg of args) {
     const value = evaluateValue(arg, row, context);
     if (value !== null) return value;
@@ -109,7 +120,10 @@ export function callContext(expr: BoundCall, context: ScalarContext): CallContex
 }
 
 /** ARRAY[...]: values of the element type, or arrays of equal shape, which make one more dimension. */
-export function arrayFrom(values: readonly Value[], expr: BoundExpr & { kind: 'array' }): ArrayValue {
+export function arrayFrom(
+  values: readonly Value[],
+  expr: BoundExpr & { kind: 'array' },
+): ArrayValue {
   const isNested = expr.elements.some((element) => element.type.element !== null);
   if (!isNested) return ArrayValue.of(values);
   if (values.some((value) => value === null)) throw notSupported('NULL among nested arrays');

@@ -8,6 +8,7 @@ export function callsSession(tree: unknown): boolean {
   if (typeof tree !== 'object' || tree === null) return false;
   if (Array.isArray(tree)) return tree.some(callsSession);
   const { kind, function: id } = tree as { readonly kind?: unknown; readonly function?: unknown };
-  if (kind === 'call' && typeof id === 'string' && functionById(id)?.needsSession === true) return true;
+  if (kind === 'call' && typeof id === 'string' && functionById(id)?.needsSession === true)
+    return true;
   return Object.values(tree).some(callsSession);
 }

@@ -1,11 +1,11 @@
 /** Signatures as text, `name(argtype,argtype)`, and the JavaScript types of values that follow from them. */
 
+import { must } from '../base/assert.ts';
 import type { ArrayValue } from '../types/array.ts';
 import type { DataType, Value } from '../types/data-type.ts';
+import { arrayOf, SCALAR_TYPES } from '../types/data-type.ts';
 import type { Decimal } from '../types/decimal.ts';
 import type { Interval } from '../types/interval.ts';
-import { must } from '../base/assert.ts';
-import { arrayOf, SCALAR_TYPES } from '../types/data-type.ts';
 
 /** The JavaScript type of a non-NULL value of the SQL type `T`. */
 export type Js<T extends string> = T extends `${string}[]` | 'anyarray' | 'anycompatiblearray'
@@ -15,10 +15,30 @@ export type Js<T extends string> = T extends `${string}[]` | 'anyarray' | 'anyco
     : T extends 'int2' | 'int4' | 'date' | 'float4' | 'float8'
       ? number
       : T extends
-            | 'int8' | 'time' | 'timestamp' | 'timestamptz' | 'oid' | 'xid'
-            | 'regclass' | 'regtype' | 'regproc' | 'regnamespace' | 'regrole' | 'regoper'
+            | 'int8'
+            | 'time'
+            | 'timestamp'
+            | 'timestamptz'
+            | 'oid'
+            | 'xid'
+            | 'regclass'
+            | 'regtype'
+            | 'regproc'
+            | 'regnamespace'
+            | 'regrole'
+            | 'regoper'
         ? bigint
-        : T extends 'text' | 'varchar' | 'bpchar' | 'name' | 'char' | 'json' | 'jsonb' | 'uuid' | 'unknown' | 'void'
+        : T extends
+              | 'text'
+              | 'varchar'
+              | 'bpchar'
+              | 'name'
+              | 'char'
+              | 'json'
+              | 'jsonb'
+              | 'uuid'
+              | 'unknown'
+              | 'void'
           ? string
           : T extends 'bytea'
             ? Uint8Array

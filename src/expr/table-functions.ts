@@ -5,7 +5,7 @@
 
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
-import { ArrayValue } from '../types/array.ts';
+import type { ArrayValue } from '../types/array.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { BOOL, INT4, INTERVAL, TEXT } from '../types/data-type.ts';
 import type { Decimal } from '../types/decimal.ts';
@@ -59,35 +59,62 @@ function* intSeries(from: bigint, to: bigint, step: bigint, wrap: (v: bigint) =>
   for (let v = from; step > 0n ? v <= to : v >= to; v += step) yield [wrap(v)];
 }
 
-for (const [type, wrap] of [['int4', Number], ['int8', (v: bigint) => v]] as const) {
+for (const [type, wrap] of [
+  ['int4', Number],
+  ['int8', (v: bigint) => v],
+] as const) {
   const big = (v: Value | undefined): bigint => BigInt(v as number | bigint);
   define(`generate_series(${type},${type})`, type, ([a, b]) => intSeries(big(a), big(b), 1n, wrap));
-  define(`generate_series(${type},${type},${type})`, type, ([a, b, s]) => intSeries(big(a), big(b), big(s), wrap));
+  define(`generate_series(${type},${type},${type})`, type, ([a, b, s]) =>
+    intSeries(big(a), big(b), big(s), wrap),
+  );
 }
 
 function* decimalSeries(from: Decimal, to: Decimal, step: Decimal): Rows {
-  if (step.isNaN || from.isNaN || to.isNaN) fail(step.isNaN ? 'step size cannot be NaN' : from.isNaN ? 'start value cannot be NaN' : 'stop value cannot be NaN');
+  if (step.isNaN || from.isNaN || to.isNaN)
+    fail(
+      step.isNaN
+        ? 'step size cannot be NaN'
+        : from.isNaN
+          ? 'start value cannot be NaN'
+          : 'stop value cannot be NaN',
+    );
   if (step.sign === 0) fail('step size cannot equal zero');
-  for (let v = from; step.sign > 0 ? v.compare(to) <= 0 : v.compare(to) >= 0; v = v.add(step)) yield [v];
+  for (let v = from; step.sign > 0 ? v.compare(to) <= 0 : v.compare(to) >= 0; v = v.add(step))
+    yield [v];
 }
 
-define('generate_series(numeric,numeric,numeric)', 'numeric', ([a, b, s]) => decimalSeries(a as Decimal, b as Decimal, s as Decimal));
-define('generate_series(numeric,numeric)', 'numeric', ([a, b], call) => decimalSeries(a as Decimal, b as Decimal, oneOf(call)));
+define('generate_series(numeric,numeric,numeric)', 'numeric', ([a, b, s]) =>
+  decimalSeries(a as Decimal, b as Decimal, s as Decimal),
+);
+define('generate_series(numeric,numeric)', 'numeric', ([a, b], call) =>
+  decimalSeries(a as Decimal, b as Decimal, oneOf(call)),
+);
 
 function oneOf(call: CallContext): Decimal {
   return must(mustFunction('cast(int4,numeric)').value)([1], call) as Decimal;
 }
 
 function* timeSeries(from: bigint, to: bigint, step: Interval, add: (us: bigint) => bigint): Rows {
-  const direction = BigInt(step.months) * 30n * 86_400_000_000n + BigInt(step.days) * 86_400_000_000n + step.microseconds;
+  const direction =
+    BigInt(step.months) * 30n * 86_400_000_000n +
+    BigInt(step.days) * 86_400_000_000n +
+    step.microseconds;
   if (direction === 0n) fail('step size cannot equal zero');
   for (let v = from; direction > 0n ? v <= to : v >= to; v = add(v)) yield [v];
 }
 
-define('generate_series(timestamp,timestamp,interval)', 'timestamp', ([a, b, s]) => timeSeries(a as bigint, b as bigint, s as Interval, (us) => addInterval(us, s as Interval, 1)));
+define('generate_series(timestamp,timestamp,interval)', 'timestamp', ([a, b, s]) =>
+  timeSeries(a as bigint, b as bigint, s as Interval, (us) => addInterval(us, s as Interval, 1)),
+);
 define('generate_series(timestamptz,timestamptz,interval)', 'timestamptz', ([a, b, s], call) => {
   const plus = must(mustFunction('+(timestamptz,interval)').value);
-  return timeSeries(a as bigint, b as bigint, s as Interval, (us) => plus([us, s as Interval], call) as bigint);
+  return timeSeries(
+    a as bigint,
+    b as bigint,
+    s as Interval,
+    (us) => plus([us, s as Interval], call) as bigint,
+  );
 });
 
 function* subscripts(array: ArrayValue, dimension: number, isReverse: boolean): Rows {
@@ -96,13 +123,25 @@ function* subscripts(array: ArrayValue, dimension: number, isReverse: boolean): 
   for (let i = 0; i < length; i += 1) yield [isReverse ? lower + length - 1 - i : lower + i];
 }
 
-define('generate_subscripts(anyarray,int4)', 'int4', ([a, d]) => subscripts(a as ArrayValue, d as number, false));
-define('generate_subscripts(anyarray,int4,bool)', 'int4', ([a, d, r]) => subscripts(a as ArrayValue, d as number, r as boolean));
+define('generate_subscripts(anyarray,int4)', 'int4', ([a, d]) =>
+  subscripts(a as ArrayValue, d as number, false),
+);
+define('generate_subscripts(anyarray,int4,bool)', 'int4', ([a, d, r]) =>
+  subscripts(a as ArrayValue, d as number, r as boolean),
+);
 define('unnest(anyarray)', 'anyelement', ([a]) => (a as ArrayValue).items.map((item) => [item]));
-define('regexp_matches(text,text)', 'text[]', ([s, p]) => regexpMatches(s as string, p as string, '').map((m) => [m]));
-define('regexp_matches(text,text,text)', 'text[]', ([s, p, o]) => regexpMatches(s as string, p as string, o as string).map((m) => [m]));
-define('regexp_split_to_table(text,text)', 'text', ([s, p]) => regexpSplit(s as string, p as string, '').map((part) => [part]));
-define('regexp_split_to_table(text,text,text)', 'text', ([s, p, o]) => regexpSplit(s as string, p as string, o as string).map((part) => [part]));
+define('regexp_matches(text,text)', 'text[]', ([s, p]) =>
+  regexpMatches(s as string, p as string, '').map((m) => [m]),
+);
+define('regexp_matches(text,text,text)', 'text[]', ([s, p, o]) =>
+  regexpMatches(s as string, p as string, o as string).map((m) => [m]),
+);
+define('regexp_split_to_table(text,text)', 'text', ([s, p]) =>
+  regexpSplit(s as string, p as string, '').map((part) => [part]),
+);
+define('regexp_split_to_table(text,text,text)', 'text', ([s, p, o]) =>
+  regexpSplit(s as string, p as string, o as string).map((part) => [part]),
+);
 
 function splitRows(args: readonly Value[], call: CallContext): Rows {
   const body = must(mustFunction(`string_to_array(${args.map(() => 'text').join(',')})`).value);
@@ -115,10 +154,26 @@ define('string_to_table(text,text,text)', 'text', splitRows, undefined, false);
 
 for (const json of ['json', 'jsonb'] as const) {
   const type = mustTypeOfKey(json);
-  const pair = [['key', TEXT], ['value', type]] as const;
-  const textPair = [['key', TEXT], ['value', TEXT]] as const;
-  define(`${json}_array_elements(${json})`, json, ([j]) => jsonArrayElements(j as string, false).map((v) => [v]), [['value', type]]);
-  define(`${json}_array_elements_text(${json})`, 'text', ([j]) => jsonArrayElements(j as string, true).map((v) => [v]), [['value', TEXT]]);
+  const pair = [
+    ['key', TEXT],
+    ['value', type],
+  ] as const;
+  const textPair = [
+    ['key', TEXT],
+    ['value', TEXT],
+  ] as const;
+  define(
+    `${json}_array_elements(${json})`,
+    json,
+    ([j]) => jsonArrayElements(j as string, false).map((v) => [v]),
+    [['value', type]],
+  );
+  define(
+    `${json}_array_elements_text(${json})`,
+    'text',
+    ([j]) => jsonArrayElements(j as string, true).map((v) => [v]),
+    [['value', TEXT]],
+  );
   define(`${json}_each(${json})`, 'record', ([j]) => jsonEach(j as string, false), pair);
   define(`${json}_each_text(${json})`, 'record', ([j]) => jsonEach(j as string, true), textPair);
   define(`${json}_object_keys(${json})`, 'text', ([j]) => jsonKeys(j as string).map((k) => [k]));
@@ -136,20 +191,68 @@ tableFunctions.set('_pg_expandarray(anyarray)', {
 });
 
 const EMPTY: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
-  ['aclexplode(text[])', [['grantor', 'oid'], ['grantee', 'oid'], ['privilege_type', 'text'], ['is_grantable', 'bool']]],
-  ['pg_options_to_table(text[])', [['option_name', 'text'], ['option_value', 'text']]],
+  [
+    'aclexplode(text[])',
+    [
+      ['grantor', 'oid'],
+      ['grantee', 'oid'],
+      ['privilege_type', 'text'],
+      ['is_grantable', 'bool'],
+    ],
+  ],
+  [
+    'pg_options_to_table(text[])',
+    [
+      ['option_name', 'text'],
+      ['option_value', 'text'],
+    ],
+  ],
   ['pg_listening_channels()', [['pg_listening_channels', 'text']]],
-  ['pg_partition_tree(regclass)', [['relid', 'regclass'], ['parentrelid', 'regclass'], ['isleaf', 'bool'], ['level', 'int4']]],
+  [
+    'pg_partition_tree(regclass)',
+    [
+      ['relid', 'regclass'],
+      ['parentrelid', 'regclass'],
+      ['isleaf', 'bool'],
+      ['level', 'int4'],
+    ],
+  ],
   ['pg_partition_ancestors(regclass)', [['relid', 'regclass']]],
-  ['ts_token_type(oid)', [['tokid', 'int4'], ['alias', 'text'], ['description', 'text']]],
-  ['pg_get_keywords()', [['word', 'text'], ['catcode', 'char'], ['barelabel', 'bool'], ['catdesc', 'text'], ['baredesc', 'text']]],
+  [
+    'ts_token_type(oid)',
+    [
+      ['tokid', 'int4'],
+      ['alias', 'text'],
+      ['description', 'text'],
+    ],
+  ],
+  [
+    'pg_get_keywords()',
+    [
+      ['word', 'text'],
+      ['catcode', 'char'],
+      ['barelabel', 'bool'],
+      ['catdesc', 'text'],
+      ['baredesc', 'text'],
+    ],
+  ],
 ];
 
 for (const [id, columns] of EMPTY) {
-  define(id, 'record', () => [], columns.map(([name, type]) => [name, mustTypeOfKey(type)] as const));
+  define(
+    id,
+    'record',
+    () => [],
+    columns.map(([name, type]) => [name, mustTypeOfKey(type)] as const),
+  );
 }
 
-const ZONE_COLUMNS = [['name', TEXT], ['abbrev', TEXT], ['utc_offset', INTERVAL], ['is_dst', BOOL]] as const;
+const ZONE_COLUMNS = [
+  ['name', TEXT],
+  ['abbrev', TEXT],
+  ['utc_offset', INTERVAL],
+  ['is_dst', BOOL],
+] as const;
 
 /** The zones that Intl knows, with their offset at the statement's instant. */
 function* zoneNames(call: CallContext): Rows {
@@ -157,8 +260,14 @@ function* zoneNames(call: CallContext): Rows {
     const zone = timeZone(name);
     const offset = zone.offsetAt(call.nowUs);
     const year = 31_557_600_000_000n / 2n;
-    const isDst = offset > Math.min(zone.offsetAt(call.nowUs + year), zone.offsetAt(call.nowUs - year));
-    yield [name, zone.abbreviationAt(call.nowUs), new Interval(0, 0, BigInt(offset) * 1_000_000n), isDst];
+    const isDst =
+      offset > Math.min(zone.offsetAt(call.nowUs + year), zone.offsetAt(call.nowUs - year));
+    yield [
+      name,
+      zone.abbreviationAt(call.nowUs),
+      new Interval(0, 0, BigInt(offset) * 1_000_000n),
+      isDst,
+    ];
   }
 }
 

@@ -27,11 +27,25 @@ const AGGREGATES: readonly (readonly [string, string])[] = [
   ['array_agg(anynonarray)', 'anyarray'],
 ];
 
-for (const [id, result] of AGGREGATES) defineSignature(id, 'aggregate', result, { isStrict: false });
+for (const [id, result] of AGGREGATES)
+  defineSignature(id, 'aggregate', result, { isStrict: false });
 
 const MINMAX = [
-  'int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'text', 'bpchar', 'date', 'time', 'timestamp', 'timestamptz',
-  'interval', 'oid', 'anyarray',
+  'int2',
+  'int4',
+  'int8',
+  'float4',
+  'float8',
+  'numeric',
+  'text',
+  'bpchar',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'interval',
+  'oid',
+  'anyarray',
 ];
 
 for (const type of MINMAX) {
@@ -49,7 +63,10 @@ for (const name of ['stddev', 'stddev_samp', 'stddev_pop', 'variance', 'var_samp
 }
 
 /** What a group over values of coarser equality shows: the least member by (SQL order, bytes). */
-defineSignature('least_of(anyelement)', 'aggregate', 'anyelement', { isStrict: false, isVisible: false });
+defineSignature('least_of(anyelement)', 'aggregate', 'anyelement', {
+  isStrict: false,
+  isVisible: false,
+});
 
 const WINDOW_FUNCTIONS: readonly (readonly [string, string])[] = [
   ['row_number()', 'int8'],
@@ -65,4 +82,5 @@ const WINDOW_FUNCTIONS: readonly (readonly [string, string])[] = [
   ['last_value(anyelement)', 'anyelement'],
 ];
 
-for (const [id, result] of WINDOW_FUNCTIONS) defineSignature(id, 'window', result, { isStrict: false });
+for (const [id, result] of WINDOW_FUNCTIONS)
+  defineSignature(id, 'window', result, { isStrict: false });

@@ -8,7 +8,11 @@ import { defineGeneralOperator, defineOperator } from '../registry.ts';
 export type IntType = 'int2' | 'int4' | 'int8';
 export const INT_TYPES: readonly IntType[] = ['int2', 'int4', 'int8'];
 const BITS: Readonly<Record<IntType, number>> = { int2: 16, int4: 32, int8: 64 };
-const NAMES: Readonly<Record<IntType, string>> = { int2: 'smallint', int4: 'integer', int8: 'bigint' };
+const NAMES: Readonly<Record<IntType, string>> = {
+  int2: 'smallint',
+  int4: 'integer',
+  int8: 'bigint',
+};
 
 export function divisionByZero(): SqlError {
   return new SqlError('22012', 'division by zero');
@@ -55,7 +59,8 @@ for (const [name, operation] of INT_OPERATIONS) {
   for (const left of INT_TYPES) {
     for (const right of INT_TYPES) {
       const type = widerOf(left, right);
-      const body = ([a, b]: readonly Value[]): Value => intResult(type, operation(big(a), big(b), type));
+      const body = ([a, b]: readonly Value[]): Value =>
+        intResult(type, operation(big(a), big(b), type));
       defineGeneralOperator(`${name}(${left},${right})`, type, body);
     }
   }
@@ -71,18 +76,25 @@ const SAME_TYPE_OPERATIONS: readonly (readonly [string, IntOperation])[] = [
 
 for (const type of INT_TYPES) {
   for (const [name, operation] of SAME_TYPE_OPERATIONS) {
-    const body = ([a, b]: readonly Value[]): Value => intResult(type, operation(big(a), big(b), type));
+    const body = ([a, b]: readonly Value[]): Value =>
+      intResult(type, operation(big(a), big(b), type));
     defineGeneralOperator(`${name}(${type},${type})`, type, body, { canFail: name === '%' });
   }
   const wrap = (exact: bigint): Value => intResult(type, BigInt.asIntN(BITS[type], exact));
   // Shift counts wrap at the width of C's int or long, as PostgreSQL's do.
   const mask = BigInt(Math.max(32, BITS[type]) - 1);
-  defineGeneralOperator(`<<(${type},int4)`, type, ([a, n]) => wrap(big(a) << (big(n) & mask)), { canFail: false });
-  defineGeneralOperator(`>>(${type},int4)`, type, ([a, n]) => wrap(big(a) >> (big(n) & mask)), { canFail: false });
+  defineGeneralOperator(`<<(${type},int4)`, type, ([a, n]) => wrap(big(a) << (big(n) & mask)), {
+    canFail: false,
+  });
+  defineGeneralOperator(`>>(${type},int4)`, type, ([a, n]) => wrap(big(a) >> (big(n) & mask)), {
+    canFail: false,
+  });
   defineGeneralOperator(`~(${type})`, type, ([a]) => wrap(~big(a)), { canFail: false });
   defineGeneralOperator(`+(${type})`, type, ([a]) => a ?? null, { canFail: false });
   defineGeneralOperator(`-(${type})`, type, ([a]) => intResult(type, -big(a)));
-  defineGeneralOperator(`@(${type})`, type, ([a]) => intResult(type, big(a) < 0n ? -big(a) : big(a)));
+  defineGeneralOperator(`@(${type})`, type, ([a]) =>
+    intResult(type, big(a) < 0n ? -big(a) : big(a)),
+  );
 }
 
 function floatOverflow(): SqlError {
@@ -96,7 +108,12 @@ function floatUnderflow(): SqlError {
 export type FloatType = 'float4' | 'float8';
 
 /** The result rounded to its type; an infinity or a zero that the operands do not explain is an error. */
-export function floatResult(type: FloatType, raw: number, mayBeInfinite: boolean, mayBeZero: boolean): number {
+export function floatResult(
+  type: FloatType,
+  raw: number,
+  mayBeInfinite: boolean,
+  mayBeZero: boolean,
+): number {
   const result = type === 'float4' ? Math.fround(raw) : raw;
   if ((result === Infinity || result === -Infinity) && !mayBeInfinite) throw floatOverflow();
   if (result === 0 && !mayBeZero) throw floatUnderflow();
@@ -114,7 +131,7 @@ function multiplyFloat(a: number, b: number, type: FloatType): number {
 }
 
 function divideFloat(a: number, b: number, type: FloatType): number {
-  if (b === 0 && a === a) throw divisionByZero();
+  if (b === 0 && !Number.isNaN(a)) throw divisionByZero();
   return floatResult(type, a / b, isInfinite(a), a === 0 || isInfinite(b));
 }
 
@@ -134,7 +151,9 @@ const FLOAT_PAIRS: readonly (readonly [FloatType, FloatType, FloatType])[] = [
 
 for (const [name, operation] of FLOAT_OPERATIONS) {
   for (const [left, right, type] of FLOAT_PAIRS) {
-    defineGeneralOperator(`${name}(${left},${right})`, type, ([a, b]) => operation(a as number, b as number, type));
+    defineGeneralOperator(`${name}(${left},${right})`, type, ([a, b]) =>
+      operation(a as number, b as number, type),
+    );
   }
 }
 

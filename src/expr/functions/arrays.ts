@@ -29,33 +29,71 @@ function same(type: DataType, a: Value, b: Value): boolean {
 }
 
 /** array[i]: NULL outside the bounds. */
-defineGeneral('subscript(anyarray,int4)', 'anyelement', ([array, index]) => {
-  return (array as ArrayValue).at(index as number);
-}, { ...PURE, isVisible: false });
+defineGeneral(
+  'subscript(anyarray,int4)',
+  'anyelement',
+  ([array, index]) => {
+    return (array as ArrayValue).at(index as number);
+  },
+  { ...PURE, isVisible: false },
+);
 
 /** array[i:j] of one dimension. */
-defineGeneral('array_slice(anyarray,int4,int4)', 'anyarray', ([array, from, to]) => {
-  const { items: values, dimensions, lowerBounds } = array as ArrayValue;
-  if (dimensions.length === 0) return ArrayValue.of([]);
-  if (dimensions.length > 1) throw notSupported('a slice of a multidimensional array');
-  const lower = lowerBounds[0] ?? 1;
-  const start = Math.max(0, (from as number) - lower);
-  return ArrayValue.of(values.slice(start, Math.max(start, (to as number) - lower + 1)));
-}, { isVisible: false });
+defineGeneral(
+  'array_slice(anyarray,int4,int4)',
+  'anyarray',
+  ([array, from, to]) => {
+    const { items: values, dimensions, lowerBounds } = array as ArrayValue;
+    if (dimensions.length === 0) return ArrayValue.of([]);
+    if (dimensions.length > 1) throw notSupported('a slice of a multidimensional array');
+    const lower = lowerBounds[0] ?? 1;
+    const start = Math.max(0, (from as number) - lower);
+    return ArrayValue.of(values.slice(start, Math.max(start, (to as number) - lower + 1)));
+  },
+  { isVisible: false },
+);
 
-defineGeneral('array_length(anyarray,int4)', 'int4', ([array, dimension]) => (array as ArrayValue).dimensions[(dimension as number) - 1] ?? null, PURE);
-defineGeneral('cardinality(anyarray)', 'int4', ([array]) => (array as ArrayValue).items.length, PURE);
-defineGeneral('array_ndims(anyarray)', 'int4', ([array]) => (array as ArrayValue).dimensions.length || null, PURE);
-defineGeneral('array_lower(anyarray,int4)', 'int4', ([array, d]) => (array as ArrayValue).lowerBounds[(d as number) - 1] ?? null, PURE);
-defineGeneral('array_upper(anyarray,int4)', 'int4', ([array, d]) => {
-  const { dimensions, lowerBounds } = array as ArrayValue;
-  const length = dimensions[(d as number) - 1];
-  return length === undefined ? null : length + (lowerBounds[(d as number) - 1] ?? 1) - 1;
-}, PURE);
+defineGeneral(
+  'array_length(anyarray,int4)',
+  'int4',
+  ([array, dimension]) => (array as ArrayValue).dimensions[(dimension as number) - 1] ?? null,
+  PURE,
+);
+defineGeneral(
+  'cardinality(anyarray)',
+  'int4',
+  ([array]) => (array as ArrayValue).items.length,
+  PURE,
+);
+defineGeneral(
+  'array_ndims(anyarray)',
+  'int4',
+  ([array]) => (array as ArrayValue).dimensions.length || null,
+  PURE,
+);
+defineGeneral(
+  'array_lower(anyarray,int4)',
+  'int4',
+  ([array, d]) => (array as ArrayValue).lowerBounds[(d as number) - 1] ?? null,
+  PURE,
+);
+defineGeneral(
+  'array_upper(anyarray,int4)',
+  'int4',
+  ([array, d]) => {
+    const { dimensions, lowerBounds } = array as ArrayValue;
+    const length = dimensions[(d as number) - 1];
+    return length === undefined ? null : length + (lowerBounds[(d as number) - 1] ?? 1) - 1;
+  },
+  PURE,
+);
 
 function oneDimension(array: ArrayValue): readonly Value[] {
   if (array.dimensions.length > 1) {
-    throw new SqlError('0A000', 'searching for elements in multidimensional arrays is not supported');
+    throw new SqlError(
+      '0A000',
+      'searching for elements in multidimensional arrays is not supported',
+    );
   }
   return array.items;
 }
@@ -71,17 +109,34 @@ function positionIn(array: Value, wanted: Value, from: number, type: DataType): 
   return null;
 }
 
-defineGeneral('array_position(anycompatiblearray,anycompatible)', 'int4', ([array, value], call) => positionIn(array!, value ?? null, 1, elementType(call, 0)), { isStrict: false });
-defineGeneral('array_position(anycompatiblearray,anycompatible,int4)', 'int4', ([array, value, from], call) => {
-  if (from === null) throw new SqlError('22004', 'initial position must not be null');
-  return positionIn(array!, value ?? null, from as number, elementType(call, 0));
-}, { isStrict: false });
-defineGeneral('array_positions(anycompatiblearray,anycompatible)', 'int4[]', ([array, value], call) => {
-  if (array === null) return null;
-  const lower = (array as ArrayValue).lowerBounds[0] ?? 1;
-  const found = oneDimension(array as ArrayValue).flatMap((v, i) => (same(elementType(call, 0), v, value ?? null) ? [i + lower] : []));
-  return ArrayValue.of(found);
-}, { isStrict: false });
+defineGeneral(
+  'array_position(anycompatiblearray,anycompatible)',
+  'int4',
+  ([array, value], call) => positionIn(array!, value ?? null, 1, elementType(call, 0)),
+  { isStrict: false },
+);
+defineGeneral(
+  'array_position(anycompatiblearray,anycompatible,int4)',
+  'int4',
+  ([array, value, from], call) => {
+    if (from === null) throw new SqlError('22004', 'initial position must not be null');
+    return positionIn(array!, value ?? null, from as number, elementType(call, 0));
+  },
+  { isStrict: false },
+);
+defineGeneral(
+  'array_positions(anycompatiblearray,anycompatible)',
+  'int4[]',
+  ([array, value], call) => {
+    if (array === null) return null;
+    const lower = (array as ArrayValue).lowerBounds[0] ?? 1;
+    const found = oneDimension(array as ArrayValue).flatMap((v, i) =>
+      same(elementType(call, 0), v, value ?? null) ? [i + lower] : [],
+    );
+    return ArrayValue.of(found);
+  },
+  { isStrict: false },
+);
 
 function concatenate(a: Value, b: Value): Value {
   if (a === null || b === null) return a ?? b;
@@ -89,7 +144,8 @@ function concatenate(a: Value, b: Value): Value {
   const right = b as ArrayValue;
   if (left.items.length === 0) return right;
   if (right.items.length === 0) return left;
-  if (left.dimensions.length > 1 || right.dimensions.length > 1) throw notSupported('concatenation of multidimensional arrays');
+  if (left.dimensions.length > 1 || right.dimensions.length > 1)
+    throw notSupported('concatenation of multidimensional arrays');
   return ArrayValue.of([...left.items, ...right.items]);
 }
 
@@ -104,58 +160,161 @@ function prepend(value: Value, array: Value): Value {
 }
 
 const LOOSE = { isStrict: false } as const;
-defineGeneralOperator('||(anycompatiblearray,anycompatiblearray)', 'anycompatiblearray', ([a, b]) => concatenate(a!, b!), LOOSE);
-defineGeneralOperator('||(anycompatiblearray,anycompatible)', 'anycompatiblearray', ([a, b]) => append(a!, b!), LOOSE);
-defineGeneralOperator('||(anycompatible,anycompatiblearray)', 'anycompatiblearray', ([a, b]) => prepend(a!, b!), LOOSE);
-defineGeneral('array_cat(anycompatiblearray,anycompatiblearray)', 'anycompatiblearray', ([a, b]) => concatenate(a!, b!), LOOSE);
-defineGeneral('array_append(anycompatiblearray,anycompatible)', 'anycompatiblearray', ([a, b]) => append(a!, b!), LOOSE);
-defineGeneral('array_prepend(anycompatible,anycompatiblearray)', 'anycompatiblearray', ([a, b]) => prepend(a!, b!), LOOSE);
+defineGeneralOperator(
+  '||(anycompatiblearray,anycompatiblearray)',
+  'anycompatiblearray',
+  ([a, b]) => concatenate(a!, b!),
+  LOOSE,
+);
+defineGeneralOperator(
+  '||(anycompatiblearray,anycompatible)',
+  'anycompatiblearray',
+  ([a, b]) => append(a!, b!),
+  LOOSE,
+);
+defineGeneralOperator(
+  '||(anycompatible,anycompatiblearray)',
+  'anycompatiblearray',
+  ([a, b]) => prepend(a!, b!),
+  LOOSE,
+);
+defineGeneral(
+  'array_cat(anycompatiblearray,anycompatiblearray)',
+  'anycompatiblearray',
+  ([a, b]) => concatenate(a!, b!),
+  LOOSE,
+);
+defineGeneral(
+  'array_append(anycompatiblearray,anycompatible)',
+  'anycompatiblearray',
+  ([a, b]) => append(a!, b!),
+  LOOSE,
+);
+defineGeneral(
+  'array_prepend(anycompatible,anycompatiblearray)',
+  'anycompatiblearray',
+  ([a, b]) => prepend(a!, b!),
+  LOOSE,
+);
 
-defineGeneral('array_remove(anycompatiblearray,anycompatible)', 'anycompatiblearray', ([array, value], call) => {
-  if (array === null) return null;
-  return ArrayValue.of(oneDimension(array as ArrayValue).filter((v) => !same(elementType(call, 0), v, value ?? null)));
-}, LOOSE);
-defineGeneral('array_replace(anycompatiblearray,anycompatible,anycompatible)', 'anycompatiblearray', ([array, from, to], call) => {
-  if (array === null) return null;
-  return ArrayValue.of(oneDimension(array as ArrayValue).map((v) => (same(elementType(call, 0), v, from ?? null) ? (to ?? null) : v)));
-}, LOOSE);
+defineGeneral(
+  'array_remove(anycompatiblearray,anycompatible)',
+  'anycompatiblearray',
+  ([array, value], call) => {
+    if (array === null) return null;
+    return ArrayValue.of(
+      oneDimension(array as ArrayValue).filter(
+        (v) => !same(elementType(call, 0), v, value ?? null),
+      ),
+    );
+  },
+  LOOSE,
+);
+defineGeneral(
+  'array_replace(anycompatiblearray,anycompatible,anycompatible)',
+  'anycompatiblearray',
+  ([array, from, to], call) => {
+    if (array === null) return null;
+    return ArrayValue.of(
+      oneDimension(array as ArrayValue).map((v) =>
+        same(elementType(call, 0), v, from ?? null) ? (to ?? null) : v,
+      ),
+    );
+  },
+  LOOSE,
+);
 
 function containsAll(big: Value, small: Value, type: DataType): boolean {
   const all = (big as ArrayValue).items;
-  return (small as ArrayValue).items.every((v) => v !== null && all.some((w) => w !== null && same(type, v, w)));
+  return (small as ArrayValue).items.every(
+    (v) => v !== null && all.some((w) => w !== null && same(type, v, w)),
+  );
 }
 
-defineGeneralOperator('@>(anyarray,anyarray)', 'bool', ([a, b], call) => containsAll(a!, b!, elementType(call, 0)), PURE);
-defineGeneralOperator('<@(anyarray,anyarray)', 'bool', ([a, b], call) => containsAll(b!, a!, elementType(call, 0)), PURE);
-defineGeneralOperator('&&(anyarray,anyarray)', 'bool', ([a, b], call) => {
-  const right = (b as ArrayValue).items;
-  return (a as ArrayValue).items.some((v) => v !== null && right.some((w) => w !== null && same(elementType(call, 0), v, w)));
-}, PURE);
+defineGeneralOperator(
+  '@>(anyarray,anyarray)',
+  'bool',
+  ([a, b], call) => containsAll(a!, b!, elementType(call, 0)),
+  PURE,
+);
+defineGeneralOperator(
+  '<@(anyarray,anyarray)',
+  'bool',
+  ([a, b], call) => containsAll(b!, a!, elementType(call, 0)),
+  PURE,
+);
+defineGeneralOperator(
+  '&&(anyarray,anyarray)',
+  'bool',
+  ([a, b], call) => {
+    const right = (b as ArrayValue).items;
+    return (a as ArrayValue).items.some(
+      (v) => v !== null && right.some((w) => w !== null && same(elementType(call, 0), v, w)),
+    );
+  },
+  PURE,
+);
 
-function joinElements(array: ArrayValue, separator: string, nullText: string | null, call: CallContext): string {
+function joinElements(
+  array: ArrayValue,
+  separator: string,
+  nullText: string | null,
+  call: CallContext,
+): string {
   const type = elementType(call, 0);
   return array.items
-    .flatMap((v) => (v === null ? (nullText === null ? [] : [nullText]) : [formatValue(type, v, call.settings)]))
+    .flatMap((v) =>
+      v === null ? (nullText === null ? [] : [nullText]) : [formatValue(type, v, call.settings)],
+    )
     .join(separator);
 }
 
-defineGeneral('array_to_string(anyarray,text)', 'text', ([a, s], call) => joinElements(a as ArrayValue, s as string, null, call), { volatility: 'stable', canFail: false });
-defineGeneral('array_to_string(anyarray,text,text)', 'text', ([a, s, n], call) => {
-  if (a === null || s === null) return null;
-  return joinElements(a as ArrayValue, s as string, n === null ? null : (n as string), call);
-}, { ...NULLS, volatility: 'stable' });
+defineGeneral(
+  'array_to_string(anyarray,text)',
+  'text',
+  ([a, s], call) => joinElements(a as ArrayValue, s as string, null, call),
+  { volatility: 'stable', canFail: false },
+);
+defineGeneral(
+  'array_to_string(anyarray,text,text)',
+  'text',
+  ([a, s, n], call) => {
+    if (a === null || s === null) return null;
+    return joinElements(a as ArrayValue, s as string, n === null ? null : (n as string), call);
+  },
+  { ...NULLS, volatility: 'stable' },
+);
 
 function splitText(text: string, separator: string | null, nullText: string | null): ArrayValue {
-  const parts = text === '' ? [] : separator === null ? [...text] : separator === '' ? [text] : text.split(separator);
+  const parts =
+    text === ''
+      ? []
+      : separator === null
+        ? [...text]
+        : separator === ''
+          ? [text]
+          : text.split(separator);
   return ArrayValue.of(parts.map((part) => (part === nullText ? null : part)));
 }
 
-defineGeneral('string_to_array(text,text)', 'text[]', ([s, d]) => (s === null ? null : splitText(s as string, d as string | null, null)), NULLS);
-defineGeneral('string_to_array(text,text,text)', 'text[]', ([s, d, n]) => (s === null ? null : splitText(s as string, d as string | null, n as string | null)), NULLS);
+defineGeneral(
+  'string_to_array(text,text)',
+  'text[]',
+  ([s, d]) => (s === null ? null : splitText(s as string, d as string | null, null)),
+  NULLS,
+);
+defineGeneral(
+  'string_to_array(text,text,text)',
+  'text[]',
+  ([s, d, n]) =>
+    s === null ? null : splitText(s as string, d as string | null, n as string | null),
+  NULLS,
+);
 
 defineFunction('trim_array(anyarray,int4)', 'anyarray', (array, n) => {
   const length = array.dimensions[0] ?? 0;
-  if (n < 0 || n > length) throw new SqlError('2202E', `number of elements to trim must be between 0 and ${length}`);
+  if (n < 0 || n > length)
+    throw new SqlError('2202E', `number of elements to trim must be between 0 and ${length}`);
   if (array.dimensions.length > 1) throw notSupported('trim_array of a multidimensional array');
   return ArrayValue.of(array.items.slice(0, length - n));
 });
@@ -185,9 +344,18 @@ function quantified(id: string): FunctionDefinition | undefined {
       }
       return sawNull ? null : !deciding;
     },
-    { canFail: operator.canFail, volatility: operator.volatility, isVisible: false, isStrict: false },
+    {
+      canFail: operator.canFail,
+      volatility: operator.volatility,
+      isVisible: false,
+      isStrict: false,
+    },
   );
-  return { ...definition, id, value: (args, call) => (args[1] === null ? null : definition.value!(args, call)) };
+  return {
+    ...definition,
+    id,
+    value: (args, call) => (args[1] === null ? null : definition.value!(args, call)),
+  };
 }
 
 defineDerived(quantified);
@@ -201,17 +369,22 @@ function arrayCast(id: string): FunctionDefinition | undefined {
   const element = functionById(`cast(${match[1]},${match[2]})`);
   if (element?.value === undefined) return undefined;
   const { value: body } = element;
-  return valueDefinition(id, 'cast', `${match[2]}[]`, ([array], call) => {
-    const inner: CallContext = {
-      ...call,
-      argTypes: [elementType(call, 0)],
-      type: must(call.type.element),
-    };
-    const source = array as ArrayValue;
-    const items = source.items.map((v) => (v === null ? null : body([v], inner)));
-    return new ArrayValue(items, source.dimensions, source.lowerBounds);
-  }, { canFail: element.canFail, volatility: element.volatility, isVisible: false });
+  return valueDefinition(
+    id,
+    'cast',
+    `${match[2]}[]`,
+    ([array], call) => {
+      const inner: CallContext = {
+        ...call,
+        argTypes: [elementType(call, 0)],
+        type: must(call.type.element),
+      };
+      const source = array as ArrayValue;
+      const items = source.items.map((v) => (v === null ? null : body([v], inner)));
+      return new ArrayValue(items, source.dimensions, source.lowerBounds);
+    },
+    { canFail: element.canFail, volatility: element.volatility, isVisible: false },
+  );
 }
 
 defineDerived(arrayCast);
-

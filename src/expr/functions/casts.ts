@@ -2,8 +2,8 @@
 
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import type { DataType, Value } from '../../types/data-type.ts';
 import { isFiniteUs, splitDay } from '../../types/calendar.ts';
+import type { DataType, Value } from '../../types/data-type.ts';
 import {
   dateToTimestamp,
   timestampToDate,
@@ -14,9 +14,15 @@ import { Decimal } from '../../types/decimal.ts';
 import { Interval, roundEven } from '../../types/interval.ts';
 import { coerceTypmod, formatValue, parseValue } from '../../types/value.ts';
 import { castContext } from '../casts.ts';
-import { type CallContext, defineCastBody, defineDerived, type FunctionDefinition, valueDefinition } from '../registry.ts';
+import {
+  type CallContext,
+  defineCastBody,
+  defineDerived,
+  type FunctionDefinition,
+  valueDefinition,
+} from '../registry.ts';
 import { typeOfKey } from '../signature.ts';
-import { INT_TYPES, intOutOfRange, intResult, type IntType } from './arithmetic.ts';
+import { INT_TYPES, type IntType, intOutOfRange, intResult } from './arithmetic.ts';
 import { objectName, resolveObjectName } from './system-names.ts';
 
 const PURE = { canFail: false } as const;
@@ -25,18 +31,37 @@ const ZONED = { volatility: 'stable' } as const;
 for (const from of INT_TYPES) {
   for (const to of INT_TYPES) {
     if (from === to) continue;
-    defineCastBody(`cast(${from},${to})`, to, ([v]) => intResult(to, BigInt(v as number | bigint)), { canFail: from > to || from === 'int8' || to === 'int2' });
+    defineCastBody(
+      `cast(${from},${to})`,
+      to,
+      ([v]) => intResult(to, BigInt(v as number | bigint)),
+      { canFail: from > to || from === 'int8' || to === 'int2' },
+    );
   }
-  defineCastBody(`cast(${from},numeric)`, 'numeric', ([v]) => Decimal.of(v as number | bigint), PURE);
+  defineCastBody(
+    `cast(${from},numeric)`,
+    'numeric',
+    ([v]) => Decimal.of(v as number | bigint),
+    PURE,
+  );
   defineCastBody(`cast(${from},float8)`, 'float8', ([v]) => Number(v as number | bigint), PURE);
-  defineCastBody(`cast(${from},float4)`, 'float4', ([v]) => Math.fround(Number(v as number | bigint)), PURE);
+  defineCastBody(
+    `cast(${from},float4)`,
+    'float4',
+    ([v]) => Math.fround(Number(v as number | bigint)),
+    PURE,
+  );
   defineCastBody(`cast(numeric,${from})`, from, ([v]) => decimalToInt(v as Decimal, from));
   for (const float of ['float4', 'float8'] as const) {
     defineCastBody(`cast(${float},${from})`, from, ([v]) => floatToInt(v as number, from));
   }
 }
 
-const INT_NAMES: Readonly<Record<IntType, string>> = { int2: 'smallint', int4: 'integer', int8: 'bigint' };
+const INT_NAMES: Readonly<Record<IntType, string>> = {
+  int2: 'smallint',
+  int4: 'integer',
+  int8: 'bigint',
+};
 
 function decimalToInt(value: Decimal, type: IntType): Value {
   if (type === 'int8') return value.toInt8();
@@ -53,7 +78,8 @@ defineCastBody('cast(float4,float8)', 'float8', ([v]) => v!, PURE);
 defineCastBody('cast(float8,float4)', 'float4', ([v]) => {
   const x = v as number;
   const rounded = Math.fround(x);
-  if (!Number.isFinite(rounded) && Number.isFinite(x)) throw new SqlError('22003', 'value out of range: overflow');
+  if (!Number.isFinite(rounded) && Number.isFinite(x))
+    throw new SqlError('22003', 'value out of range: overflow');
   if (rounded === 0 && x !== 0) throw new SqlError('22003', 'value out of range: underflow');
   return rounded;
 });
@@ -79,7 +105,9 @@ for (const from of STRINGS) {
 
 function stringCast(from: string, to: string): (args: readonly Value[]) => Value {
   if (to === 'char') return ([v]) => [...(v as string)][0] ?? '';
-  if (to === 'name') return ([v]) => truncateName(from === 'bpchar' ? (v as string).replace(/ +$/, '') : (v as string));
+  if (to === 'name')
+    return ([v]) =>
+      truncateName(from === 'bpchar' ? (v as string).replace(/ +$/, '') : (v as string));
   if (from === 'bpchar') return ([v]) => (v as string).replace(/ +$/, '');
   return identity;
 }
@@ -98,15 +126,39 @@ defineCastBody('cast(int4,char)', 'char', ([v]) => {
   if (code < -128 || code > 127) throw new SqlError('22003', '"char" out of range');
   return code === 0 ? '' : String.fromCharCode(code & 0xff);
 });
-defineCastBody('cast(char,int4)', 'int4', ([v]) => ((v as string).charCodeAt(0) || 0) << 24 >> 24, PURE);
+defineCastBody(
+  'cast(char,int4)',
+  'int4',
+  ([v]) => (((v as string).charCodeAt(0) || 0) << 24) >> 24,
+  PURE,
+);
 
 defineCastBody('cast(date,timestamp)', 'timestamp', ([v]) => dateToTimestamp(v as number));
-defineCastBody('cast(date,timestamptz)', 'timestamptz', ([v], call) => timestampToTimestamptz(dateToTimestamp(v as number), call.settings.timeZone), ZONED);
-defineCastBody('cast(timestamp,timestamptz)', 'timestamptz', ([v], call) => timestampToTimestamptz(v as bigint, call.settings.timeZone), ZONED);
-defineCastBody('cast(timestamptz,timestamp)', 'timestamp', ([v], call) => timestamptzToTimestamp(v as bigint, call.settings.timeZone), ZONED);
+defineCastBody(
+  'cast(date,timestamptz)',
+  'timestamptz',
+  ([v], call) => timestampToTimestamptz(dateToTimestamp(v as number), call.settings.timeZone),
+  ZONED,
+);
+defineCastBody(
+  'cast(timestamp,timestamptz)',
+  'timestamptz',
+  ([v], call) => timestampToTimestamptz(v as bigint, call.settings.timeZone),
+  ZONED,
+);
+defineCastBody(
+  'cast(timestamptz,timestamp)',
+  'timestamp',
+  ([v], call) => timestamptzToTimestamp(v as bigint, call.settings.timeZone),
+  ZONED,
+);
 defineCastBody('cast(timestamp,date)', 'date', ([v]) => timestampToDate(v as bigint), PURE);
-defineCastBody('cast(timestamptz,date)', 'date', ([v], call) => timestampToDate(timestamptzToTimestamp(v as bigint, call.settings.timeZone)), ZONED);
-
+defineCastBody(
+  'cast(timestamptz,date)',
+  'date',
+  ([v], call) => timestampToDate(timestamptzToTimestamp(v as bigint, call.settings.timeZone)),
+  ZONED,
+);
 
 /** Time of day; an infinity has none. */
 function timeOf(us: bigint): Value {
@@ -114,18 +166,30 @@ function timeOf(us: bigint): Value {
 }
 
 defineCastBody('cast(timestamp,time)', 'time', ([v]) => timeOf(v as bigint), PURE);
-defineCastBody('cast(timestamptz,time)', 'time', ([v], call) => timeOf(timestamptzToTimestamp(v as bigint, call.settings.timeZone)), ZONED);
+defineCastBody(
+  'cast(timestamptz,time)',
+  'time',
+  ([v], call) => timeOf(timestamptzToTimestamp(v as bigint, call.settings.timeZone)),
+  ZONED,
+);
 defineCastBody('cast(time,interval)', 'interval', ([v]) => new Interval(0, 0, v as bigint), PURE);
 defineCastBody('cast(interval,time)', 'time', ([v]) => timeOf((v as Interval).microseconds), PURE);
 
-defineCastBody('cast(json,jsonb)', 'jsonb', ([v], call) => parseValue(call.type, v as string, call.settings));
+defineCastBody('cast(json,jsonb)', 'jsonb', ([v], call) =>
+  parseValue(call.type, v as string, call.settings),
+);
 defineCastBody('cast(jsonb,json)', 'json', identity, PURE);
 for (const to of ['bool', 'numeric', 'int2', 'int4', 'int8', 'float4', 'float8']) {
   defineCastBody(`cast(jsonb,${to})`, to, ([v], call) => jsonScalar(v as string, to, call));
 }
 
 const JSON_KINDS: readonly (readonly [RegExp, string])[] = [
-  [/^"/, 'string'], [/^\{/, 'object'], [/^\[/, 'array'], [/^n/, 'null'], [/^[tf]/, 'boolean'], [/^/, 'numeric'],
+  [/^"/, 'string'],
+  [/^\{/, 'object'],
+  [/^\[/, 'array'],
+  [/^n/, 'null'],
+  [/^[tf]/, 'boolean'],
+  [/^/, 'numeric'],
 ];
 
 function jsonScalar(json: string, to: string, call: CallContext): Value {
@@ -141,7 +205,13 @@ function jsonScalar(json: string, to: string, call: CallContext): Value {
 }
 
 function jsonTarget(to: string): string {
-  const names: Record<string, string> = { bool: 'boolean', float4: 'real', float8: 'double precision', numeric: 'numeric', ...INT_NAMES };
+  const names: Record<string, string> = {
+    bool: 'boolean',
+    float4: 'real',
+    float8: 'double precision',
+    numeric: 'numeric',
+    ...INT_NAMES,
+  };
   return names[to] ?? to;
 }
 
@@ -150,11 +220,17 @@ const OID_MAX = 4294967295n;
 
 for (const to of ['oid', ...REG_TYPES]) {
   defineCastBody(`cast(int8,${to})`, to, ([v]) => {
-    if ((v as bigint) < 0n || (v as bigint) > OID_MAX) throw new SqlError('22003', 'OID out of range');
+    if ((v as bigint) < 0n || (v as bigint) > OID_MAX)
+      throw new SqlError('22003', 'OID out of range');
     return v!;
   });
   for (const int of ['int2', 'int4']) {
-    defineCastBody(`cast(${int},${to})`, to, ([v]) => BigInt.asUintN(32, BigInt(v as number)), PURE);
+    defineCastBody(
+      `cast(${int},${to})`,
+      to,
+      ([v]) => BigInt.asUintN(32, BigInt(v as number)),
+      PURE,
+    );
   }
   defineCastBody(`cast(${to},int8)`, 'int8', identity, PURE);
   defineCastBody(`cast(${to},int4)`, 'int4', ([v]) => Number(BigInt.asIntN(32, v as bigint)), PURE);
@@ -164,8 +240,19 @@ for (const type of REG_TYPES) {
   defineCastBody(`cast(oid,${type})`, type, identity, PURE);
   defineCastBody(`cast(${type},oid)`, 'oid', identity, PURE);
   for (const text of ['text', 'varchar', 'unknown']) {
-    defineCastBody(`cast(${text},${type})`, type, ([v], call) => resolveObjectName(type, v as string, call), { volatility: 'stable', needsSession: true });
-    if (text !== 'unknown') defineCastBody(`cast(${type},${text})`, text, ([v], call) => objectName(type, v as bigint, call), { volatility: 'stable', needsSession: true });
+    defineCastBody(
+      `cast(${text},${type})`,
+      type,
+      ([v], call) => resolveObjectName(type, v as string, call),
+      { volatility: 'stable', needsSession: true },
+    );
+    if (text !== 'unknown')
+      defineCastBody(
+        `cast(${type},${text})`,
+        text,
+        ([v], call) => objectName(type, v as bigint, call),
+        { volatility: 'stable', needsSession: true },
+      );
   }
 }
 
@@ -184,7 +271,11 @@ function ioCast(id: string): FunctionDefinition | undefined {
     const text = isFromText ? (v as string) : outputOf(from, v!, call);
     return isFromText ? parseValue(to, text, call.settings) : stringCast('text', to.id)([text]);
   };
-  return valueDefinition(id, 'cast', match[2] as string, body, { canFail: isFromText, volatility: 'stable', isVisible: false });
+  return valueDefinition(id, 'cast', match[2] as string, body, {
+    canFail: isFromText,
+    volatility: 'stable',
+    isVisible: false,
+  });
 }
 
 function outputOf(type: DataType, value: NonNullable<Value>, call: CallContext): string {
@@ -200,9 +291,9 @@ function typmodCoercion(id: string): FunctionDefinition | undefined {
   const match = TYPMOD_CAST.exec(id);
   if (match === null || typeOfKey(match[2] as string) === undefined) return undefined;
   const isExplicit = match[1] !== undefined;
-  const body = ([v]: readonly Value[], call: CallContext): Value => coerceTypmod(call.type, v!, isExplicit);
+  const body = ([v]: readonly Value[], call: CallContext): Value =>
+    coerceTypmod(call.type, v!, isExplicit);
   return valueDefinition(id, 'cast', match[2] as string, body, { isVisible: false });
 }
 
 defineDerived(typmodCoercion);
-

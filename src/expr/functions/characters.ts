@@ -10,8 +10,13 @@ export function charLength(text: string): number {
 }
 
 /** Characters [start, end) of the text, by code points. */
-export function sliceChars(text: string, start: number, end: number = Number.POSITIVE_INFINITY): string {
-  if (!SURROGATE.test(text)) return text.slice(start, end === Number.POSITIVE_INFINITY ? undefined : end);
+export function sliceChars(
+  text: string,
+  start: number,
+  end: number = Number.POSITIVE_INFINITY,
+): string {
+  if (!SURROGATE.test(text))
+    return text.slice(start, end === Number.POSITIVE_INFINITY ? undefined : end);
   return [...text].slice(start, end === Number.POSITIVE_INFINITY ? undefined : end).join('');
 }
 

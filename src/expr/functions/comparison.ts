@@ -4,9 +4,8 @@
  */
 
 import type { DataType, Value } from '../../types/data-type.ts';
-
-import { canonicalValue, compareValues, isIdentityEquality } from '../../types/value.ts';
 import { dateToTimestamp, timestampToTimestamptz } from '../../types/datetime.ts';
+import { canonicalValue, compareValues, isIdentityEquality } from '../../types/value.ts';
 import { type CallContext, defineGeneral, defineGeneralOperator } from '../registry.ts';
 import { mustTypeOfKey } from '../signature.ts';
 
@@ -36,8 +35,26 @@ function ofOneType(type: DataType): Compare {
 }
 
 const ORDERED = [
-  'bool', 'int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'text', 'bpchar', 'name', 'char', 'bytea', 'uuid',
-  'date', 'time', 'timestamp', 'timestamptz', 'interval', 'oid', 'jsonb',
+  'bool',
+  'int2',
+  'int4',
+  'int8',
+  'float4',
+  'float8',
+  'numeric',
+  'text',
+  'bpchar',
+  'name',
+  'char',
+  'bytea',
+  'uuid',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'interval',
+  'oid',
+  'jsonb',
 ];
 
 for (const id of ORDERED) defineComparisons(id, id, ofOneType(mustTypeOfKey(id)));
@@ -47,7 +64,12 @@ function numberOrder(a: NonNullable<Value>, b: NonNullable<Value>): number {
 }
 
 for (const [left, right] of [
-  ['int2', 'int4'], ['int4', 'int2'], ['int2', 'int8'], ['int8', 'int2'], ['int4', 'int8'], ['int8', 'int4'],
+  ['int2', 'int4'],
+  ['int4', 'int2'],
+  ['int2', 'int8'],
+  ['int8', 'int2'],
+  ['int4', 'int8'],
+  ['int8', 'int4'],
 ] as const) {
   defineComparisons(left, right, numberOrder);
 }
@@ -75,8 +97,18 @@ for (const type of ['date', 'timestamp'] as const) {
 
 defineGeneralOperator('=(xid,xid)', 'bool', ([a, b]) => a === b, { canFail: false });
 defineGeneralOperator('<>(xid,xid)', 'bool', ([a, b]) => a !== b, { canFail: false });
-defineGeneralOperator('=(xid,int4)', 'bool', ([a, b]) => a === BigInt.asUintN(32, BigInt(b as number)), { canFail: false });
-defineGeneralOperator('<>(xid,int4)', 'bool', ([a, b]) => a !== BigInt.asUintN(32, BigInt(b as number)), { canFail: false });
+defineGeneralOperator(
+  '=(xid,int4)',
+  'bool',
+  ([a, b]) => a === BigInt.asUintN(32, BigInt(b as number)),
+  { canFail: false },
+);
+defineGeneralOperator(
+  '<>(xid,int4)',
+  'bool',
+  ([a, b]) => a !== BigInt.asUintN(32, BigInt(b as number)),
+  { canFail: false },
+);
 
 /** Arrays: element by element, then by length; the operators' arguments have one element type. */
 for (const [name, test] of OPERATORS) {
@@ -97,4 +129,3 @@ defineGeneral(
   },
   { canFail: false, isVisible: false },
 );
-

@@ -3,7 +3,12 @@
 import { SqlError } from '../../base/sql-error.ts';
 import type { Value } from '../../types/data-type.ts';
 import { compareValues } from '../../types/value.ts';
-import { type CallContext, defineFunction, defineGeneral, defineGeneralOperator } from '../registry.ts';
+import {
+  type CallContext,
+  defineFunction,
+  defineGeneral,
+  defineGeneralOperator,
+} from '../registry.ts';
 
 /** NULL arguments are passed over; all NULL gives NULL. */
 function extreme(sign: 1 | -1): (args: readonly Value[], call: CallContext) => Value {
@@ -23,8 +28,18 @@ defineGeneral('greatest(anycompatible)', 'anycompatible', extreme(1), VARIADIC);
 defineGeneral('least(anycompatible)', 'anycompatible', extreme(-1), VARIADIC);
 
 const COUNTING = { isStrict: false, canFail: false, variadic: 'any' } as const;
-defineGeneral('num_nulls(any)', 'int4', (args) => args.filter((value) => value === null).length, COUNTING);
-defineGeneral('num_nonnulls(any)', 'int4', (args) => args.filter((value) => value !== null).length, COUNTING);
+defineGeneral(
+  'num_nulls(any)',
+  'int4',
+  (args) => args.filter((value) => value === null).length,
+  COUNTING,
+);
+defineGeneral(
+  'num_nonnulls(any)',
+  'int4',
+  (args) => args.filter((value) => value !== null).length,
+  COUNTING,
+);
 
 /** IS [NOT] DISTINCT FROM as an operator: never NULL. */
 defineGeneralOperator(
@@ -47,4 +62,3 @@ defineFunction(
   },
   { isVisible: false },
 );
-

@@ -1,11 +1,24 @@
 /** date_trunc, date_bin, extract, date_part, age. */
 
 import { SqlError } from '../../base/sql-error.ts';
-import { civilOf, DAY_US, dayOfWeek, daysInMonth, daysOf, isFiniteUs, isoWeek, splitDay } from '../../types/calendar.ts';
+import {
+  civilOf,
+  DAY_US,
+  dayOfWeek,
+  daysInMonth,
+  daysOf,
+  isFiniteUs,
+  isoWeek,
+  splitDay,
+} from '../../types/calendar.ts';
+import {
+  dateToTimestamp,
+  timestampToTimestamptz,
+  timestamptzToTimestamp,
+} from '../../types/datetime.ts';
 import { Decimal } from '../../types/decimal.ts';
 import { Interval } from '../../types/interval.ts';
 import { defineFunction } from '../registry.ts';
-import { dateToTimestamp, timestampToTimestamptz, timestamptzToTimestamp } from '../../types/datetime.ts';
 import { isInfiniteDay, joinTimestamp } from './calendar.ts';
 
 const STABLE = { volatility: 'stable' } as const;
@@ -112,15 +125,31 @@ function truncateZoned(unit: string, us: bigint, zone: string): bigint {
   const local = timestamptzToTimestamp(us, zone);
   const cut = truncateTimestamp(unit, local, TSTZ);
   // Within a day the offset of the instant stays; larger units take the zone's offset at their start.
-  return name in FIXED_US && name !== 'day' ? us - (local - cut) : timestampToTimestamptz(cut, zone);
+  return name in FIXED_US && name !== 'day'
+    ? us - (local - cut)
+    : timestampToTimestamptz(cut, zone);
 }
 
-defineFunction('date_trunc(text,timestamp)', 'timestamp', (unit, t) => truncateTimestamp(unit, t, TS));
-defineFunction('date_trunc(text,timestamptz)', 'timestamptz', (unit, t, c) => truncateZoned(unit, t, c.settings.timeZone), STABLE);
+defineFunction('date_trunc(text,timestamp)', 'timestamp', (unit, t) =>
+  truncateTimestamp(unit, t, TS),
+);
+defineFunction(
+  'date_trunc(text,timestamptz)',
+  'timestamptz',
+  (unit, t, c) => truncateZoned(unit, t, c.settings.timeZone),
+  STABLE,
+);
 defineFunction('date_trunc(text,timestamptz,text)', 'timestamptz', truncateZoned, STABLE);
 defineFunction('date_trunc(text,interval)', 'interval', truncateInterval);
 
-const MONTHS: Readonly<Record<string, number>> = { month: 1, quarter: 3, year: 12, decade: 120, century: 1200, millennium: 12000 };
+const MONTHS: Readonly<Record<string, number>> = {
+  month: 1,
+  quarter: 3,
+  year: 12,
+  decade: 120,
+  century: 1200,
+  millennium: 12000,
+};
 
 function truncateInterval(unit: string, i: Interval): Interval {
   const name = UNITS.get(unit.toLowerCase());
@@ -131,7 +160,9 @@ function truncateInterval(unit: string, i: Interval): Interval {
   const step = FIXED_US[name];
   if (step === undefined) {
     throw name === 'week'
-      ? new SqlError('0A000', 'unit "week" not supported for type interval', { detail: 'Months usually have fractional weeks.' })
+      ? new SqlError('0A000', 'unit "week" not supported for type interval', {
+          detail: 'Months usually have fractional weeks.',
+        })
       : unsupportedUnit(unit.toLowerCase(), 'interval');
   }
   return new Interval(i.months, i.days, i.microseconds - (i.microseconds % step));
@@ -141,7 +172,10 @@ function binTimes(stride: Interval, us: bigint, origin: bigint): bigint {
   if (!isFiniteUs(us)) return us;
   if (!isFiniteUs(origin)) throw new SqlError('22008', 'origin out of range');
   if (stride.months !== 0) {
-    throw new SqlError('0A000', 'timestamps cannot be binned into intervals containing months or years');
+    throw new SqlError(
+      '0A000',
+      'timestamps cannot be binned into intervals containing months or years',
+    );
   }
   const step = stride.microseconds + BigInt(stride.days) * DAY_US;
   if (step <= 0n) throw new SqlError('22008', 'stride must be greater than zero');
@@ -165,14 +199,24 @@ const TIME_FIELDS: Readonly<Record<string, (us: bigint) => Decimal>> = {
 };
 
 /** Fields that grow with time: infinite for infinite times; the others are NULL. */
-const MONOTONIC = new Set(['year', 'decade', 'century', 'millennium', 'epoch', 'isoyear', 'julian']);
+const MONOTONIC = new Set([
+  'year',
+  'decade',
+  'century',
+  'millennium',
+  'epoch',
+  'isoyear',
+  'julian',
+]);
 
 function yearField(year: number): number {
   return year > 0 ? year : year - 1;
 }
 
 function centuries(year: number, size: number): number {
-  return year > 0 ? Math.floor((year + size - 1) / size) : -Math.floor((size - 1 - (year - 1)) / size);
+  return year > 0
+    ? Math.floor((year + size - 1) / size)
+    : -Math.floor((size - 1 - (year - 1)) / size);
 }
 
 function dateField(name: string, days: number): number | null {
@@ -226,7 +270,9 @@ function extractTimestamp(unit: string, us: bigint, type: TimeTypeName): Decimal
 
 function julian(days: number, timeUs: bigint): Decimal {
   const day = Decimal.of(days + 2440588);
-  return timeUs === 0n ? day.add(new Decimal(0n, 20)) : day.add(Decimal.of(timeUs).divideAtScale(Decimal.of(DAY_US), 20));
+  return timeUs === 0n
+    ? day.add(new Decimal(0n, 20))
+    : day.add(Decimal.of(timeUs).divideAtScale(Decimal.of(DAY_US), 20));
 }
 
 function extractZoned(unit: string, us: bigint, zone: string): Decimal | null {
@@ -257,7 +303,9 @@ function extractInterval(unit: string, i: Interval): Decimal {
   const years = Math.trunc(i.months / 12);
   switch (name) {
     case 'epoch': {
-      const days = BigInt(Math.trunc(i.months / 12)) * 1461n * DAY_US / 4n + BigInt((i.months % 12) * 30 + i.days) * DAY_US;
+      const days =
+        (BigInt(Math.trunc(i.months / 12)) * 1461n * DAY_US) / 4n +
+        BigInt((i.months % 12) * 30 + i.days) * DAY_US;
       return micro(days + i.microseconds, 6);
     }
     case 'day':
@@ -282,7 +330,8 @@ function extractInterval(unit: string, i: Interval): Decimal {
 function extractDate(unit: string, days: number): Decimal | null {
   const name = UNITS.get(unit.toLowerCase());
   if (name === undefined) throw unknownUnit(unit.toLowerCase(), 'date');
-  if (name in TIME_FIELDS || name.startsWith('timezone')) throw unsupportedUnit(unit.toLowerCase(), 'date');
+  if (name in TIME_FIELDS || name.startsWith('timezone'))
+    throw unsupportedUnit(unit.toLowerCase(), 'date');
   if (!isInfiniteDay(days)) {
     if (name === 'epoch') return Decimal.of(days * 86400);
     if (name === 'julian') return Decimal.of(days + 2440588);
@@ -291,7 +340,12 @@ function extractDate(unit: string, days: number): Decimal | null {
 }
 
 defineFunction('extract(text,timestamp)', 'numeric', (unit, t) => extractTimestamp(unit, t, TS));
-defineFunction('extract(text,timestamptz)', 'numeric', (unit, t, c) => extractZoned(unit, t, c.settings.timeZone), STABLE);
+defineFunction(
+  'extract(text,timestamptz)',
+  'numeric',
+  (unit, t, c) => extractZoned(unit, t, c.settings.timeZone),
+  STABLE,
+);
 defineFunction('extract(text,date)', 'numeric', extractDate);
 defineFunction('extract(text,time)', 'numeric', extractTime);
 defineFunction('extract(text,interval)', 'numeric', extractInterval);
@@ -300,11 +354,22 @@ function asFloat(value: Decimal | null): number | null {
   return value === null ? null : value.toNumber();
 }
 
-defineFunction('date_part(text,timestamp)', 'float8', (unit, t) => asFloat(extractTimestamp(unit, t, TS)));
-defineFunction('date_part(text,timestamptz)', 'float8', (unit, t, c) => asFloat(extractZoned(unit, t, c.settings.timeZone)), STABLE);
-defineFunction('date_part(text,date)', 'float8', (unit, d) => asFloat(extractTimestamp(unit, dateToTimestamp(d), TS)));
+defineFunction('date_part(text,timestamp)', 'float8', (unit, t) =>
+  asFloat(extractTimestamp(unit, t, TS)),
+);
+defineFunction(
+  'date_part(text,timestamptz)',
+  'float8',
+  (unit, t, c) => asFloat(extractZoned(unit, t, c.settings.timeZone)),
+  STABLE,
+);
+defineFunction('date_part(text,date)', 'float8', (unit, d) =>
+  asFloat(extractTimestamp(unit, dateToTimestamp(d), TS)),
+);
 defineFunction('date_part(text,time)', 'float8', (unit, t) => asFloat(extractTime(unit, t)));
-defineFunction('date_part(text,interval)', 'float8', (unit, i) => asFloat(extractInterval(unit, i)));
+defineFunction('date_part(text,interval)', 'float8', (unit, i) =>
+  asFloat(extractInterval(unit, i)),
+);
 
 /** age(a, b): the difference in years, months, days and time by the calendar. */
 function age(a: bigint, b: bigint): Interval {
@@ -337,9 +402,29 @@ function calendarDifference(later: bigint, earlier: bigint): Interval {
 }
 
 defineFunction('age(timestamp,timestamp)', 'interval', age);
-defineFunction('age(timestamptz,timestamptz)', 'interval', (a, b, c) => age(timestamptzToTimestamp(a, c.settings.timeZone), timestamptzToTimestamp(b, c.settings.timeZone)), STABLE);
-defineFunction('age(timestamp)', 'interval', (t, c) => age(midnight(c.nowUs, c.settings.timeZone), t), STABLE);
-defineFunction('age(timestamptz)', 'interval', (t, c) => age(midnight(c.nowUs, c.settings.timeZone), timestamptzToTimestamp(t, c.settings.timeZone)), STABLE);
+defineFunction(
+  'age(timestamptz,timestamptz)',
+  'interval',
+  (a, b, c) =>
+    age(
+      timestamptzToTimestamp(a, c.settings.timeZone),
+      timestamptzToTimestamp(b, c.settings.timeZone),
+    ),
+  STABLE,
+);
+defineFunction(
+  'age(timestamp)',
+  'interval',
+  (t, c) => age(midnight(c.nowUs, c.settings.timeZone), t),
+  STABLE,
+);
+defineFunction(
+  'age(timestamptz)',
+  'interval',
+  (t, c) =>
+    age(midnight(c.nowUs, c.settings.timeZone), timestamptzToTimestamp(t, c.settings.timeZone)),
+  STABLE,
+);
 
 function midnight(nowUs: bigint, zone: string): bigint {
   return floorTo(timestamptzToTimestamp(nowUs, zone), DAY_US);

@@ -2,11 +2,24 @@
 
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
+import {
+  DAY_US,
+  daysInMonth,
+  daysOf,
+  INFINITY_US,
+  isFiniteUs,
+  MINUS_INFINITY_US,
+  splitDay,
+} from '../../types/calendar.ts';
 import type { Value } from '../../types/data-type.ts';
-import { DAY_US, daysInMonth, daysOf, INFINITY_US, isFiniteUs, MINUS_INFINITY_US, splitDay } from '../../types/calendar.ts';
+import {
+  checkTimestamp,
+  dateToTimestamp,
+  timestampToTimestamptz,
+  timestamptzToTimestamp,
+} from '../../types/datetime.ts';
 import { Interval, roundEven } from '../../types/interval.ts';
 import { type CallContext, defineFunction, defineGeneral, defineOperator } from '../registry.ts';
-import { checkTimestamp, dateToTimestamp, timestampToTimestamptz, timestamptzToTimestamp } from '../../types/datetime.ts';
 import { addMonths, checkedDate, isInfiniteDay, joinTimestamp } from './calendar.ts';
 import './date-parts.ts';
 
@@ -17,7 +30,9 @@ export function addInterval(us: bigint, interval: Interval, sign: 1 | -1): bigin
   if (!isFiniteUs(us)) return us;
   const { days, time } = splitDay(us);
   const moved = interval.months === 0 ? days : addMonths(days, sign * interval.months);
-  return checkTimestamp(joinTimestamp(moved + sign * interval.days, time) + BigInt(sign) * interval.microseconds);
+  return checkTimestamp(
+    joinTimestamp(moved + sign * interval.days, time) + BigInt(sign) * interval.microseconds,
+  );
 }
 
 /** In the session's zone for months and days, in absolute time for the rest. */
@@ -33,9 +48,24 @@ function addIntervalZoned(us: bigint, interval: Interval, sign: 1 | -1, zone: st
 defineOperator('+(timestamp,interval)', 'timestamp', (t, i) => addInterval(t, i, 1));
 defineOperator('-(timestamp,interval)', 'timestamp', (t, i) => addInterval(t, i, -1));
 defineOperator('+(interval,timestamp)', 'timestamp', (i, t) => addInterval(t, i, 1));
-defineOperator('+(timestamptz,interval)', 'timestamptz', (t, i, c) => addIntervalZoned(t, i, 1, c.settings.timeZone), STABLE);
-defineOperator('-(timestamptz,interval)', 'timestamptz', (t, i, c) => addIntervalZoned(t, i, -1, c.settings.timeZone), STABLE);
-defineOperator('+(interval,timestamptz)', 'timestamptz', (i, t, c) => addIntervalZoned(t, i, 1, c.settings.timeZone), STABLE);
+defineOperator(
+  '+(timestamptz,interval)',
+  'timestamptz',
+  (t, i, c) => addIntervalZoned(t, i, 1, c.settings.timeZone),
+  STABLE,
+);
+defineOperator(
+  '-(timestamptz,interval)',
+  'timestamptz',
+  (t, i, c) => addIntervalZoned(t, i, -1, c.settings.timeZone),
+  STABLE,
+);
+defineOperator(
+  '+(interval,timestamptz)',
+  'timestamptz',
+  (i, t, c) => addIntervalZoned(t, i, 1, c.settings.timeZone),
+  STABLE,
+);
 defineOperator('+(date,interval)', 'timestamp', (d, i) => addInterval(dateToTimestamp(d), i, 1));
 defineOperator('-(date,interval)', 'timestamp', (d, i) => addInterval(dateToTimestamp(d), i, -1));
 defineOperator('+(interval,date)', 'timestamp', (i, d) => addInterval(dateToTimestamp(d), i, 1));
@@ -61,7 +91,8 @@ function span(us: bigint): Interval {
 }
 
 function subtractTimes(a: bigint, b: bigint): Interval {
-  if (!isFiniteUs(a) || !isFiniteUs(b)) throw new SqlError('22008', 'cannot subtract infinite timestamps');
+  if (!isFiniteUs(a) || !isFiniteUs(b))
+    throw new SqlError('22008', 'cannot subtract infinite timestamps');
   return span(a - b);
 }
 
@@ -71,9 +102,15 @@ defineOperator('-(time,time)', 'interval', (a, b) => new Interval(0, 0, a - b), 
 defineOperator('+(date,time)', 'timestamp', (d, t) => checkTimestamp(dateToTimestamp(d) + t));
 defineOperator('+(time,date)', 'timestamp', (t, d) => checkTimestamp(dateToTimestamp(d) + t));
 const wrapDay = (us: bigint): bigint => ((us % DAY_US) + DAY_US) % DAY_US;
-defineOperator('+(time,interval)', 'time', (t, i) => wrapDay(t + i.microseconds), { canFail: false });
-defineOperator('+(interval,time)', 'time', (i, t) => wrapDay(t + i.microseconds), { canFail: false });
-defineOperator('-(time,interval)', 'time', (t, i) => wrapDay(t - i.microseconds), { canFail: false });
+defineOperator('+(time,interval)', 'time', (t, i) => wrapDay(t + i.microseconds), {
+  canFail: false,
+});
+defineOperator('+(interval,time)', 'time', (i, t) => wrapDay(t + i.microseconds), {
+  canFail: false,
+});
+defineOperator('-(time,interval)', 'time', (t, i) => wrapDay(t - i.microseconds), {
+  canFail: false,
+});
 
 defineOperator('+(interval,interval)', 'interval', (a, b) => a.add(b));
 defineOperator('-(interval,interval)', 'interval', (a, b) => a.subtract(b));
@@ -83,7 +120,13 @@ defineOperator('*(float8,interval)', 'interval', (x, i) => i.multiply(x));
 defineOperator('/(interval,float8)', 'interval', (i, x) => i.divide(x));
 
 defineFunction('make_date(int4,int4,int4)', 'date', (year, month, day) => {
-  if (year === 0 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year < 0 ? year + 1 : year, month)) {
+  if (
+    year === 0 ||
+    month < 1 ||
+    month > 12 ||
+    day < 1 ||
+    day > daysInMonth(year < 0 ? year + 1 : year, month)
+  ) {
     throw fieldOutOfRange(`date field value out of range: ${year}-${pad2(month)}-${pad2(day)}`);
   }
   return checkedDate(daysOf(year < 0 ? year + 1 : year, month, day));
@@ -98,9 +141,17 @@ function pad2(n: number): string {
 }
 
 function timeOfParts(hour: number, minute: number, second: number): bigint {
-  const isInRange = hour >= 0 && minute >= 0 && minute <= 59 && second >= 0 && second <= 60 && (hour < 24 || (hour === 24 && minute === 0 && second === 0));
+  const isInRange =
+    hour >= 0 &&
+    minute >= 0 &&
+    minute <= 59 &&
+    second >= 0 &&
+    second <= 60 &&
+    (hour < 24 || (hour === 24 && minute === 0 && second === 0));
   if (!isInRange) {
-    throw fieldOutOfRange(`time field value out of range: ${hour}:${pad2(minute)}:${String(second).padStart(2, '0')}`);
+    throw fieldOutOfRange(
+      `time field value out of range: ${hour}:${pad2(minute)}:${String(second).padStart(2, '0')}`,
+    );
   }
   return BigInt(hour * 60 + minute) * 60_000_000n + BigInt(Math.round(second * 1e6));
 }
@@ -108,28 +159,60 @@ function timeOfParts(hour: number, minute: number, second: number): bigint {
 function timestampOfParts([year, month, day, hour, minute, second]: readonly number[]): bigint {
   const y = must(year);
   const astronomical = y < 0 ? y + 1 : y;
-  if (y === 0 || month! < 1 || month! > 12 || day! < 1 || day! > daysInMonth(astronomical, month!)) {
+  if (
+    y === 0 ||
+    month! < 1 ||
+    month! > 12 ||
+    day! < 1 ||
+    day! > daysInMonth(astronomical, month!)
+  ) {
     throw fieldOutOfRange(`date field value out of range: ${y}-${pad2(month!)}-${pad2(day!)}`);
   }
-  return checkTimestamp(joinTimestamp(daysOf(astronomical, month!, day!), timeOfParts(hour!, minute!, second!)));
+  return checkTimestamp(
+    joinTimestamp(daysOf(astronomical, month!, day!), timeOfParts(hour!, minute!, second!)),
+  );
 }
 
-defineFunction('make_time(int4,int4,float8)', 'time', (hour, minute, second) => timeOfParts(hour, minute, second));
+defineFunction('make_time(int4,int4,float8)', 'time', (hour, minute, second) =>
+  timeOfParts(hour, minute, second),
+);
 
-defineFunction('make_timestamp(int4,int4,int4,int4,int4,float8)', 'timestamp', (y, mo, d, h, mi, s) => timestampOfParts([y, mo, d, h, mi, s]));
-defineFunction('make_timestamptz(int4,int4,int4,int4,int4,float8)', 'timestamptz', (y, mo, d, h, mi, s, c) => timestampToTimestamptz(timestampOfParts([y, mo, d, h, mi, s]), c.settings.timeZone), STABLE);
-defineFunction('make_timestamptz(int4,int4,int4,int4,int4,float8,text)', 'timestamptz', (y, mo, d, h, mi, s, zone) => timestampToTimestamptz(timestampOfParts([y, mo, d, h, mi, s]), zone), STABLE);
+defineFunction(
+  'make_timestamp(int4,int4,int4,int4,int4,float8)',
+  'timestamp',
+  (y, mo, d, h, mi, s) => timestampOfParts([y, mo, d, h, mi, s]),
+);
+defineFunction(
+  'make_timestamptz(int4,int4,int4,int4,int4,float8)',
+  'timestamptz',
+  (y, mo, d, h, mi, s, c) =>
+    timestampToTimestamptz(timestampOfParts([y, mo, d, h, mi, s]), c.settings.timeZone),
+  STABLE,
+);
+defineFunction(
+  'make_timestamptz(int4,int4,int4,int4,int4,float8,text)',
+  'timestamptz',
+  (y, mo, d, h, mi, s, zone) =>
+    timestampToTimestamptz(timestampOfParts([y, mo, d, h, mi, s]), zone),
+  STABLE,
+);
 
 /** make_interval(years, months, weeks, days, hours, mins, secs): what is left out is 0. */
 function intervalOfParts(args: readonly Value[]): Interval {
-  const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = args as number[];
-  const us = (BigInt(hours) * 3600n + BigInt(minutes) * 60n) * 1_000_000n + BigInt(roundEven(seconds * 1e6));
+  const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] =
+    args as number[];
+  const us =
+    (BigInt(hours) * 3600n + BigInt(minutes) * 60n) * 1_000_000n + BigInt(roundEven(seconds * 1e6));
   return Interval.checked(years * 12 + months, weeks * 7 + days, us);
 }
 
 const INTERVAL_ARGS = ['int4', 'int4', 'int4', 'int4', 'int4', 'int4', 'float8'];
 for (let count = 0; count <= INTERVAL_ARGS.length; count += 1) {
-  defineGeneral(`make_interval(${INTERVAL_ARGS.slice(0, count).join(',')})`, 'interval', intervalOfParts);
+  defineGeneral(
+    `make_interval(${INTERVAL_ARGS.slice(0, count).join(',')})`,
+    'interval',
+    intervalOfParts,
+  );
 }
 
 defineFunction('to_timestamp(float8)', 'timestamptz', (seconds) => {
@@ -140,9 +223,15 @@ defineFunction('to_timestamp(float8)', 'timestamptz', (seconds) => {
   return checkTimestamp(BigInt(whole) * 1_000_000n + BigInt(roundEven((seconds - whole) * 1e6)));
 });
 
-defineFunction('timezone(text,timestamp)', 'timestamptz', (zone, t) => timestampToTimestamptz(t, zone));
-defineFunction('timezone(text,timestamptz)', 'timestamp', (zone, t) => timestamptzToTimestamp(t, zone));
-defineFunction('timezone(interval,timestamp)', 'timestamptz', (zone, t) => shiftByZone(t, zone, -1));
+defineFunction('timezone(text,timestamp)', 'timestamptz', (zone, t) =>
+  timestampToTimestamptz(t, zone),
+);
+defineFunction('timezone(text,timestamptz)', 'timestamp', (zone, t) =>
+  timestamptzToTimestamp(t, zone),
+);
+defineFunction('timezone(interval,timestamp)', 'timestamptz', (zone, t) =>
+  shiftByZone(t, zone, -1),
+);
 defineFunction('timezone(interval,timestamptz)', 'timestamp', (zone, t) => shiftByZone(t, zone, 1));
 
 function shiftByZone(us: bigint, zone: Interval, sign: 1 | -1): bigint {
@@ -169,4 +258,7 @@ function nowOf(_: readonly Value[], call: CallContext): Value {
 for (const name of ['now', 'transaction_timestamp', 'statement_timestamp', 'proctime']) {
   defineGeneral(`${name}()`, 'timestamptz', nowOf, { volatility: 'stable', canFail: false });
 }
-defineGeneral('clock_timestamp()', 'timestamptz', (_, call) => must(call.clock).wallUs(), { volatility: 'volatile', canFail: false });
+defineGeneral('clock_timestamp()', 'timestamptz', (_, call) => must(call.clock).wallUs(), {
+  volatility: 'volatile',
+  canFail: false,
+});

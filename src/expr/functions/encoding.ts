@@ -11,7 +11,12 @@ const PURE = { canFail: false } as const;
 defineFunction('md5(text)', 'text', (s) => createHash('md5').update(s, 'utf8').digest('hex'), PURE);
 defineFunction('md5(bytea)', 'text', (b) => createHash('md5').update(b).digest('hex'), PURE);
 for (const bits of [224, 256, 384, 512] as const) {
-  defineFunction(`sha${bits}(bytea)`, 'bytea', (b) => new Uint8Array(createHash(`sha${bits}`).update(b).digest()), PURE);
+  defineFunction(
+    `sha${bits}(bytea)`,
+    'bytea',
+    (b) => new Uint8Array(createHash(`sha${bits}`).update(b).digest()),
+    PURE,
+  );
 }
 
 defineFunction('length(bytea)', 'int4', (b) => b.length, PURE);
@@ -20,7 +25,8 @@ defineFunction('bit_length(bytea)', 'int4', (b) => b.length * 8, PURE);
 defineOperator('||(bytea,bytea)', 'bytea', (a, b) => new Uint8Array(Buffer.concat([a, b])), PURE);
 
 function byteSlice(bytes: Uint8Array, from: number, count: number | null): Uint8Array {
-  if (count !== null && count < 0) throw new SqlError('22011', 'negative substring length not allowed');
+  if (count !== null && count < 0)
+    throw new SqlError('22011', 'negative substring length not allowed');
   const end = count === null ? bytes.length : Math.max(0, from - 1 + count);
   return bytes.slice(Math.max(0, from - 1), Math.max(0, end));
 }
@@ -29,7 +35,12 @@ for (const name of ['substring', 'substr'] as const) {
   defineFunction(`${name}(bytea,int4)`, 'bytea', (b, from) => byteSlice(b, from, null));
   defineFunction(`${name}(bytea,int4,int4)`, 'bytea', byteSlice);
 }
-defineFunction('position(bytea,bytea)', 'int4', (b, part) => Buffer.from(b).indexOf(part) + 1, PURE);
+defineFunction(
+  'position(bytea,bytea)',
+  'int4',
+  (b, part) => Buffer.from(b).indexOf(part) + 1,
+  PURE,
+);
 
 function checkedIndex(bytes: Uint8Array, index: number): number {
   if (index >= 0 && index < bytes.length) return index;
@@ -48,7 +59,9 @@ defineFunction('encode(bytea,text)', 'text', (bytes, format) => {
     case 'hex':
       return Buffer.from(bytes).toString('hex');
     case 'base64':
-      return Buffer.from(bytes).toString('base64').replace(/(.{76})(?=.)/g, '$1\n');
+      return Buffer.from(bytes)
+        .toString('base64')
+        .replace(/(.{76})(?=.)/g, '$1\n');
     case 'escape':
       return escapeBytes(bytes);
     default:
@@ -86,14 +99,16 @@ function decodeHex(text: string): Uint8Array {
   const digits = text.replace(/[\s]/g, '');
   const bad = /[^0-9a-fA-F]/.exec(digits);
   if (bad !== null) throw new SqlError('22023', `invalid hexadecimal digit: "${bad[0]}"`);
-  if (digits.length % 2 === 1) throw new SqlError('22023', 'invalid hexadecimal data: odd number of digits');
+  if (digits.length % 2 === 1)
+    throw new SqlError('22023', 'invalid hexadecimal data: odd number of digits');
   return new Uint8Array(Buffer.from(digits, 'hex'));
 }
 
 function decodeBase64(text: string): Uint8Array {
   const digits = text.replace(/[\s]/g, '');
   const bad = /[^0-9a-zA-Z+/=]/.exec(digits);
-  if (bad !== null) throw new SqlError('22023', `invalid symbol "${bad[0]}" found while decoding base64 sequence`);
+  if (bad !== null)
+    throw new SqlError('22023', `invalid symbol "${bad[0]}" found while decoding base64 sequence`);
   if (digits.length % 4 !== 0 || /=[^=]|={3}/.test(digits)) {
     throw new SqlError('22023', 'invalid base64 end sequence', {
       hint: 'Input data is missing padding, is truncated, or is otherwise corrupted.',
@@ -155,5 +170,15 @@ export function quoteLiteral(text: string): string {
 
 defineFunction('quote_ident(text)', 'text', quoteIdentifier, PURE);
 defineFunction('quote_literal(text)', 'text', quoteLiteral, PURE);
-defineGeneral('quote_literal(anyelement)', 'text', ([value], call) => quoteLiteral(formatValue(call.argTypes[0]!, value!, call.settings)), { volatility: 'stable', canFail: false });
-defineGeneral('quote_nullable(text)', 'text', ([value]) => (value === null ? 'NULL' : quoteLiteral(value as string)), { isStrict: false, canFail: false });
+defineGeneral(
+  'quote_literal(anyelement)',
+  'text',
+  ([value], call) => quoteLiteral(formatValue(call.argTypes[0]!, value!, call.settings)),
+  { volatility: 'stable', canFail: false },
+);
+defineGeneral(
+  'quote_nullable(text)',
+  'text',
+  ([value]) => (value === null ? 'NULL' : quoteLiteral(value as string)),
+  { isStrict: false, canFail: false },
+);

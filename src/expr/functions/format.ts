@@ -67,7 +67,8 @@ class Formatter {
 }
 
 function nullText(kind: string): string {
-  if (kind === 'I') throw new SqlError('22004', 'null values cannot be formatted as an SQL identifier');
+  if (kind === 'I')
+    throw new SqlError('22004', 'null values cannot be formatted as an SQL identifier');
   return kind === 'L' ? 'NULL' : '';
 }
 
@@ -82,6 +83,11 @@ defineGeneral(
   (args, call) => (typeof args[0] === 'string' ? new Formatter(args, call).run(args[0]) : null),
   { isStrict: false, volatility: 'stable', variadic: 'any' },
 );
-defineGeneral('format(text)', 'text', (args, call) => new Formatter(args, call).run(args[0] as string), {
-  volatility: 'stable',
-});
+defineGeneral(
+  'format(text)',
+  'text',
+  (args, call) => new Formatter(args, call).run(args[0] as string),
+  {
+    volatility: 'stable',
+  },
+);

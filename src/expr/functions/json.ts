@@ -57,36 +57,69 @@ for (const type of ['json', 'jsonb'] as const) {
   defineFunction(`${type}_array_length(${type})`, 'int4', (j) => {
     const kind = jsonTypeOf(j);
     if (kind === 'array') return elementsOf(j).length;
-    throw new SqlError('22023', kind === 'object' ? 'cannot get array length of a non-array' : 'cannot get array length of a scalar');
+    throw new SqlError(
+      '22023',
+      kind === 'object'
+        ? 'cannot get array length of a non-array'
+        : 'cannot get array length of a scalar',
+    );
   });
-  defineGeneral(`${type}_extract_path(${type},text)`, type, ([j, ...path]) => atPath(j as string, ArrayValue.of(path)), { canFail: false, variadic: 'text' });
-  defineGeneral(`${type}_extract_path_text(${type},text)`, 'text', ([j, ...path]) => asText(atPath(j as string, ArrayValue.of(path))), { canFail: false, variadic: 'text' });
+  defineGeneral(
+    `${type}_extract_path(${type},text)`,
+    type,
+    ([j, ...path]) => atPath(j as string, ArrayValue.of(path)),
+    { canFail: false, variadic: 'text' },
+  );
+  defineGeneral(
+    `${type}_extract_path_text(${type},text)`,
+    'text',
+    ([j, ...path]) => asText(atPath(j as string, ArrayValue.of(path))),
+    { canFail: false, variadic: 'text' },
+  );
 }
 
-defineFunction('subscript(jsonb,text)', 'jsonb', (j, k) => (jsonTypeOf(j) === 'array' && /^[+-]?\d+$/.test(k) ? element(j, Number(k)) : member(j, k)), {
-  canFail: false,
-  isVisible: false,
-});
+defineFunction(
+  'subscript(jsonb,text)',
+  'jsonb',
+  (j, k) =>
+    jsonTypeOf(j) === 'array' && /^[+-]?\d+$/.test(k) ? element(j, Number(k)) : member(j, k),
+  {
+    canFail: false,
+    isVisible: false,
+  },
+);
 defineFunction('subscript(jsonb,int4)', 'jsonb', element, { canFail: false, isVisible: false });
 
 /** jsonb ? key: an object's key or an array's string. */
 function hasKey(json: string, key: string): boolean {
   const kind = jsonTypeOf(json);
   if (kind === 'object') return membersOf(json).some(([name]) => name === key);
-  if (kind === 'array') return elementsOf(json).some((e) => jsonTypeOf(e) === 'string' && jsonText(e) === key);
+  if (kind === 'array')
+    return elementsOf(json).some((e) => jsonTypeOf(e) === 'string' && jsonText(e) === key);
   return kind === 'string' && jsonText(json) === key;
 }
 
 defineOperator('?(jsonb,text)', 'bool', hasKey, PURE);
-defineOperator('?|(jsonb,text[])', 'bool', (j, keys) => keys.items.some((k) => k !== null && hasKey(j, k as string)), PURE);
-defineOperator('?&(jsonb,text[])', 'bool', (j, keys) => keys.items.every((k) => k === null || hasKey(j, k as string)), PURE);
+defineOperator(
+  '?|(jsonb,text[])',
+  'bool',
+  (j, keys) => keys.items.some((k) => k !== null && hasKey(j, k as string)),
+  PURE,
+);
+defineOperator(
+  '?&(jsonb,text[])',
+  'bool',
+  (j, keys) => keys.items.every((k) => k === null || hasKey(j, k as string)),
+  PURE,
+);
 defineOperator('@>(jsonb,jsonb)', 'bool', (a, b) => contains(a, b, true), PURE);
 defineOperator('<@(jsonb,jsonb)', 'bool', (a, b) => contains(b, a, true), PURE);
 
 function contains(outer: string, inner: string, isTop: boolean): boolean {
   const kind = jsonTypeOf(inner);
   const outerKind = jsonTypeOf(outer);
-  if (isTop && outerKind === 'array' && kind !== 'array' && kind !== 'object') return elementsOf(outer).some((e) => sameScalar(e, inner));
+  if (isTop && outerKind === 'array' && kind !== 'array' && kind !== 'object')
+    return elementsOf(outer).some((e) => sameScalar(e, inner));
   if (kind !== outerKind) return false;
   if (kind === 'object') {
     return membersOf(inner).every(([key, value]) => {
@@ -109,7 +142,8 @@ function sameScalar(a: string, b: string): boolean {
 /** What to_json and its kin make of a value. */
 export function toJsonText(value: Value, type: DataType, call: CallContext): string {
   if (value === null) return 'null';
-  if (value instanceof ArrayValue && type.element !== null) return arrayJson(value, type.element, call);
+  if (value instanceof ArrayValue && type.element !== null)
+    return arrayJson(value, type.element, call);
   switch (type.id) {
     case 'bool':
       return value === true ? 'true' : 'false';
@@ -145,7 +179,11 @@ function arrayJson(array: ArrayValue, element: DataType, call: CallContext): str
   const level = (depth: number): string => {
     const parts: string[] = [];
     for (let i = 0; i < (array.dimensions[depth] ?? 0); i += 1) {
-      parts.push(depth + 1 < array.dimensions.length ? level(depth + 1) : toJsonText(array.items[at++] ?? null, element, call));
+      parts.push(
+        depth + 1 < array.dimensions.length
+          ? level(depth + 1)
+          : toJsonText(array.items[at++] ?? null, element, call),
+      );
     }
     return `[${parts.join(',')}]`;
   };
@@ -168,7 +206,13 @@ function objectText(args: readonly Value[], call: CallContext): string {
   const parts: string[] = [];
   for (let i = 0; i < args.length; i += 2) {
     const key = args[i] ?? null;
-    if (key === null) throw new SqlError('22023', call.type.id === 'json' ? `argument ${i + 1} cannot be null` : `argument ${i + 1}: key must not be null`);
+    if (key === null)
+      throw new SqlError(
+        '22023',
+        call.type.id === 'json'
+          ? `argument ${i + 1} cannot be null`
+          : `argument ${i + 1}: key must not be null`,
+      );
     const keyText = JSON.stringify(formatValue(call.argTypes[i]!, key, call.settings));
     parts.push(`${keyText} : ${toJsonText(args[i + 1] ?? null, call.argTypes[i + 1]!, call)}`);
   }
@@ -183,31 +227,63 @@ for (const [type, finish] of [
   ['json', (text: string) => text],
   ['jsonb', jsonbOf],
 ] as const) {
-  defineGeneral(`${type}_build_object(any)`, type, (args, call) => finish(objectText(args, call), call), BUILDING);
+  defineGeneral(
+    `${type}_build_object(any)`,
+    type,
+    (args, call) => finish(objectText(args, call), call),
+    BUILDING,
+  );
   defineGeneral(`${type}_build_object()`, type, () => '{}', NULLARY);
-  defineGeneral(`${type}_build_array(any)`, type, (args, call) => finish(listText(args, call), call), BUILDING);
+  defineGeneral(
+    `${type}_build_array(any)`,
+    type,
+    (args, call) => finish(listText(args, call), call),
+    BUILDING,
+  );
   defineGeneral(`${type}_build_array()`, type, () => '[]', NULLARY);
   const convert = type === 'json' ? 'to_json' : 'to_jsonb';
-  defineGeneral(`${convert}(anyelement)`, type, ([v], call) => finish(toJsonText(v!, call.argTypes[0]!, call), call), { volatility: 'stable' });
+  defineGeneral(
+    `${convert}(anyelement)`,
+    type,
+    ([v], call) => finish(toJsonText(v!, call.argTypes[0]!, call), call),
+    { volatility: 'stable' },
+  );
 }
-defineGeneral('array_to_json(anyarray)', 'json', ([v], call) => toJsonText(v!, call.argTypes[0]!, call), { volatility: 'stable' });
+defineGeneral(
+  'array_to_json(anyarray)',
+  'json',
+  ([v], call) => toJsonText(v!, call.argTypes[0]!, call),
+  { volatility: 'stable' },
+);
 
 /** Elements for json_array_elements: as JSON or as text (null: SQL NULL). */
 export function jsonArrayElements(json: string, isText: boolean): (string | null)[] {
   const kind = jsonTypeOf(json);
   if (kind !== 'array') {
-    throw new SqlError('22023', kind === 'object' ? 'cannot extract elements from an object' : 'cannot extract elements from a scalar');
+    throw new SqlError(
+      '22023',
+      kind === 'object'
+        ? 'cannot extract elements from an object'
+        : 'cannot extract elements from a scalar',
+    );
   }
   return elementsOf(json).map((e) => (isText ? jsonText(e) : e));
 }
 
 export function jsonEach(json: string, isText: boolean): (readonly [string, string | null])[] {
-  if (jsonTypeOf(json) !== 'object') throw new SqlError('22023', 'cannot call json_each on a non-object');
+  if (jsonTypeOf(json) !== 'object')
+    throw new SqlError('22023', 'cannot call json_each on a non-object');
   return membersOf(json).map(([key, value]) => [key, isText ? jsonText(value) : value]);
 }
 
 export function jsonKeys(json: string): string[] {
   const kind = jsonTypeOf(json);
-  if (kind !== 'object') throw new SqlError('22023', kind === 'array' ? 'cannot call json_object_keys on an array' : 'cannot call json_object_keys on a scalar');
+  if (kind !== 'object')
+    throw new SqlError(
+      '22023',
+      kind === 'array'
+        ? 'cannot call json_object_keys on an array'
+        : 'cannot call json_object_keys on a scalar',
+    );
   return membersOf(json).map(([key]) => key);
 }

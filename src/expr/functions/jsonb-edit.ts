@@ -11,7 +11,9 @@ const PURE = { canFail: false } as const;
 type Member = readonly [string, string];
 
 function objectOf(members: readonly Member[]): string {
-  return canonicalJsonb(`{${members.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`);
+  return canonicalJsonb(
+    `{${members.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`,
+  );
 }
 
 function arrayOf(elements: readonly string[]): string {
@@ -22,7 +24,8 @@ function concatenate(a: string, b: string): string {
   const left = jsonTypeOf(a);
   const right = jsonTypeOf(b);
   if (left === 'object' && right === 'object') return objectOf([...membersOf(a), ...membersOf(b)]);
-  const list = (json: string): string[] => (jsonTypeOf(json) === 'array' ? elementsOf(json) : [json]);
+  const list = (json: string): string[] =>
+    jsonTypeOf(json) === 'array' ? elementsOf(json) : [json];
   return arrayOf([...list(a), ...list(b)]);
 }
 
@@ -31,20 +34,27 @@ defineFunction('jsonb_concat(jsonb,jsonb)', 'jsonb', concatenate, PURE);
 
 function refuseScalar(json: string): void {
   const kind = jsonTypeOf(json);
-  if (kind !== 'object' && kind !== 'array') throw new SqlError('22023', 'cannot delete from scalar');
+  if (kind !== 'object' && kind !== 'array')
+    throw new SqlError('22023', 'cannot delete from scalar');
 }
 
 function deleteKeys(json: string, keys: readonly (string | null)[]): string {
   refuseScalar(json);
-  if (jsonTypeOf(json) === 'object') return objectOf(membersOf(json).filter(([key]) => !keys.includes(key)));
-  return arrayOf(elementsOf(json).filter((e) => jsonTypeOf(e) !== 'string' || !keys.includes(jsonText(e))));
+  if (jsonTypeOf(json) === 'object')
+    return objectOf(membersOf(json).filter(([key]) => !keys.includes(key)));
+  return arrayOf(
+    elementsOf(json).filter((e) => jsonTypeOf(e) !== 'string' || !keys.includes(jsonText(e))),
+  );
 }
 
 defineOperator('-(jsonb,text)', 'jsonb', (j, key) => deleteKeys(j, [key]));
-defineOperator('-(jsonb,text[])', 'jsonb', (j, keys) => deleteKeys(j, keys.items as (string | null)[]));
+defineOperator('-(jsonb,text[])', 'jsonb', (j, keys) =>
+  deleteKeys(j, keys.items as (string | null)[]),
+);
 defineOperator('-(jsonb,int4)', 'jsonb', (j, index) => {
   refuseScalar(j);
-  if (jsonTypeOf(j) === 'object') throw new SqlError('22023', 'cannot delete from object using integer index');
+  if (jsonTypeOf(j) === 'object')
+    throw new SqlError('22023', 'cannot delete from object using integer index');
   const elements = elementsOf(j);
   const at = index < 0 ? elements.length + index : index;
   return arrayOf(elements.filter((_, i) => i !== at));
@@ -60,7 +70,10 @@ interface Edit {
 
 function pathIndex(step: string | null, depth: number): number {
   if (step !== null && /^\s*[+-]?\d+\s*$/.test(step)) return Number(step);
-  throw new SqlError('22P02', `path element at position ${depth + 1} is not an integer: "${step ?? ''}"`);
+  throw new SqlError(
+    '22P02',
+    `path element at position ${depth + 1} is not an integer: "${step ?? ''}"`,
+  );
 }
 
 /** The value with the edit done at its path; what the path does not lead to stays as it is. */
@@ -115,7 +128,10 @@ function editedArray(json: string, edit: Edit, depth: number, index: number): st
       if (isInside) return arrayOf(elements.map((e, i) => (i === at ? edit.value : e)));
       return arrayOf(at < 0 ? [edit.value, ...elements] : [...elements, edit.value]);
     default: {
-      const place = Math.min(elements.length, Math.max(0, edit.change === 'insert' || !isInside ? at : at + 1));
+      const place = Math.min(
+        elements.length,
+        Math.max(0, edit.change === 'insert' || !isInside ? at : at + 1),
+      );
       return arrayOf(elements.toSpliced(place, 0, edit.value));
     }
   }
@@ -124,17 +140,24 @@ function editedArray(json: string, edit: Edit, depth: number, index: number): st
 function editAt(json: string, path: ArrayValue, change: Change, value: string): string {
   const kind = jsonTypeOf(json);
   if (kind !== 'object' && kind !== 'array') {
-    throw new SqlError('22023', change === 'delete' ? 'cannot delete path in scalar' : 'cannot set path in scalar');
+    throw new SqlError(
+      '22023',
+      change === 'delete' ? 'cannot delete path in scalar' : 'cannot set path in scalar',
+    );
   }
   return edited(json, { path: path.items as readonly (string | null)[], change, value });
 }
 
 defineOperator('#-(jsonb,text[])', 'jsonb', (j, path) => editAt(j, path, 'delete', ''));
-defineFunction('jsonb_set(jsonb,text[],jsonb)', 'jsonb', (j, path, v) => editAt(j, path, 'create', v));
+defineFunction('jsonb_set(jsonb,text[],jsonb)', 'jsonb', (j, path, v) =>
+  editAt(j, path, 'create', v),
+);
 defineFunction('jsonb_set(jsonb,text[],jsonb,bool)', 'jsonb', (j, path, v, create) =>
   editAt(j, path, create ? 'create' : 'set', v),
 );
-defineFunction('jsonb_insert(jsonb,text[],jsonb)', 'jsonb', (j, path, v) => editAt(j, path, 'insert', v));
+defineFunction('jsonb_insert(jsonb,text[],jsonb)', 'jsonb', (j, path, v) =>
+  editAt(j, path, 'insert', v),
+);
 defineFunction('jsonb_insert(jsonb,text[],jsonb,bool)', 'jsonb', (j, path, v, after) =>
   editAt(j, path, after ? 'insert_after' : 'insert', v),
 );
@@ -143,7 +166,9 @@ function withoutNulls(json: string): string {
   switch (jsonTypeOf(json)) {
     case 'object':
       return objectOf(
-        membersOf(json).flatMap(([key, value]) => (jsonTypeOf(value) === 'null' ? [] : [[key, withoutNulls(value)] as const])),
+        membersOf(json).flatMap(([key, value]) =>
+          jsonTypeOf(value) === 'null' ? [] : [[key, withoutNulls(value)] as const],
+        ),
       );
     case 'array':
       return arrayOf(elementsOf(json).map(withoutNulls));
@@ -159,7 +184,9 @@ function pretty(json: string, indent: string): string {
   const isObject = jsonTypeOf(json) === 'object';
   if (!isObject && jsonTypeOf(json) !== 'array') return json;
   const lines = isObject
-    ? membersOf(json).map(([key, value]) => `${inner}${JSON.stringify(key)}: ${pretty(value, inner)}`)
+    ? membersOf(json).map(
+        ([key, value]) => `${inner}${JSON.stringify(key)}: ${pretty(value, inner)}`,
+      )
     : elementsOf(json).map((e) => `${inner}${pretty(e, inner)}`);
   const [open, close] = isObject ? '{}' : '[]';
   return `${open}\n${lines.join(',\n')}${lines.length > 0 ? '\n' : ''}${indent}${close}`;

@@ -27,7 +27,9 @@ function greatestCommonDivisor(a: bigint, b: bigint): bigint {
 
 for (const type of ['int4', 'int8'] as const) {
   const big = (v: unknown): bigint => BigInt(v as number | bigint);
-  defineGeneral(`gcd(${type},${type})`, type, ([a, b]) => intResult(type, greatestCommonDivisor(big(a), big(b))));
+  defineGeneral(`gcd(${type},${type})`, type, ([a, b]) =>
+    intResult(type, greatestCommonDivisor(big(a), big(b))),
+  );
   defineGeneral(`lcm(${type},${type})`, type, ([a, b]) => {
     const divisor = greatestCommonDivisor(big(a), big(b));
     if (divisor === 0n) return intResult(type, 0n);
@@ -76,18 +78,28 @@ function power(a: number, b: number): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.NaN;
   if (a === 0 && b < 0) throw new SqlError('2201F', 'zero raised to a negative power is undefined');
   if (a < 0 && Number.isFinite(b) && !Number.isInteger(b)) {
-    throw new SqlError('2201F', 'a negative number raised to a non-integer power yields a complex result');
+    throw new SqlError(
+      '2201F',
+      'a negative number raised to a non-integer power yields a complex result',
+    );
   }
   // JavaScript gives NaN for (-1) ** Infinity where C and SQL give 1.
   if (a === -1 && !Number.isFinite(b)) return 1;
-  return floatResult('float8', a ** b, !Number.isFinite(a) || !Number.isFinite(b), a === 0 || !Number.isFinite(a) || !Number.isFinite(b));
+  return floatResult(
+    'float8',
+    a ** b,
+    !Number.isFinite(a) || !Number.isFinite(b),
+    a === 0 || !Number.isFinite(a) || !Number.isFinite(b),
+  );
 }
 
 defineFunction('sqrt(float8)', 'float8', squareRoot);
 defineOperator('|/(float8)', 'float8', squareRoot);
 defineFunction('cbrt(float8)', 'float8', (a) => Math.cbrt(a), PURE);
 defineOperator('||/(float8)', 'float8', (a) => Math.cbrt(a), PURE);
-defineFunction('exp(float8)', 'float8', (a) => floatResult('float8', Math.exp(a), a === Infinity, a === -Infinity));
+defineFunction('exp(float8)', 'float8', (a) =>
+  floatResult('float8', Math.exp(a), a === Infinity, a === -Infinity),
+);
 defineFunction('ln(float8)', 'float8', (a) => Math.log(logarithmArgument(a)));
 defineFunction('log(float8)', 'float8', (a) => Math.log10(logarithmArgument(a)));
 defineFunction('log10(float8)', 'float8', (a) => Math.log10(logarithmArgument(a)));
@@ -95,7 +107,9 @@ defineOperator('^(float8,float8)', 'float8', power);
 defineFunction('power(float8,float8)', 'float8', power);
 defineFunction('pow(float8,float8)', 'float8', power);
 defineFunction('pi()', 'float8', () => Math.PI, PURE);
-defineFunction('degrees(float8)', 'float8', (a) => floatResult('float8', a / (Math.PI / 180), !Number.isFinite(a), a === 0));
+defineFunction('degrees(float8)', 'float8', (a) =>
+  floatResult('float8', a / (Math.PI / 180), !Number.isFinite(a), a === 0),
+);
 defineFunction('radians(float8)', 'float8', (a) => a * (Math.PI / 180), PURE);
 
 function inDomain(isIn: boolean): void {
@@ -155,12 +169,23 @@ defineFunction('width_bucket(float8,float8,float8,int4)', 'int4', (x, low, high,
 
 const VOLATILE = { volatility: 'volatile', canFail: false } as const;
 defineGeneral('random()', 'float8', (_, call) => must(call.random).float(), VOLATILE);
-defineGeneral('gen_random_uuid()', 'uuid', (_, call) => uuidOf(must(call.random).bytes(16)), VOLATILE);
+defineGeneral(
+  'gen_random_uuid()',
+  'uuid',
+  (_, call) => uuidOf(must(call.random).bytes(16)),
+  VOLATILE,
+);
 
 /** A version 4 uuid of 16 random bytes. */
 function uuidOf(bytes: Uint8Array): string {
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = Buffer.from(bytes).toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join('-');
 }

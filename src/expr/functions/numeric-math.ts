@@ -1,6 +1,13 @@
 /** sqrt, exp, ln, log and power of numeric: registered here, computed in types/decimal-math.ts. */
 
-import { exponential, logarithm, logarithm10, naturalLog, power, squareRoot } from '../../types/decimal-math.ts';
+import {
+  exponential,
+  logarithm,
+  logarithm10,
+  naturalLog,
+  power,
+  squareRoot,
+} from '../../types/decimal-math.ts';
 import { defineFunction, defineOperator } from '../registry.ts';
 
 defineFunction('sqrt(numeric)', 'numeric', (a) => squareRoot(a));

@@ -35,14 +35,18 @@ type Matcher = (text: string) => boolean;
 const likeCache = new BoundedCache<Matcher>();
 
 /** `bad`: an escape character at the pattern's end, an error once a character of the text comes to it. */
-type LikePart = { readonly kind: 'any' } | { readonly kind: 'bad' } | { readonly kind: 'one' } | { readonly kind: 'char'; readonly char: string };
+type LikePart =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'bad' }
+  | { readonly kind: 'one' }
+  | { readonly kind: 'char'; readonly char: string };
 
-function likeParts(pattern: string, escape: string): readonly LikePart[] {
+function likeParts(pattern: string, escapeChar: string): readonly LikePart[] {
   const parts: LikePart[] = [];
   const chars = [...pattern];
   for (let i = 0; i < chars.length; i += 1) {
     const char = chars[i]!;
-    if (escape !== '' && char === escape) {
+    if (escapeChar !== '' && char === escapeChar) {
       i += 1;
       const char = chars[i];
       parts.push(char === undefined ? { kind: 'bad' } : { kind: 'char', char });
@@ -56,9 +60,10 @@ function likeParts(pattern: string, escape: string): readonly LikePart[] {
 }
 
 /** LIKE's matcher: plain cases by string search, the rest greedily between the `%`, O(text x pattern) at worst. */
-function likeMatcher(pattern: string, escape: string): Matcher {
-  const parts = likeParts(pattern, escape);
-  if (!parts.some((part) => part.kind === 'one' || part.kind === 'bad')) return searchMatcher(parts);
+function likeMatcher(pattern: string, escapeChar: string): Matcher {
+  const parts = likeParts(pattern, escapeChar);
+  if (!parts.some((part) => part.kind === 'one' || part.kind === 'bad'))
+    return searchMatcher(parts);
   return (text) => matchParts([...text], parts);
 }
 
@@ -114,22 +119,22 @@ function matchParts(text: readonly string[], parts: readonly LikePart[]): boolea
   return p === parts.length;
 }
 
-function checkedEscape(escape: string): string {
-  if ([...escape].length > 1) {
+function checkedEscape(escapeChar: string): string {
+  if ([...escapeChar].length > 1) {
     throw new SqlError('22025', 'invalid escape string', {
       hint: 'Escape string must be empty or one character.',
     });
   }
-  return escape;
+  return escapeChar;
 }
 
-function like(text: string, pattern: string, escape = '\\'): boolean {
-  const key = `${escape.length}${escape}${pattern}`;
-  return likeCache.get(key, () => likeMatcher(pattern, checkedEscape(escape)))(text);
+function like(text: string, pattern: string, escapeChar = '\\'): boolean {
+  const key = `${escapeChar.length}${escapeChar}${pattern}`;
+  return likeCache.get(key, () => likeMatcher(pattern, checkedEscape(escapeChar)))(text);
 }
 
-function ilike(text: string, pattern: string, escape = '\\'): boolean {
-  return like(text.toLowerCase(), pattern.toLowerCase(), escape.toLowerCase());
+function ilike(text: string, pattern: string, escapeChar = '\\'): boolean {
+  return like(text.toLowerCase(), pattern.toLowerCase(), escapeChar.toLowerCase());
 }
 
 defineOperator('~~(text,text)', 'bool', (s, p) => like(s, p));
@@ -146,14 +151,14 @@ defineFunction('notlike(text,text)', 'bool', (s, p) => !like(s, p));
 /** `x LIKE p ESCAPE e` is bound to `x ~~ like_escape(p, e)`: the pattern with backslash as its escape. */
 defineFunction('like_escape(text,text)', 'text', likeEscape);
 
-function likeEscape(pattern: string, escape: string): string {
-  checkedEscape(escape);
-  if (escape === '\\') return pattern;
-  if (escape === '') return pattern.replaceAll('\\', '\\\\');
+function likeEscape(pattern: string, escapeChar: string): string {
+  checkedEscape(escapeChar);
+  if (escapeChar === '\\') return pattern;
+  if (escapeChar === '') return pattern.replaceAll('\\', '\\\\');
   let out = '';
   let isEscaped = false;
   for (const char of pattern) {
-    if (char === escape && !isEscaped) {
+    if (char === escapeChar && !isEscaped) {
       out += '\\';
       isEscaped = true;
     } else {
@@ -166,9 +171,11 @@ function likeEscape(pattern: string, escape: string): string {
 
 /** SIMILAR TO's pattern as a regular expression that matches the whole text. */
 defineFunction('similar_to_escape(text)', 'text', (pattern) => similarPattern(pattern, '\\'));
-defineFunction('similar_to_escape(text,text)', 'text', (pattern, escape) => similarPattern(pattern, checkedEscape(escape)));
+defineFunction('similar_to_escape(text,text)', 'text', (pattern, escapeChar) =>
+  similarPattern(pattern, checkedEscape(escapeChar)),
+);
 
-function similarPattern(pattern: string, escape: string): string {
+function similarPattern(pattern: string, escapeChar: string): string {
   let out = '';
   let isEscaped = false;
   let isInBrackets = false;
@@ -176,7 +183,7 @@ function similarPattern(pattern: string, escape: string): string {
     if (isEscaped) {
       out += /[a-zA-Z0-9]/.test(char) ? char : `\\${char}`;
       isEscaped = false;
-    } else if (char === escape) {
+    } else if (char === escapeChar) {
       isEscaped = true;
     } else if (isInBrackets) {
       if (char === ']') isInBrackets = false;
@@ -224,7 +231,6 @@ const regexCache = new BoundedCache<RE2JS>();
 
 /** Escapes of PostgreSQL's advanced regular expressions that RE2 writes otherwise. */
 const ESCAPES: Readonly<Record<string, string>> = {
-
   y: '\\b',
   Y: '\\B',
   Z: '\\z',
@@ -276,7 +282,10 @@ for (const type of ['text', 'bpchar', 'name'] as const) {
   defineOperator(`~*(${type},text)`, 'bool', (s, p) => matches(s, p, INSENSITIVE));
   defineOperator(`!~*(${type},text)`, 'bool', (s, p) => !matches(s, p, INSENSITIVE));
 }
-for (const [name, test] of [['~~', like], ['~~*', ilike]] as const) {
+for (const [name, test] of [
+  ['~~', like],
+  ['~~*', ilike],
+] as const) {
   defineOperator(`${name}(name,text)`, 'bool', (s, p) => test(s, p));
   defineOperator(`!${name}(name,text)`, 'bool', (s, p) => !test(s, p));
 }
@@ -327,7 +336,12 @@ function expandReplacement(replacement: string, found: Found): string {
   });
 }
 
-function regexpReplace(text: string, pattern: string, replacement: string, options: string): string {
+function regexpReplace(
+  text: string,
+  pattern: string,
+  replacement: string,
+  options: string,
+): string {
   const { isGlobal, flags } = parseFlags(options);
   const found = compileRegex(pattern, flags).matcher(text);
   let out = '';
@@ -345,7 +359,8 @@ defineFunction('regexp_replace(text,text,text,text)', 'text', regexpReplace);
 
 export function regexpSplit(text: string, pattern: string, options: string): string[] {
   const { isGlobal, flags } = parseFlags(options);
-  if (isGlobal) throw new SqlError('22023', 'regexp_split_to_table() does not support the "global" option');
+  if (isGlobal)
+    throw new SqlError('22023', 'regexp_split_to_table() does not support the "global" option');
   const found = compileRegex(pattern, flags).matcher(text);
   const out: string[] = [];
   let at = 0;
@@ -360,8 +375,12 @@ export function regexpSplit(text: string, pattern: string, options: string): str
   return [...out, text.slice(at)];
 }
 
-defineFunction('regexp_split_to_array(text,text)', 'text[]', (s, p) => ArrayValue.of(regexpSplit(s, p, '')));
-defineFunction('regexp_split_to_array(text,text,text)', 'text[]', (s, p, o) => ArrayValue.of(regexpSplit(s, p, o)));
+defineFunction('regexp_split_to_array(text,text)', 'text[]', (s, p) =>
+  ArrayValue.of(regexpSplit(s, p, '')),
+);
+defineFunction('regexp_split_to_array(text,text,text)', 'text[]', (s, p, o) =>
+  ArrayValue.of(regexpSplit(s, p, o)),
+);
 
 function countMatches(text: string, pattern: string): number {
   const found = compileRegex(pattern, RE2JS.DOTALL).matcher(text);
@@ -372,7 +391,9 @@ function countMatches(text: string, pattern: string): number {
 
 defineFunction('regexp_count(text,text)', 'int4', countMatches);
 defineFunction('regexp_like(text,text)', 'bool', (s, p) => matches(s, p));
-defineFunction('regexp_like(text,text,text)', 'bool', (s, p, o) => matches(s, p, parseFlags(o).flags));
+defineFunction('regexp_like(text,text,text)', 'bool', (s, p, o) =>
+  matches(s, p, parseFlags(o).flags),
+);
 defineFunction('substring(text,text)', 'text', regexpSubstring);
 defineFunction('regexp_substr(text,text)', 'text', (s, p) => {
   const found = compileRegex(p, RE2JS.DOTALL).matcher(s);

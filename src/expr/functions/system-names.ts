@@ -20,7 +20,9 @@ export function splitName(text: string): readonly string[] {
   for (;;) {
     const match = pattern.exec(text);
     if (match === null) throw new SqlError('42602', 'invalid name syntax');
-    parts.push(match[1] === undefined ? (match[2] as string).toLowerCase() : match[1].replaceAll('""', '"'));
+    parts.push(
+      match[1] === undefined ? (match[2] as string).toLowerCase() : match[1].replaceAll('""', '"'),
+    );
     if (match[3] === '') return parts;
   }
 }

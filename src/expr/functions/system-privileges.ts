@@ -23,14 +23,19 @@ const KNOWN: Readonly<Record<string, string>> = {
 function checkPrivileges(kind: string, text: string): void {
   const known = new Set((KNOWN[kind] ?? '').split('|'));
   for (const part of text.split(',')) {
-    const name = part.trim().toLowerCase().replace(/ with grant option$/, '');
-    if (!known.has(name)) throw new SqlError('22023', `unrecognized privilege type: "${part.trim()}"`);
+    const name = part
+      .trim()
+      .toLowerCase()
+      .replace(/ with grant option$/, '');
+    if (!known.has(name))
+      throw new SqlError('22023', `unrecognized privilege type: "${part.trim()}"`);
   }
 }
 
 function objectExists(kind: string, object: Value, call: CallContext): boolean {
   const system = systemOf(call);
-  if (kind.includes('column') || kind === 'table' || kind === 'sequence') return relationExists(object, call);
+  if (kind.includes('column') || kind === 'table' || kind === 'sequence')
+    return relationExists(object, call);
   if (kind !== 'schema') return true;
   if (typeof object === 'bigint') return system.schemaName(Number(object)) !== null;
   if (system.schemaOid(object as string) !== null) return true;
@@ -45,7 +50,10 @@ function relationExists(object: Value, call: CallContext): boolean {
 }
 
 /** The object stands before the column (where there is one) and the privilege. */
-function hasPrivilege(kind: string, objectIndex: number): (args: readonly Value[], call: CallContext) => Value {
+function hasPrivilege(
+  kind: string,
+  objectIndex: number,
+): (args: readonly Value[], call: CallContext) => Value {
   return (args, call) => {
     checkPrivileges(kind, args.at(-1) as string);
     return objectExists(kind, args[objectIndex] ?? null, call) ? true : null;
@@ -61,12 +69,24 @@ for (const kind of Object.keys(KNOWN)) {
     for (const column of columns) {
       defineGeneral(`${name}(${object},${column}text)`, 'bool', hasPrivilege(kind, 0), STABLE);
       for (const role of ['name', 'oid']) {
-        defineGeneral(`${name}(${role},${object},${column}text)`, 'bool', hasPrivilege(kind, 1), STABLE);
+        defineGeneral(
+          `${name}(${role},${object},${column}text)`,
+          'bool',
+          hasPrivilege(kind, 1),
+          STABLE,
+        );
       }
     }
   }
 }
 
-for (const args of ['name,text', 'oid,text', 'name,name,text', 'name,oid,text', 'oid,name,text', 'oid,oid,text']) {
+for (const args of [
+  'name,text',
+  'oid,text',
+  'name,name,text',
+  'name,oid,text',
+  'oid,name,text',
+  'oid,oid,text',
+]) {
   defineGeneral(`pg_has_role(${args})`, 'bool', () => true, STABLE);
 }

@@ -38,29 +38,74 @@ fromSystem('inet_server_port', 'int4', (s) => s.serverPort);
 fromSystem('pg_trigger_depth', 'int4', () => 0);
 fromSystem('pg_current_logfile', 'text', () => null);
 
-defineFunction('current_schemas(bool)', 'name[]', (withImplicit, c) => ArrayValue.of([...systemOf(c).searchPath(withImplicit)]), STABLE);
-defineFunction('current_setting(text)', 'text', (name, c) => {
-  const value = systemOf(c).currentSetting(name);
-  if (value === null) throw new SqlError('42704', `unrecognized configuration parameter "${name}"`);
-  return value;
-}, STABLE);
-defineFunction('current_setting(text,bool)', 'text', (name, missingOk, c) => {
-  const value = systemOf(c).currentSetting(name);
-  if (value === null && !missingOk) throw new SqlError('42704', `unrecognized configuration parameter "${name}"`);
-  return value;
-}, STABLE);
-defineFunction('set_config(text,text,bool)', 'text', (name, value, isLocal, c) => systemOf(c).setSetting(name, value, isLocal), VOLATILE);
+defineFunction(
+  'current_schemas(bool)',
+  'name[]',
+  (withImplicit, c) => ArrayValue.of([...systemOf(c).searchPath(withImplicit)]),
+  STABLE,
+);
+defineFunction(
+  'current_setting(text)',
+  'text',
+  (name, c) => {
+    const value = systemOf(c).currentSetting(name);
+    if (value === null)
+      throw new SqlError('42704', `unrecognized configuration parameter "${name}"`);
+    return value;
+  },
+  STABLE,
+);
+defineFunction(
+  'current_setting(text,bool)',
+  'text',
+  (name, missingOk, c) => {
+    const value = systemOf(c).currentSetting(name);
+    if (value === null && !missingOk)
+      throw new SqlError('42704', `unrecognized configuration parameter "${name}"`);
+    return value;
+  },
+  STABLE,
+);
+defineFunction(
+  'set_config(text,text,bool)',
+  'text',
+  (name, value, isLocal, c) => systemOf(c).setSetting(name, value, isLocal),
+  VOLATILE,
+);
 
-defineGeneral('format_type(oid,int4)', 'text', ([oid, typmod]) => {
-  if (oid === null || oid === undefined) return null;
-  return formatType(oid as bigint, typmod === null ? null : (typmod as number));
-}, { volatility: 'stable', isStrict: false, canFail: false });
+defineGeneral(
+  'format_type(oid,int4)',
+  'text',
+  ([oid, typmod]) => {
+    if (oid === null || oid === undefined) return null;
+    return formatType(oid as bigint, typmod === null ? null : (typmod as number));
+  },
+  { volatility: 'stable', isStrict: false, canFail: false },
+);
 
 /** Types that are in pg_type but not among ours are shown by their PostgreSQL names. */
 const OTHER_TYPES: ReadonlyMap<number, string> = new Map([
-  [22, 'int2vector'], [27, 'tid'], [29, 'cid'], [30, 'oidvector'], [194, 'pg_node_tree'], [1033, 'aclitem'], [1034, 'aclitem[]'],
-  [1266, 'time with time zone'], [2276, '"any"'], [2277, 'anyarray'], [2279, 'trigger'], [2283, 'anyelement'], [2275, 'cstring'],
-  [3220, 'pg_lsn'], [1790, 'refcursor'], [142, 'xml'], [790, 'money'], [869, 'inet'], [650, 'cidr'], [1560, 'bit'], [2281, 'internal'],
+  [22, 'int2vector'],
+  [27, 'tid'],
+  [29, 'cid'],
+  [30, 'oidvector'],
+  [194, 'pg_node_tree'],
+  [1033, 'aclitem'],
+  [1034, 'aclitem[]'],
+  [1266, 'time with time zone'],
+  [2276, '"any"'],
+  [2277, 'anyarray'],
+  [2279, 'trigger'],
+  [2283, 'anyelement'],
+  [2275, 'cstring'],
+  [3220, 'pg_lsn'],
+  [1790, 'refcursor'],
+  [142, 'xml'],
+  [790, 'money'],
+  [869, 'inet'],
+  [650, 'cidr'],
+  [1560, 'bit'],
+  [2281, 'internal'],
 ]);
 
 function formatType(oid: bigint, typmod: number | null): string {
@@ -74,44 +119,155 @@ function formatType(oid: bigint, typmod: number | null): string {
 }
 
 /** pg_get_expr: our catalog keeps expressions as SQL text. */
-defineFunction('pg_get_expr(text,oid)', 'text', (text) => text, { volatility: 'stable', canFail: false });
-defineFunction('pg_get_expr(text,oid,bool)', 'text', (text) => text, { volatility: 'stable', canFail: false });
-defineFunction('pg_get_userbyid(oid)', 'name', (oid, c) => systemOf(c).roleName(Number(oid)) ?? `unknown (OID=${oid})`, STABLE);
-defineFunction('pg_get_indexdef(oid)', 'text', (oid, c) => systemOf(c).indexDefinition(Number(oid), 0), STABLE);
-defineFunction('pg_get_indexdef(oid,int4,bool)', 'text', (oid, column, _pretty, c) => systemOf(c).indexDefinition(Number(oid), column), STABLE);
-defineFunction('pg_get_constraintdef(oid)', 'text', (oid, c) => systemOf(c).constraintDefinition(Number(oid)), STABLE);
-defineFunction('pg_get_constraintdef(oid,bool)', 'text', (oid, _pretty, c) => systemOf(c).constraintDefinition(Number(oid)), STABLE);
-defineFunction('pg_get_viewdef(oid)', 'text', (oid, c) => systemOf(c).viewDefinition(Number(oid)), STABLE);
-defineFunction('pg_get_viewdef(oid,bool)', 'text', (oid, _pretty, c) => systemOf(c).viewDefinition(Number(oid)), STABLE);
-defineFunction('pg_get_viewdef(oid,int4)', 'text', (oid, _width, c) => systemOf(c).viewDefinition(Number(oid)), STABLE);
-defineFunction('pg_get_viewdef(text)', 'text', (name, c) => {
-  const oid = systemOf(c).relationOid(splitName(name));
-  if (oid === null) throw new SqlError('42P01', `relation "${name}" does not exist`);
-  return systemOf(c).viewDefinition(oid);
-}, STABLE);
+defineFunction('pg_get_expr(text,oid)', 'text', (text) => text, {
+  volatility: 'stable',
+  canFail: false,
+});
+defineFunction('pg_get_expr(text,oid,bool)', 'text', (text) => text, {
+  volatility: 'stable',
+  canFail: false,
+});
+defineFunction(
+  'pg_get_userbyid(oid)',
+  'name',
+  (oid, c) => systemOf(c).roleName(Number(oid)) ?? `unknown (OID=${oid})`,
+  STABLE,
+);
+defineFunction(
+  'pg_get_indexdef(oid)',
+  'text',
+  (oid, c) => systemOf(c).indexDefinition(Number(oid), 0),
+  STABLE,
+);
+defineFunction(
+  'pg_get_indexdef(oid,int4,bool)',
+  'text',
+  (oid, column, _pretty, c) => systemOf(c).indexDefinition(Number(oid), column),
+  STABLE,
+);
+defineFunction(
+  'pg_get_constraintdef(oid)',
+  'text',
+  (oid, c) => systemOf(c).constraintDefinition(Number(oid)),
+  STABLE,
+);
+defineFunction(
+  'pg_get_constraintdef(oid,bool)',
+  'text',
+  (oid, _pretty, c) => systemOf(c).constraintDefinition(Number(oid)),
+  STABLE,
+);
+defineFunction(
+  'pg_get_viewdef(oid)',
+  'text',
+  (oid, c) => systemOf(c).viewDefinition(Number(oid)),
+  STABLE,
+);
+defineFunction(
+  'pg_get_viewdef(oid,bool)',
+  'text',
+  (oid, _pretty, c) => systemOf(c).viewDefinition(Number(oid)),
+  STABLE,
+);
+defineFunction(
+  'pg_get_viewdef(oid,int4)',
+  'text',
+  (oid, _width, c) => systemOf(c).viewDefinition(Number(oid)),
+  STABLE,
+);
+defineFunction(
+  'pg_get_viewdef(text)',
+  'text',
+  (name, c) => {
+    const oid = systemOf(c).relationOid(splitName(name));
+    if (oid === null) throw new SqlError('42P01', `relation "${name}" does not exist`);
+    return systemOf(c).viewDefinition(oid);
+  },
+  STABLE,
+);
 
 /** Objects that we have none of: nothing to define. */
 const WITHOUT_DEFINITION = [
-  'pg_get_triggerdef(oid)', 'pg_get_triggerdef(oid,bool)', 'pg_get_ruledef(oid)', 'pg_get_ruledef(oid,bool)', 'pg_get_functiondef(oid)',
-  'pg_get_function_sqlbody(oid)', 'pg_get_partkeydef(oid)', 'pg_get_statisticsobjdef(oid)', 'pg_get_statisticsobjdef_columns(oid)',
-  'pg_get_serial_sequence(text,text)', 'pg_get_partition_constraintdef(oid)', 'pg_get_function_arg_default(oid,int4)',
-  'pg_get_function_arguments(oid)', 'pg_get_function_identity_arguments(oid)', 'pg_get_function_result(oid)',
-  'pg_tablespace_location(oid)', 'pg_get_replica_identity_index(regclass)', 'pg_describe_object(oid,oid,int4)',
+  'pg_get_triggerdef(oid)',
+  'pg_get_triggerdef(oid,bool)',
+  'pg_get_ruledef(oid)',
+  'pg_get_ruledef(oid,bool)',
+  'pg_get_functiondef(oid)',
+  'pg_get_function_sqlbody(oid)',
+  'pg_get_partkeydef(oid)',
+  'pg_get_statisticsobjdef(oid)',
+  'pg_get_statisticsobjdef_columns(oid)',
+  'pg_get_serial_sequence(text,text)',
+  'pg_get_partition_constraintdef(oid)',
+  'pg_get_function_arg_default(oid,int4)',
+  'pg_get_function_arguments(oid)',
+  'pg_get_function_identity_arguments(oid)',
+  'pg_get_function_result(oid)',
+  'pg_tablespace_location(oid)',
+  'pg_get_replica_identity_index(regclass)',
+  'pg_describe_object(oid,oid,int4)',
 ] as const;
-for (const id of WITHOUT_DEFINITION) defineGeneral(id, 'text', () => null, { volatility: 'stable', canFail: false });
+for (const id of WITHOUT_DEFINITION)
+  defineGeneral(id, 'text', () => null, { volatility: 'stable', canFail: false });
 
-defineFunction('obj_description(oid)', 'text', (oid, c) => systemOf(c).objectDescription(Number(oid), null), STABLE);
-defineFunction('obj_description(oid,name)', 'text', (oid, catalog, c) => systemOf(c).objectDescription(Number(oid), catalog), STABLE);
-defineFunction('shobj_description(oid,name)', 'text', (oid, catalog, c) => systemOf(c).objectDescription(Number(oid), catalog), STABLE);
-defineFunction('col_description(oid,int4)', 'text', (oid, column, c) => systemOf(c).columnDescription(Number(oid), column), STABLE);
+defineFunction(
+  'obj_description(oid)',
+  'text',
+  (oid, c) => systemOf(c).objectDescription(Number(oid), null),
+  STABLE,
+);
+defineFunction(
+  'obj_description(oid,name)',
+  'text',
+  (oid, catalog, c) => systemOf(c).objectDescription(Number(oid), catalog),
+  STABLE,
+);
+defineFunction(
+  'shobj_description(oid,name)',
+  'text',
+  (oid, catalog, c) => systemOf(c).objectDescription(Number(oid), catalog),
+  STABLE,
+);
+defineFunction(
+  'col_description(oid,int4)',
+  'text',
+  (oid, column, c) => systemOf(c).columnDescription(Number(oid), column),
+  STABLE,
+);
 
-defineFunction('pg_table_is_visible(oid)', 'bool', (oid, c) => systemOf(c).relationName(Number(oid))?.isVisible ?? null, STABLE);
-for (const kind of ['type', 'function', 'operator', 'opclass', 'opfamily', 'collation', 'conversion', 'statistics_obj', 'ts_config', 'ts_dict', 'ts_parser', 'ts_template']) {
-  defineGeneral(`pg_${kind}_is_visible(oid)`, 'bool', () => true, { volatility: 'stable', canFail: false });
+defineFunction(
+  'pg_table_is_visible(oid)',
+  'bool',
+  (oid, c) => systemOf(c).relationName(Number(oid))?.isVisible ?? null,
+  STABLE,
+);
+for (const kind of [
+  'type',
+  'function',
+  'operator',
+  'opclass',
+  'opfamily',
+  'collation',
+  'conversion',
+  'statistics_obj',
+  'ts_config',
+  'ts_dict',
+  'ts_parser',
+  'ts_template',
+]) {
+  defineGeneral(`pg_${kind}_is_visible(oid)`, 'bool', () => true, {
+    volatility: 'stable',
+    canFail: false,
+  });
 }
 
 for (const type of ['regclass', 'regtype', 'regproc', 'regnamespace', 'regrole'] as const) {
-  defineGeneral(`to_${type}(text)`, type, ([name], call) => toReg(type, name as string, call), STABLE);
+  defineGeneral(
+    `to_${type}(text)`,
+    type,
+    ([name], call) => toReg(type, name as string, call),
+    STABLE,
+  );
 }
 
 function toReg(type: string, name: string, call: CallContext): Value {
@@ -119,13 +275,31 @@ function toReg(type: string, name: string, call: CallContext): Value {
   return oid === null ? null : BigInt(oid);
 }
 
-defineFunction('pg_encoding_to_char(int4)', 'name', (n) => (n === 6 ? 'UTF8' : n === 0 ? 'SQL_ASCII' : ''), { canFail: false });
-defineFunction('pg_char_to_encoding(name)', 'int4', (name) => (/^utf-?8$/i.test(name) ? 6 : -1), { canFail: false });
-defineFunction('getdatabaseencoding()', 'name', () => 'UTF8', { volatility: 'stable', canFail: false });
-defineFunction('pg_client_encoding()', 'name', () => 'UTF8', { volatility: 'stable', canFail: false });
+defineFunction(
+  'pg_encoding_to_char(int4)',
+  'name',
+  (n) => (n === 6 ? 'UTF8' : n === 0 ? 'SQL_ASCII' : ''),
+  { canFail: false },
+);
+defineFunction('pg_char_to_encoding(name)', 'int4', (name) => (/^utf-?8$/i.test(name) ? 6 : -1), {
+  canFail: false,
+});
+defineFunction('getdatabaseencoding()', 'name', () => 'UTF8', {
+  volatility: 'stable',
+  canFail: false,
+});
+defineFunction('pg_client_encoding()', 'name', () => 'UTF8', {
+  volatility: 'stable',
+  canFail: false,
+});
 
 for (const name of ['pg_relation_size', 'pg_table_size', 'pg_total_relation_size'] as const) {
-  defineFunction(`${name}(regclass)`, 'int8', (oid, c) => systemOf(c).relationSize(Number(oid)), STABLE);
+  defineFunction(
+    `${name}(regclass)`,
+    'int8',
+    (oid, c) => systemOf(c).relationSize(Number(oid)),
+    STABLE,
+  );
 }
 defineFunction('pg_indexes_size(regclass)', 'int8', () => 0n, STABLE);
 defineFunction('pg_database_size(name)', 'int8', (_, c) => systemOf(c).databaseSize(), STABLE);
@@ -157,11 +331,24 @@ defineFunction('pg_size_pretty(numeric)', 'text', (size) => {
 
 defineFunction('pg_relation_is_publishable(regclass)', 'bool', () => false, STABLE);
 defineFunction('age(xid)', 'int4', () => 0, { volatility: 'stable', canFail: false });
-defineFunction('pg_cancel_backend(int4)', 'bool', (pid, c) => systemOf(c).signalBackend(pid, 'cancel'), VOLATILE);
-defineFunction('pg_terminate_backend(int4)', 'bool', (pid, c) => systemOf(c).signalBackend(pid, 'terminate'), VOLATILE);
+defineFunction(
+  'pg_cancel_backend(int4)',
+  'bool',
+  (pid, c) => systemOf(c).signalBackend(pid, 'cancel'),
+  VOLATILE,
+);
+defineFunction(
+  'pg_terminate_backend(int4)',
+  'bool',
+  (pid, c) => systemOf(c).signalBackend(pid, 'terminate'),
+  VOLATILE,
+);
 defineGeneral('pg_typeof(any)', 'regtype', (_, call) => BigInt(call.argTypes[0]?.oid ?? 705), {
   volatility: 'stable',
   isStrict: false,
   canFail: false,
 });
-defineGeneral('acldefault(char,oid)', 'text[]', () => null, { volatility: 'stable', canFail: false });
+defineGeneral('acldefault(char,oid)', 'text[]', () => null, {
+  volatility: 'stable',
+  canFail: false,
+});

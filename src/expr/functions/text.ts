@@ -4,7 +4,13 @@ import { SqlError } from '../../base/sql-error.ts';
 import type { Value } from '../../types/data-type.ts';
 import { TEXT } from '../../types/data-type.ts';
 import { formatValue } from '../../types/value.ts';
-import { type CallContext, defineFunction, defineGeneral, defineGeneralOperator, defineOperator } from '../registry.ts';
+import {
+  type CallContext,
+  defineFunction,
+  defineGeneral,
+  defineGeneralOperator,
+  defineOperator,
+} from '../registry.ts';
 import { charIndex, charLength, sliceChars } from './characters.ts';
 
 const PURE = { canFail: false } as const;
@@ -27,8 +33,18 @@ function castText(value: NonNullable<Value>, index: number, call: CallContext): 
 }
 
 defineOperator('||(text,text)', 'text', (a, b) => a + b, PURE);
-defineGeneralOperator('||(text,anynonarray)', 'text', ([a, b], call) => `${a as string}${castText(b!, 1, call)}`, { volatility: 'stable', canFail: false });
-defineGeneralOperator('||(anynonarray,text)', 'text', ([a, b], call) => `${castText(a!, 0, call)}${b as string}`, { volatility: 'stable', canFail: false });
+defineGeneralOperator(
+  '||(text,anynonarray)',
+  'text',
+  ([a, b], call) => `${a as string}${castText(b!, 1, call)}`,
+  { volatility: 'stable', canFail: false },
+);
+defineGeneralOperator(
+  '||(anynonarray,text)',
+  'text',
+  ([a, b], call) => `${castText(a!, 0, call)}${b as string}`,
+  { volatility: 'stable', canFail: false },
+);
 
 defineFunction('length(text)', 'int4', charLength, PURE);
 defineFunction('length(bpchar)', 'int4', (s) => charLength(trimBlanks(s)), PURE);
@@ -74,14 +90,20 @@ function initcap(text: string): string {
 
 /** substring(s, from [, count]): positions before the first character count but give nothing. */
 function substring(text: string, from: number, count: number | null): string {
-  if (count !== null && count < 0) throw new SqlError('22011', 'negative substring length not allowed');
+  if (count !== null && count < 0)
+    throw new SqlError('22011', 'negative substring length not allowed');
   const end = count === null ? Number.POSITIVE_INFINITY : from + count - 1;
   const start = Math.max(from - 1, 0);
   return end <= start ? '' : sliceChars(text, start, end);
 }
 
 for (const name of ['substring', 'substr']) {
-  defineFunction(`${name as 'substr'}(text,int4)`, 'text', (s, from) => substring(s, from, null), PURE);
+  defineFunction(
+    `${name as 'substr'}(text,int4)`,
+    'text',
+    (s, from) => substring(s, from, null),
+    PURE,
+  );
   defineFunction(`${name as 'substr'}(text,int4,int4)`, 'text', substring);
 }
 
@@ -93,7 +115,12 @@ function positionOf(text: string, part: string): number {
   return offset < 0 ? 0 : charIndex(text, offset) + 1;
 }
 
-defineFunction('left(text,int4)', 'text', (s, n) => (n >= 0 ? sliceChars(s, 0, n) : sliceChars(s, 0, Math.max(0, charLength(s) + n))), PURE);
+defineFunction(
+  'left(text,int4)',
+  'text',
+  (s, n) => (n >= 0 ? sliceChars(s, 0, n) : sliceChars(s, 0, Math.max(0, charLength(s) + n))),
+  PURE,
+);
 defineFunction('right(text,int4)', 'text', right, PURE);
 
 function right(text: string, count: number): string {
@@ -109,7 +136,12 @@ function splitPart(text: string, separator: string, field: number): string {
   return parts[field > 0 ? field - 1 : parts.length + field] ?? '';
 }
 
-defineFunction('replace(text,text,text)', 'text', (s, from, to) => (from === '' ? s : s.split(from).join(to)), PURE);
+defineFunction(
+  'replace(text,text,text)',
+  'text',
+  (s, from, to) => (from === '' ? s : s.split(from).join(to)),
+  PURE,
+);
 
 defineFunction('translate(text,text,text)', 'text', translate, PURE);
 
@@ -152,7 +184,8 @@ function pad(text: string, length: number, fill: string, isLeft: boolean): strin
   if (fill === '') return text;
   const unit = [...fill];
   const missing = wanted - have;
-  const filling = fill.repeat(Math.floor(missing / unit.length)) + unit.slice(0, missing % unit.length).join('');
+  const filling =
+    fill.repeat(Math.floor(missing / unit.length)) + unit.slice(0, missing % unit.length).join('');
   return isLeft ? filling + text : text + filling;
 }
 
@@ -173,7 +206,9 @@ function overlay(text: string, part: string, from: number, count: number): strin
   return sliceChars(text, 0, from - 1) + part + sliceChars(text, Math.max(0, from - 1 + count));
 }
 
-defineFunction('overlay(text,text,int4)', 'text', (s, p, from) => overlay(s, p, from, charLength(p)));
+defineFunction('overlay(text,text,int4)', 'text', (s, p, from) =>
+  overlay(s, p, from, charLength(p)),
+);
 defineFunction('overlay(text,text,int4,int4)', 'text', overlay);
 defineFunction('normalize(text)', 'text', (s) => s.normalize('NFC'), PURE);
 defineFunction('normalize(text,text)', 'text', (s, form) => {
@@ -199,7 +234,13 @@ defineFunction('to_hex(int8)', 'text', (n) => BigInt.asUintN(64, n).toString(16)
 
 const JOINING = { isStrict: false, canFail: false, volatility: 'stable', variadic: 'any' } as const;
 
-defineGeneral('concat(any)', 'text', (args, call) => args.map((value, i) => (value === null ? '' : outputText(value, i, call))).join(''), JOINING);
+defineGeneral(
+  'concat(any)',
+  'text',
+  (args, call) =>
+    args.map((value, i) => (value === null ? '' : outputText(value, i, call))).join(''),
+  JOINING,
+);
 defineGeneral(
   'concat_ws(text,any)',
   'text',

@@ -33,11 +33,30 @@ function order(test: (comparison: number) => boolean): VectorBody {
   };
 }
 
-for (const pair of ['text,text', 'bytea,bytea', 'uuid,uuid', 'name,name', 'name,text', 'text,name']) {
+for (const pair of [
+  'text,text',
+  'bytea,bytea',
+  'uuid,uuid',
+  'name,name',
+  'name,text',
+  'text,name',
+]) {
   defineVector(`=(${pair})`, equality(1));
   defineVector(`<>(${pair})`, equality(0));
-  defineVector(`<(${pair})`, order((c) => c < 0));
-  defineVector(`<=(${pair})`, order((c) => c <= 0));
-  defineVector(`>(${pair})`, order((c) => c > 0));
-  defineVector(`>=(${pair})`, order((c) => c >= 0));
+  defineVector(
+    `<(${pair})`,
+    order((c) => c < 0),
+  );
+  defineVector(
+    `<=(${pair})`,
+    order((c) => c <= 0),
+  );
+  defineVector(
+    `>(${pair})`,
+    order((c) => c > 0),
+  );
+  defineVector(
+    `>=(${pair})`,
+    order((c) => c >= 0),
+  );
 }

@@ -4,7 +4,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
-import type { EvalContext } from '../evaluate.ts';
+import type { EvalContext } from '../eval-context.ts';
 import { defineVector, type VectorBody } from '../registry.ts';
 import { allocValues, commonValidity } from './columns.ts';
 import { finishChecked } from './integers.ts';
@@ -15,7 +15,7 @@ function eq(m: Float64Array, x: number, y: number, out: Uint8Array, to: number, 
   for (let i = 0; i < n; i += 1) {
     const a = m[x + i]!;
     const b = m[y + i]!;
-    out[to + i] = a === b || (a !== a && b !== b) ? 1 : 0;
+    out[to + i] = a === b || (Number.isNaN(a) && Number.isNaN(b)) ? 1 : 0;
   }
 }
 
@@ -23,7 +23,7 @@ function ne(m: Float64Array, x: number, y: number, out: Uint8Array, to: number, 
   for (let i = 0; i < n; i += 1) {
     const a = m[x + i]!;
     const b = m[y + i]!;
-    out[to + i] = !(a === b || (a !== a && b !== b)) ? 1 : 0;
+    out[to + i] = !(a === b || (Number.isNaN(a) && Number.isNaN(b))) ? 1 : 0;
   }
 }
 
@@ -31,7 +31,7 @@ function lt(m: Float64Array, x: number, y: number, out: Uint8Array, to: number, 
   for (let i = 0; i < n; i += 1) {
     const a = m[x + i]!;
     const b = m[y + i]!;
-    out[to + i] = a < b || (b !== b && a === a) ? 1 : 0;
+    out[to + i] = a < b || (Number.isNaN(b) && !Number.isNaN(a)) ? 1 : 0;
   }
 }
 
@@ -39,7 +39,7 @@ function le(m: Float64Array, x: number, y: number, out: Uint8Array, to: number, 
   for (let i = 0; i < n; i += 1) {
     const a = m[x + i]!;
     const b = m[y + i]!;
-    out[to + i] = a <= b || b !== b ? 1 : 0;
+    out[to + i] = a <= b || Number.isNaN(b) ? 1 : 0;
   }
 }
 
@@ -47,7 +47,7 @@ function gt(m: Float64Array, x: number, y: number, out: Uint8Array, to: number, 
   for (let i = 0; i < n; i += 1) {
     const a = m[x + i]!;
     const b = m[y + i]!;
-    out[to + i] = a > b || (a !== a && b === b) ? 1 : 0;
+    out[to + i] = a > b || (Number.isNaN(a) && !Number.isNaN(b)) ? 1 : 0;
   }
 }
 
@@ -55,7 +55,7 @@ function ge(m: Float64Array, x: number, y: number, out: Uint8Array, to: number, 
   for (let i = 0; i < n; i += 1) {
     const a = m[x + i]!;
     const b = m[y + i]!;
-    out[to + i] = a >= b || a !== a ? 1 : 0;
+    out[to + i] = a >= b || Number.isNaN(a) ? 1 : 0;
   }
 }
 
@@ -69,7 +69,12 @@ function compare(loop: Loop): VectorBody {
 }
 
 const LOOPS: readonly (readonly [string, Loop])[] = [
-  ['=', eq], ['<>', ne], ['<', lt], ['<=', le], ['>', gt], ['>=', ge],
+  ['=', eq],
+  ['<>', ne],
+  ['<', lt],
+  ['<=', le],
+  ['>', gt],
+  ['>=', ge],
 ];
 
 for (const pair of ['float8,float8', 'float4,float4', 'float4,float8', 'float8,float4']) {
@@ -89,7 +94,13 @@ function addF64(m: Float64Array, x: number, y: number, to: number, n: number): n
   return failed;
 }
 
-function subtractF64(m: Float64Array, x: number, y: number, to: number, n: number): number[] | null {
+function subtractF64(
+  m: Float64Array,
+  x: number,
+  y: number,
+  to: number,
+  n: number,
+): number[] | null {
   let failed: number[] | null = null;
   for (let i = 0; i < n; i += 1) {
     const difference = m[x + i]! - m[y + i]!;

@@ -5,12 +5,26 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import type { Column } from '../../batch/delta-batch.ts';
-import type { EvalContext } from '../evaluate.ts';
+import type { EvalContext } from '../eval-context.ts';
 import { defineVector, type VectorBody } from '../registry.ts';
 import { allocValues, commonValidity, isValid, withNulls } from './columns.ts';
 
-type CompareI32 = (a: Int32Array, x: number, y: number, out: Uint8Array, to: number, n: number) => void;
-type CompareI64 = (a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number) => void;
+type CompareI32 = (
+  a: Int32Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+) => void;
+type CompareI64 = (
+  a: BigInt64Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+) => void;
 
 function eqI32(a: Int32Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! === a[y + i]! ? 1 : 0;
@@ -36,28 +50,70 @@ function geI32(a: Int32Array, x: number, y: number, out: Uint8Array, to: number,
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! >= a[y + i]! ? 1 : 0;
 }
 
-function neI64(a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
+function neI64(
+  a: BigInt64Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+): void {
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! !== a[y + i]! ? 1 : 0;
 }
 
-function ltI64(a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
+function ltI64(
+  a: BigInt64Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+): void {
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! < a[y + i]! ? 1 : 0;
 }
 
-function leI64(a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
+function leI64(
+  a: BigInt64Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+): void {
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! <= a[y + i]! ? 1 : 0;
 }
 
-function gtI64(a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
+function gtI64(
+  a: BigInt64Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+): void {
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! > a[y + i]! ? 1 : 0;
 }
 
-function geI64(a: BigInt64Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
+function geI64(
+  a: BigInt64Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+): void {
   for (let i = 0; i < n; i += 1) out[to + i] = a[x + i]! >= a[y + i]! ? 1 : 0;
 }
 
 /** Equality of 64-bit values by halves: no BigInt is made. */
-function eqHalves(memory: Int32Array, x: number, y: number, out: Uint8Array, to: number, n: number): void {
+function eqHalves(
+  memory: Int32Array,
+  x: number,
+  y: number,
+  out: Uint8Array,
+  to: number,
+  n: number,
+): void {
   for (let i = 0; i < n; i += 1) {
     const a = x + 2 * i;
     const b = y + 2 * i;
@@ -91,13 +147,28 @@ const equalI64: VectorBody = ([a, b], n, ctx) => {
 };
 
 const COMPARE_I32: readonly (readonly [string, CompareI32])[] = [
-  ['=', eqI32], ['<>', neI32], ['<', ltI32], ['<=', leI32], ['>', gtI32], ['>=', geI32],
+  ['=', eqI32],
+  ['<>', neI32],
+  ['<', ltI32],
+  ['<=', leI32],
+  ['>', gtI32],
+  ['>=', geI32],
 ];
 const COMPARE_I64: readonly (readonly [string, CompareI64])[] = [
-  ['<>', neI64], ['<', ltI64], ['<=', leI64], ['>', gtI64], ['>=', geI64],
+  ['<>', neI64],
+  ['<', ltI64],
+  ['<=', leI64],
+  ['>', gtI64],
+  ['>=', geI64],
 ];
 const I32_PAIRS = ['int2,int2', 'int4,int4', 'int2,int4', 'int4,int2', 'date,date'];
-const I64_PAIRS = ['int8,int8', 'timestamp,timestamp', 'timestamptz,timestamptz', 'time,time', 'oid,oid'];
+const I64_PAIRS = [
+  'int8,int8',
+  'timestamp,timestamp',
+  'timestamptz,timestamptz',
+  'time,time',
+  'oid,oid',
+];
 
 for (const pair of I32_PAIRS) {
   for (const [name, loop] of COMPARE_I32) defineVector(`${name}(${pair})`, compareI32(loop));
@@ -107,7 +178,11 @@ for (const pair of I64_PAIRS) {
   for (const [name, loop] of COMPARE_I64) defineVector(`${name}(${pair})`, compareI64(loop));
 }
 
-const OUT_OF_RANGE = { int2: 'smallint out of range', int4: 'integer out of range', int8: 'bigint out of range' };
+const OUT_OF_RANGE = {
+  int2: 'smallint out of range',
+  int4: 'integer out of range',
+  int8: 'bigint out of range',
+};
 
 /** Reports the failed rows that are not NULL anyhow, and makes them NULL. */
 export function finishChecked(
@@ -188,7 +263,13 @@ function addI64(m: BigInt64Array, x: number, y: number, to: number, n: number): 
   return failed;
 }
 
-function subtractI64(m: BigInt64Array, x: number, y: number, to: number, n: number): number[] | null {
+function subtractI64(
+  m: BigInt64Array,
+  x: number,
+  y: number,
+  to: number,
+  n: number,
+): number[] | null {
   let failed: number[] | null = null;
   for (let i = 0; i < n; i += 1) {
     const a = m[x + i]!;
@@ -218,7 +299,8 @@ const multiplyI64: VectorBody = ([a, b], n, ctx) => {
   let failed: number[] | null = null;
   const to = values / 8;
   for (let i = 0; i < n; i += 1) {
-    const product = exactNumber(i32, (a!.values >>> 2) + 2 * i) * exactNumber(i32, (b!.values >>> 2) + 2 * i);
+    const product =
+      exactNumber(i32, (a!.values >>> 2) + 2 * i) * exactNumber(i32, (b!.values >>> 2) + 2 * i);
     if (product >= -9007199254740991 && product <= 9007199254740991) {
       i32[2 * (to + i)] = product;
       i32[2 * (to + i) + 1] = Math.floor(product / HALF);
@@ -259,7 +341,7 @@ const moduloI64: VectorBody = ([a, b], n, ctx) => {
     if (divisor === 0) {
       (failed ??= []).push(i);
       i64[to + i] = 0n;
-    } else if (dividend === dividend && divisor === divisor) {
+    } else if (!Number.isNaN(dividend) && !Number.isNaN(divisor)) {
       const rest = dividend % divisor;
       i32[2 * (to + i)] = rest;
       i32[2 * (to + i) + 1] = Math.floor(rest / HALF);

@@ -6,7 +6,7 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { Column } from '../../batch/delta-batch.ts';
-import type { EvalContext } from '../evaluate.ts';
+import type { EvalContext } from '../eval-context.ts';
 import { type CallContext, defineVector, functionById, type VectorBody } from '../registry.ts';
 import { bodyOf } from '../scalar-body.ts';
 import { allocValues, commonValidity, isValid, withNulls } from './columns.ts';
@@ -34,7 +34,13 @@ function writePlain(u32: Uint32Array, at: number, scale: number, unscaled: bigin
 }
 
 /** Exact in 64 bits? Then written; else the row is left to the per-value body. */
-type PlainOperation = (a: bigint, aScale: number, b: bigint, bScale: number, out: PlainResult) => boolean;
+type PlainOperation = (
+  a: bigint,
+  aScale: number,
+  b: bigint,
+  bScale: number,
+  out: PlainResult,
+) => boolean;
 
 /** Where an operation leaves its result: one object for the whole loop. */
 interface PlainResult {
@@ -46,7 +52,14 @@ function fits(value: bigint): boolean {
   return BigInt.asIntN(64, value) === value;
 }
 
-function addScaled(a: bigint, aScale: number, b: bigint, bScale: number, sign: bigint, out: PlainResult): boolean {
+function addScaled(
+  a: bigint,
+  aScale: number,
+  b: bigint,
+  bScale: number,
+  sign: bigint,
+  out: PlainResult,
+): boolean {
   const gap = aScale - bScale;
   if (gap > 18 || gap < -18) return false;
   const left = gap < 0 ? a * POWERS[-gap]! : a;
@@ -57,7 +70,8 @@ function addScaled(a: bigint, aScale: number, b: bigint, bScale: number, sign: b
 }
 
 const add: PlainOperation = (a, aScale, b, bScale, out) => addScaled(a, aScale, b, bScale, 1n, out);
-const subtract: PlainOperation = (a, aScale, b, bScale, out) => addScaled(a, aScale, b, bScale, -1n, out);
+const subtract: PlainOperation = (a, aScale, b, bScale, out) =>
+  addScaled(a, aScale, b, bScale, -1n, out);
 const multiply: PlainOperation = (a, aScale, b, bScale, out) => {
   out.unscaled = a * b;
   out.scale = aScale + bScale;

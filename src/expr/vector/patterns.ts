@@ -8,7 +8,7 @@ import { must } from '../../base/assert.ts';
 import type { Column } from '../../batch/delta-batch.ts';
 import { viewData, viewLength, viewsEqualWords } from '../../memory/views.ts';
 import { adaptBody } from '../adapt.ts';
-import type { EvalContext } from '../evaluate.ts';
+import type { EvalContext } from '../eval-context.ts';
 import { defineVector, functionById, type VectorBody } from '../registry.ts';
 import { bodyOf } from '../scalar-body.ts';
 import { allocValues, commonValidity, isValid } from './columns.ts';
@@ -80,4 +80,3 @@ function like(id: string, whenMatching: 0 | 1): VectorBody {
 
 defineVector('~~(text,text)', like('~~(text,text)', 1));
 defineVector('!~~(text,text)', like('!~~(text,text)', 0));
-

@@ -4,17 +4,17 @@
  */
 
 import { must } from '../../base/assert.ts';
-import { DAY_US, TIMESTAMP_END_US, TIMESTAMP_MIN_US } from '../../types/calendar.ts';
-import type { Interval } from '../../types/interval.ts';
+import type { Column } from '../../batch/delta-batch.ts';
+import { viewsEqualWords } from '../../memory/views.ts';
+import { DAY_US, INFINITY_US, TIMESTAMP_MIN_US } from '../../types/calendar.ts';
 import { INTERVAL } from '../../types/data-type.ts';
+import type { Interval } from '../../types/interval.ts';
 import { adaptBody } from '../adapt.ts';
+import type { EvalContext } from '../eval-context.ts';
 import { defineVector, functionById, type VectorBody } from '../registry.ts';
 import { bodyOf } from '../scalar-body.ts';
 import { allocValues, commonValidity, isValid } from './columns.ts';
-import { viewsEqualWords } from '../../memory/views.ts';
 import { columnReader } from './values.ts';
-import type { Column } from '../../batch/delta-batch.ts';
-import type { EvalContext } from '../evaluate.ts';
 
 /** The one value of a column whose rows are all equal (a constant); undefined: they differ, or some are NULL. */
 function constantView(column: Column, n: number, ctx: EvalContext): number | undefined {
@@ -41,7 +41,9 @@ function shift(id: string, sign: bigint, dayIsFixed: boolean): VectorBody {
     if (at === undefined) return slow(args, n, ctx, call);
     const interval = columnReader(ctx.memory, amount, INTERVAL)(0) as Interval;
     const us = fixedShift(interval, dayIsFixed);
-    return us === undefined ? slow(args, n, ctx, call) : (shiftAll(time, sign * us, n, ctx) ?? slow(args, n, ctx, call));
+    return us === undefined
+      ? slow(args, n, ctx, call)
+      : (shiftAll(time, sign * us, n, ctx) ?? slow(args, n, ctx, call));
   };
 }
 
@@ -56,7 +58,12 @@ function shiftAll(time: Column, us: bigint, n: number, ctx: EvalContext): Column
     const value = i64[from + i]!;
     const moved = BigInt.asIntN(64, value + us);
     i64[to + i] = moved;
-    if (value < TIMESTAMP_MIN_US || value >= TIMESTAMP_END_US || moved < TIMESTAMP_MIN_US || moved >= TIMESTAMP_END_US) {
+    if (
+      value < TIMESTAMP_MIN_US ||
+      value >= INFINITY_US ||
+      moved < TIMESTAMP_MIN_US ||
+      moved >= INFINITY_US
+    ) {
       isClean &&= !isValid(ctx.memory, time.validity, i);
     }
   }
@@ -69,7 +76,12 @@ defineVector('+(timestamptz,interval)', shift('+(timestamptz,interval)', 1n, fal
 defineVector('-(timestamptz,interval)', shift('-(timestamptz,interval)', -1n, false));
 
 const UNIT_US: Readonly<Record<string, number>> = {
-  microseconds: 1, milliseconds: 1e3, second: 1e6, minute: 60e6, hour: 3600e6, day: 86400e6,
+  microseconds: 1,
+  milliseconds: 1e3,
+  second: 1e6,
+  minute: 60e6,
+  hour: 3600e6,
+  day: 86400e6,
 };
 const DAY = 86400e6;
 
@@ -80,9 +92,12 @@ function truncate(id: string): VectorBody {
     slow ??= adaptBody(bodyOf(must(functionById(id))), true);
     const [unit, time] = args as [Column, Column];
     const at = constantView(unit, n, ctx);
-    const name = at === undefined ? '' : (columnReader(ctx.memory, unit, call.argTypes[0]!)(0) as string);
+    const name =
+      at === undefined ? '' : (columnReader(ctx.memory, unit, call.argTypes[0]!)(0) as string);
     const step = UNIT_US[name];
-    return step === undefined ? slow(args, n, ctx, call) : (truncateAll(time, step, n, ctx) ?? slow(args, n, ctx, call));
+    return step === undefined
+      ? slow(args, n, ctx, call)
+      : (truncateAll(time, step, n, ctx) ?? slow(args, n, ctx, call));
   };
 }
 
@@ -111,7 +126,10 @@ function truncateAll(time: Column, step: number, n: number, ctx: EvalContext): C
 defineVector('date_trunc(text,timestamp)', truncate('date_trunc(text,timestamp)'));
 
 /** Fields of the time of day as whole numbers: hour and minute; written as inline numerics of scale 0. */
-const WHOLE_FIELDS: Readonly<Record<string, readonly [number, number]>> = { hour: [3600e6, 24], minute: [60e6, 60] };
+const WHOLE_FIELDS: Readonly<Record<string, readonly [number, number]>> = {
+  hour: [3600e6, 24],
+  minute: [60e6, 60],
+};
 
 function extract(id: string): VectorBody {
   let slow: VectorBody | undefined;
@@ -119,13 +137,21 @@ function extract(id: string): VectorBody {
     slow ??= adaptBody(bodyOf(must(functionById(id))), true);
     const [unit, time] = args as [Column, Column];
     const at = constantView(unit, n, ctx);
-    const name = at === undefined ? '' : (columnReader(ctx.memory, unit, call.argTypes[0]!)(0) as string);
+    const name =
+      at === undefined ? '' : (columnReader(ctx.memory, unit, call.argTypes[0]!)(0) as string);
     const field = WHOLE_FIELDS[name];
-    return field === undefined ? slow(args, n, ctx, call) : (extractAll(time, field, n, ctx) ?? slow(args, n, ctx, call));
+    return field === undefined
+      ? slow(args, n, ctx, call)
+      : (extractAll(time, field, n, ctx) ?? slow(args, n, ctx, call));
   };
 }
 
-function extractAll(time: Column, field: readonly [number, number], n: number, ctx: EvalContext): Column | null {
+function extractAll(
+  time: Column,
+  field: readonly [number, number],
+  n: number,
+  ctx: EvalContext,
+): Column | null {
   const values = allocValues(ctx, 'view', n);
   const validity = commonValidity(ctx, [time], n);
   const { i32, u32 } = ctx.memory;

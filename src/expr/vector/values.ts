@@ -4,8 +4,8 @@ import { Buffer } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
 import type { Column } from '../../batch/delta-batch.ts';
 import { storageWidth } from '../../batch/delta-batch.ts';
-import { viewBytes, viewData, viewLength, writeView } from '../../memory/views.ts';
 import type { Memory } from '../../memory/memory.ts';
+import { viewBytes, viewData, viewLength, writeView } from '../../memory/views.ts';
 import type { DataType, TypeId, Value } from '../../types/data-type.ts';
 import { decodeBytes, encodeBytes } from '../../types/value.ts';
 import type { Arena } from './columns.ts';
@@ -13,7 +13,14 @@ import { allocBitmap, allocValues, clearBit, nullColumn, repeatBytes } from './c
 
 /** Types whose column bytes are the UTF-8 text of the value. */
 const TEXT_IDS: ReadonlySet<TypeId> = new Set<TypeId>([
-  'text', 'varchar', 'bpchar', 'name', 'char', 'json', 'jsonb', 'unknown',
+  'text',
+  'varchar',
+  'bpchar',
+  'name',
+  'char',
+  'json',
+  'jsonb',
+  'unknown',
 ]);
 
 export function isTextLike(type: DataType): boolean {
@@ -116,7 +123,8 @@ export class ColumnWriter {
     if (this.#validity === 0) this.#validity = allocBitmap(this.#arena, this.#rowCount, true);
     const { memory } = this.#arena;
     clearBit(memory, this.#validity, row);
-    if (this.#type.storage === 'view') memory.u32.fill(0, (this.#values + row * 16) >>> 2, (this.#values + row * 16 + 16) >>> 2);
+    if (this.#type.storage === 'view')
+      memory.u32.fill(0, (this.#values + row * 16) >>> 2, (this.#values + row * 16 + 16) >>> 2);
   }
 
   finish(): Column {

@@ -14,18 +14,44 @@ import { Interval } from '../../types/interval.ts';
 import { DEFAULT_SETTINGS, encodeBytes } from '../../types/value.ts';
 import { adaptBody } from '../adapt.ts';
 import '../builtins.ts';
-import type { EvalContext } from '../evaluate.ts';
-import { type CallContext, mustFunction, type VectorBody, vectorIds, vectorBody } from '../registry.ts';
+import type { EvalContext } from '../eval-context.ts';
+import {
+  type CallContext,
+  mustFunction,
+  type VectorBody,
+  vectorBody,
+  vectorIds,
+} from '../registry.ts';
 import { bodyOf } from '../scalar-body.ts';
 import { mustTypeOfKey } from '../signature.ts';
 import { isValid } from './columns.ts';
-import { columnReader, ColumnWriter } from './values.ts';
+import { ColumnWriter, columnReader } from './values.ts';
 
 const memory = Memory.create();
 const scratch = new Scratch(memory);
 
-const INT8_EXTREMES = [0n, 1n, -1n, 0x7fff_ffff_ffff_ffffn, -0x8000_0000_0000_0000n, 4294967296n, -4294967297n, 9007199254740993n];
-const TEXTS = ['', 'a', 'ab', 'apple', 'a longer text than twelve bytes', 'a longer text than twelve bytez', 'é', '日本語', '%a', 'hour'];
+const INT8_EXTREMES = [
+  0n,
+  1n,
+  -1n,
+  0x7fff_ffff_ffff_ffffn,
+  -0x8000_0000_0000_0000n,
+  4294967296n,
+  -4294967297n,
+  9007199254740993n,
+];
+const TEXTS = [
+  '',
+  'a',
+  'ab',
+  'apple',
+  'a longer text than twelve bytes',
+  'a longer text than twelve bytez',
+  'é',
+  '日本語',
+  '%a',
+  'hour',
+];
 
 function randomValue(type: DataType, random: Random): NonNullable<Value> {
   switch (type.id) {
@@ -39,23 +65,60 @@ function randomValue(type: DataType, random: Random): NonNullable<Value> {
       return random.pick([0, 19000, 2147483647, -2147483648, random.between(-9000, 30000)]);
     case 'float4':
     case 'float8':
-      return random.pick([0, -0, 1.5, -2.25, Number.NaN, Infinity, -Infinity, type.id === 'float4' ? Math.fround(3e38) : 1.7e308]);
+      return random.pick([
+        0,
+        -0,
+        1.5,
+        -2.25,
+        Number.NaN,
+        Infinity,
+        -Infinity,
+        type.id === 'float4' ? Math.fround(3e38) : 1.7e308,
+      ]);
     case 'numeric':
-      return Decimal.parse(random.pick(['0', '1', '-1.50', '1.5', '0.908', '9223372036854775807', '1e30', 'NaN', 'Infinity', '-0.000000000000000000000001', '123.456']));
+      return Decimal.parse(
+        random.pick([
+          '0',
+          '1',
+          '-1.50',
+          '1.5',
+          '0.908',
+          '9223372036854775807',
+          '1e30',
+          'NaN',
+          'Infinity',
+          '-0.000000000000000000000001',
+          '123.456',
+        ]),
+      );
     case 'interval':
-      return random.pick([new Interval(0, 0, 60_000_000n), new Interval(0, 1, -5n), new Interval(1, 2, 3n)]);
+      return random.pick([
+        new Interval(0, 0, 60_000_000n),
+        new Interval(0, 1, -5n),
+        new Interval(1, 2, 3n),
+      ]);
     case 'timestamp':
     case 'timestamptz':
-      return random.pick([...INT8_EXTREMES, 1_700_000_000_123_456n, -1_700_000_000_123_456n, 9_223_371_331_199_999_999n]);
+      return random.pick([
+        ...INT8_EXTREMES,
+        1_700_000_000_123_456n,
+        -1_700_000_000_123_456n,
+        9_223_371_331_199_999_999n,
+      ]);
     case 'bytea':
       return new TextEncoder().encode(random.pick(TEXTS));
     case 'uuid':
-      return random.pick(['00000000-0000-0000-0000-000000000001', 'ffffffff-0000-0000-0000-000000000001']);
+      return random.pick([
+        '00000000-0000-0000-0000-000000000001',
+        'ffffffff-0000-0000-0000-000000000001',
+      ]);
     case 'json':
     case 'jsonb':
       return random.pick(['1', '{"a": 1}', '"text that is longer than twelve"']);
     default:
-      return type.storage === 'i64' ? random.pick([...INT8_EXTREMES, BigInt(random.between(-50, 50))]) : random.pick(TEXTS);
+      return type.storage === 'i64'
+        ? random.pick([...INT8_EXTREMES, BigInt(random.between(-50, 50))])
+        : random.pick(TEXTS);
   }
 }
 
@@ -101,7 +164,15 @@ for (const id of vectorIds()) {
     const definition = mustFunction(id);
     const argTypes = definition.argTypes.map((key) => (key === 'any' ? TEXT : mustTypeOfKey(key)));
     const type = mustTypeOfKey(definition.resultType);
-    const call: CallContext = { settings: DEFAULT_SETTINGS, argTypes, type, nowUs: 0n, system: null, random: null, clock: null };
+    const call: CallContext = {
+      settings: DEFAULT_SETTINGS,
+      argTypes,
+      type,
+      nowUs: 0n,
+      system: null,
+      random: null,
+      clock: null,
+    };
     const slow = adaptBody(bodyOf(definition), true);
     const fast = must(vectorBody(id));
     for (let seed = 1; seed <= 40; seed += 1) {

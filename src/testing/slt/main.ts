@@ -47,7 +47,7 @@ async function runOnServers(): Promise<void> {
     try {
       for (const path of paths) report(path, await servers.run(path));
     } finally {
-      await servers.close();
+      servers.close();
     }
   }
 }

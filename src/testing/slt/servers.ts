@@ -1,4 +1,4 @@
-/** The servers that .slt files run on: one shared server a configuration, and one of its own for a file that restarts it. */
+/** The servers that .slt files run on: a new one for each file, in memory unless the file restarts it. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,8 +30,6 @@ export class SltServers {
   readonly #configuration: Configuration;
   /** Where `file` records write, and what --file-root allows. */
   readonly #filesDirectory = mkdtempSync(join(tmpdir(), 'millrace-slt-'));
-  #shared: ServerProcess | null = null;
-  #isSharedUsed = false;
 
   constructor(configuration: Configuration) {
     this.#configuration = configuration;
@@ -39,10 +37,7 @@ export class SltServers {
 
   async run(path: string): Promise<SltOutcome> {
     const file = parseSlt(path, readFileSync(path, 'utf8'));
-    const isOwn = file.isDurable || file.serverArgs.length > 0;
-    if (!isOwn) return this.#runOn(file, await this.#sharedServer());
-    const dataDir = file.isDurable ? {} : { dataDir: ':memory:' };
-    const server = await ServerProcess.start(this.#options(file.serverArgs, dataDir));
+    const server = await ServerProcess.start(this.#serverOptions(file));
     try {
       return await this.#runOn(file, server);
     } finally {
@@ -50,26 +45,18 @@ export class SltServers {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#shared?.dispose();
+  close(): void {
     rmSync(this.#filesDirectory, { recursive: true, force: true });
   }
 
-  async #sharedServer(): Promise<ServerProcess> {
-    if (this.#shared?.isRunning !== true) {
-      await this.#shared?.dispose();
-      this.#shared = await ServerProcess.start(this.#options([], { dataDir: ':memory:' }));
-      this.#isSharedUsed = false;
-    }
-    if (this.#isSharedUsed) await emptyDatabase(this.#shared.url);
-    this.#isSharedUsed = true;
-    return this.#shared;
-  }
-
-  #options(args: readonly string[], more: ServerOptions): ServerOptions {
+  #serverOptions(file: SltFile): ServerOptions {
     const { server } = this.#configuration;
     const flags = ['--file-root', this.#filesDirectory, '--log-level', 'warn'];
-    return { ...server, ...more, args: [...(server.args ?? []), ...flags, ...args] };
+    return {
+      ...server,
+      args: [...(server.args ?? []), ...flags, ...file.serverArgs],
+      ...(file.isDurable ? {} : { dataDir: ':memory:' }),
+    };
   }
 
   #runOn(file: SltFile, server: ServerProcess): Promise<SltOutcome> {

@@ -67,10 +67,10 @@ test('bad records are told with line and offset, and the next ones are read', ()
     { line: 2, offset: 4, text: 'column "id": invalid input syntax for type integer: "x"' },
     { line: 3, offset: 9, text: 'missing data for column "name"' },
     { line: 4, offset: 14, text: 'extra data after last expected column' },
-    { line: 7, offset: 24, text: 'invalid byte sequence for encoding "UTF8": 0xff' },
-    { line: 8, offset: 28, text: 'invalid byte sequence for encoding "UTF8": 0x00' },
-    { line: 9, offset: 35, text: 'unquoted carriage return found in data' },
-    { line: 11, offset: 43, text: 'unterminated CSV quoted field' },
+    { line: 7, offset: 23, text: 'invalid byte sequence for encoding "UTF8": 0xff' },
+    { line: 8, offset: 27, text: 'invalid byte sequence for encoding "UTF8": 0x00' },
+    { line: 9, offset: 34, text: 'unquoted carriage return found in data' },
+    { line: 11, offset: 42, text: 'unterminated CSV quoted field' },
   ]);
 });
 

@@ -121,17 +121,18 @@ export class CsvDecoder implements RecordDecoder {
     });
   }
 
-  /** Takes a header's names as the order of the fields: by exact name, then without case. 42703 where one is missing. */
+  /** Takes a header's names as the order of the fields: by exact name, then without case. 42703, 42702. */
   matchHeader(header: readonly string[]): void {
     const lower = header.map((name) => name.toLowerCase());
     this.#fieldNames = header;
     this.#fieldOf = Int32Array.from(this.#names, (name) => {
-      const exact = header.indexOf(name);
-      const field = exact >= 0 ? exact : lower.indexOf(name.toLowerCase());
-      if (field >= 0) return field;
-      throw new SqlError('42703', `column "${name}" is not in the header of the file`, {
-        hint: `The header has ${header.map((text) => `"${text}"`).join(', ')}.`,
-      });
+      const isExact = header.includes(name);
+      const names = isExact ? header : lower;
+      const wanted = isExact ? name : name.toLowerCase();
+      const field = names.indexOf(wanted);
+      if (field < 0) throw missingColumn(name, header);
+      if (field === names.lastIndexOf(wanted)) return field;
+      throw new SqlError('42702', `column "${name}" is more than once in the header of the file`);
     });
   }
 
@@ -327,6 +328,12 @@ export class CsvDecoder implements RecordDecoder {
     }
     return length;
   }
+}
+
+function missingColumn(name: string, header: readonly string[]): SqlError {
+  return new SqlError('42703', `column "${name}" is not in the header of the file`, {
+    hint: `The header has ${header.map((text) => `"${text}"`).join(', ')}.`,
+  });
 }
 
 function byteClasses(delimiter: number, quote: number): Uint8Array {

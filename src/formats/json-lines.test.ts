@@ -83,7 +83,7 @@ test('lines that are not JSON objects are rejected at their byte, the next one i
     ['{"x":[1,{"a":}]}', 13, 'invalid input syntax for type json'],
     ['{"id":"x"}', 6, 'column "id": invalid input syntax for type bigint: "x"'],
     ['{"id":1.5}', 6, 'column "id": invalid input syntax for type bigint: "1.5"'],
-    [`{"x":${'['.repeat(2000)}`, 1029, 'JSON is nested deeper than 1024 levels'],
+    [`{"x":${'['.repeat(2000)}`, 1030, 'JSON is nested deeper than 1024 levels'],
     ['nul', 3, 'invalid input syntax for type json'],
   ] as const;
   for (const [text, offset, message] of bad) {

@@ -51,6 +51,11 @@ export class ChunkColumn {
     writeView(this.#memory, this.#values + 16 * row, bytes, this.#scratch);
   }
 
+  /** Where the 16 bytes of a text's view are to be written. */
+  viewAddress(row: number): number {
+    return this.#values + 16 * row;
+  }
+
   setNull(row: number): void {
     if (this.#validity === 0) {
       const size = (this.#rowCount + 7) >>> 3;

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../base/clock.ts';
 import {
-  BOOL, FLOAT8, INT4, INT8, JSONB, TEXT, TIMESTAMP, VARCHAR, withTypmod,
+  BOOL,
+  FLOAT8,
+  INT4,
+  INT8,
+  JSONB,
+  TEXT,
+  TIMESTAMP,
+  VARCHAR,
+  withTypmod,
 } from '../types/data-type.ts';
 import { checkSourceOptions, defaultSourceColumns, sourceIdleTimeoutUs } from './connectors.ts';
 import { type Columns, SourceUnderTest } from './source-fixture.ts';
@@ -27,7 +35,11 @@ function nexmark(kind: string, options: Record<string, string> = {}): SourceUnde
 }
 
 test('nexmark: 1 person, 3 auctions, 46 bids of 50, fields as they are defined', () => {
-  for (const [kind, count] of [['person', 100], ['auction', 300], ['bid', 4600]] as const) {
+  for (const [kind, count] of [
+    ['person', 100],
+    ['auction', 300],
+    ['bid', 4600],
+  ] as const) {
     const source = nexmark(kind);
     const { rows, chunks } = source.poll(source.started());
     assert.equal(rows.length, count, kind);
@@ -36,7 +48,10 @@ test('nexmark: 1 person, 3 auctions, 46 bids of 50, fields as they are defined',
   }
   const bid = nexmark('bid');
   const first = bid.poll(bid.started(), 1).rows[0]!;
-  assert.match(first, /^\d+ \d+ \d+ \S+ https:\/\/www\.nexmark\.com\/\S+ 2015-07-15 00:00:00 [a-z]*$/);
+  assert.match(
+    first,
+    /^\d+ \d+ \d+ \S+ https:\/\/www\.nexmark\.com\/\S+ 2015-07-15 00:00:00 [a-z]*$/,
+  );
 });
 
 test('nexmark: the events of a seed are fixed for ever', () => {
@@ -46,7 +61,8 @@ test('nexmark: the events of a seed are fixed for ever', () => {
   const hash = (source: SourceUnderTest): string => {
     const { rows } = source.poll(source.started());
     let sum = 0;
-    for (const text of rows) for (const c of text) sum = (Math.imul(sum, 31) + c.codePointAt(0)!) >>> 0;
+    for (const text of rows)
+      for (const c of text) sum = (Math.imul(sum, 31) + c.codePointAt(0)!) >>> 0;
     return sum.toString(16);
   };
   assert.deepEqual([hash(person), hash(auction), hash(bid)], ['PERSON', 'AUCTION', 'BID']);
@@ -99,7 +115,11 @@ test('nexmark: realtime gives events at their rate', () => {
 
 test('nexmark: wrong columns, types and options are refused', () => {
   const refuse = (columns: Columns, options: Record<string, string>, sqlstate: string): void => {
-    const spec = { connector: 'nexmark', options: { 'nexmark.table.type': 'bid', ...options }, columns };
+    const spec = {
+      connector: 'nexmark',
+      options: { 'nexmark.table.type': 'bid', ...options },
+      columns,
+    };
     assert.throws(() => new SourceUnderTest(spec), { sqlstate });
   };
   refuse([['bider', INT8]], {}, '42703');
@@ -142,7 +162,12 @@ test('datagen: kinds, bounds, NULLs; the same rows for a seed', () => {
       'fields.ts.start': '2024-01-01 00:00:00',
     },
     columns: [
-      ['id', INT8], ['v', INT4], ['f', FLOAT8], ['s', TEXT], ['ts', TIMESTAMP], ['b', BOOL],
+      ['id', INT8],
+      ['v', INT4],
+      ['f', FLOAT8],
+      ['s', TEXT],
+      ['ts', TIMESTAMP],
+      ['b', BOOL],
     ] as Columns,
   };
   const source = new SourceUnderTest(spec);
@@ -152,7 +177,10 @@ test('datagen: kinds, bounds, NULLs; the same rows for a seed', () => {
   assert.equal(rows.length, 200);
   assert.equal(chunks.at(-1)?.isEnded, true);
   for (const [i, row] of rows.entries()) {
-    assert.match(row, /^\d+ (-[12]|[012]) 0\.5\d* ([a-z]{4}|NULL) 2024-01-01 00:00:0[01](\.\d+)? [tf]$/);
+    assert.match(
+      row,
+      /^\d+ (-[12]|[012]) 0\.5\d* ([a-z]{4}|NULL) 2024-01-01 00:00:0[01](\.\d+)? [tf]$/,
+    );
     assert.equal(Number(row.split(' ')[0]), i + 5);
   }
   assert.ok(rows[1]!.includes('00:00:00.01'));
@@ -177,8 +205,13 @@ test('datagen: a sequence with an end ends the source; rows come at their pace',
 
 test('datagen: bad options', () => {
   const refuse = (options: Record<string, string>, sqlstate: string): void => {
-    const columns: Columns = [['id', INT4], ['s', withTypmod(VARCHAR, 7)]];
-    assert.throws(() => new SourceUnderTest({ connector: 'datagen', options, columns }), { sqlstate });
+    const columns: Columns = [
+      ['id', INT4],
+      ['s', withTypmod(VARCHAR, 7)],
+    ];
+    assert.throws(() => new SourceUnderTest({ connector: 'datagen', options, columns }), {
+      sqlstate,
+    });
   };
   refuse({ 'fields.id.min': '3', 'fields.id.max': '2' }, '22023');
   refuse({ 'fields.id.min': '3000000000' }, '22003');
@@ -205,5 +238,6 @@ test('options of all sources: idle timeout', () => {
     );
   };
   assert.equal(check('30 seconds'), 30_000_000n);
-  for (const text of ['0 s', '1 month', '-1 s']) assert.throws(() => check(text), { sqlstate: '22023' });
+  for (const text of ['0 s', '1 month', '-1 s'])
+    assert.throws(() => check(text), { sqlstate: '22023' });
 });

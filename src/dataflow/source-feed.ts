@@ -21,6 +21,7 @@ import type { Scratch } from '../memory/scratch.ts';
 import type { SplitProgress } from '../state/manifest.ts';
 import { DEFAULT_SETTINGS } from '../types/value.ts';
 import type { EngineRelation } from './engine-relation.ts';
+import type { Job } from './job.ts';
 import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
 import { type ProblemLog, rowText } from './problems.ts';
@@ -72,6 +73,9 @@ export interface FeedState {
   readonly nullTime: number;
 }
 
+/** How far a view has taken a source's history: for each split the range and the position in it. */
+export type HistoryPosition = Map<string, { readonly range: number; readonly position: Json }>;
+
 interface Split {
   readonly ranges: SplitRange[];
 }
@@ -120,7 +124,7 @@ export class SourceFeed {
 
   /** Opens the reader for the columns that the views read now; none: the source rests. */
   refreshReader(): void {
-    const wanted = this.#wantedColumns();
+    const wanted = this.wantedBy(this.relation.readers);
     const isSame =
       wanted.length === this.#wanted.length && wanted.every((c, i) => c === this.#wanted[i]);
     if (this.#reader !== null && isSame && this.relation.readers.size > 0) return;
@@ -161,12 +165,12 @@ export class SourceFeed {
     this.#reader = null;
   }
 
-  /** What the views read, what the watermark and NOT NULL need, and what generated columns are made of. */
-  #wantedColumns(): readonly number[] {
+  /** What these views read, what the watermark and NOT NULL need, and what generated columns are made of. */
+  wantedBy(jobs: Iterable<Job>): readonly number[] {
     const wanted = new Set<number>(this.#definition.notNull);
     const { watermark, generated } = this.#definition;
     if (watermark !== null) wanted.add(watermark.column);
-    for (const job of this.relation.readers) {
+    for (const job of jobs) {
       for (const column of job.wantedColumns(this.relation.id)) wanted.add(column);
     }
     for (const column of [...wanted]) {
@@ -217,11 +221,18 @@ export class SourceFeed {
   }
 
   /** The records of a manifest's range again. */
-  *replay(progress: Pick<SplitProgress, 'split' | 'from' | 'to'>): Generator<SourceChunk> {
-    const reader = this.#open(this.#wanted);
+  replay(progress: SplitProgress): Generator<SourceChunk> {
+    return this.#replayColumns(progress, this.#wanted);
+  }
+
+  *#replayColumns(
+    { split, from, to }: Pick<SplitProgress, 'split' | 'from' | 'to'>,
+    wanted: readonly number[],
+  ): Generator<SourceChunk> {
+    const reader = this.#open(wanted);
     try {
       reader.start(new Map());
-      yield* reader.replay(progress.split, progress.from as Json, progress.to as Json);
+      yield* reader.replay(split, from as Json, to as Json);
     } finally {
       reader.close();
     }
@@ -229,7 +240,7 @@ export class SourceFeed {
 
   /** During recovery: which columns a replay makes. */
   refreshWanted(): void {
-    this.#wanted = this.#wantedColumns();
+    this.#wanted = this.wantedBy(this.relation.readers);
   }
 
   /** The end of a manifest's range: whether the split has ended, or counts as idle. */
@@ -252,10 +263,22 @@ export class SourceFeed {
     if (isIdle) this.setIdle(split);
   }
 
-  /** All records taken in so far, from each split's beginning: for a view that comes later. */
-  *history(): Generator<SourceChunk> {
+  /**
+   * The records taken in so far, from each split's beginning or from where `taken` stands: for a view that comes later.
+   * `taken` moves along; `wanted` are the columns that are made.
+   */
+  *history(wanted: readonly number[], taken: HistoryPosition): Generator<SourceChunk> {
     for (const [split, { ranges }] of this.#splits) {
-      for (const { from, to } of ranges) yield* this.replay({ split, from, to });
+      const start = taken.get(split) ?? { range: 0, position: must(ranges[0]).from };
+      let { position } = start;
+      for (let range = start.range; range < ranges.length; range++) {
+        const { from, to } = must(ranges[range]);
+        if (range > start.range) position = from;
+        if (!isSamePosition(position, to)) {
+          yield* this.#replayColumns({ split, from: position, to }, wanted);
+        }
+        taken.set(split, { range, position: to });
+      }
     }
   }
 
@@ -271,7 +294,7 @@ export class SourceFeed {
       this.#reject(chunk.split, JSON.stringify(position), raw, sqlstate, reason);
     }
     this.#rowsRead += (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
-    const rows = chunk.batch === null ? null : this.#complete(chunk, true);
+    const rows = chunk.batch === null ? null : this.#complete(chunk, this.#wanted, true);
     const stamped =
       rows === null ? null : this.#stamp(rows, chunk.split, watermark, this.relation.watermark);
     if (chunk.isEnded) {
@@ -292,9 +315,13 @@ export class SourceFeed {
   }
 
   /** The rows of a chunk of `history`, judged by a watermark of their own; nothing is counted or rejected again. */
-  takeAgain(chunk: SourceChunk, watermark: RelationWatermark): DeltaBatch | null {
+  takeAgain(
+    chunk: SourceChunk,
+    wanted: readonly number[],
+    watermark: RelationWatermark,
+  ): DeltaBatch | null {
     if (chunk.batch === null) return null;
-    const rows = this.#complete(chunk, false);
+    const rows = this.#complete(chunk, wanted, false);
     if (rows === null) return null;
     return this.#stamp(rows, chunk.split, watermark.split(chunk.split), watermark, false);
   }
@@ -322,10 +349,14 @@ export class SourceFeed {
   }
 
   /** The relation's columns by number; generated ones computed; rows that break NOT NULL left out. */
-  #complete(chunk: SourceChunk, isReported: boolean): DeltaBatch | null {
+  #complete(
+    chunk: SourceChunk,
+    wanted: readonly number[],
+    isReported: boolean,
+  ): DeltaBatch | null {
     const batch = must(chunk.batch);
     const columns: Column[] = new Array(this.#definition.columns.length);
-    this.#wanted.forEach((column, index) => {
+    wanted.forEach((column, index) => {
       columns[column] = must(batch.columns[index]);
     });
     const whole: DeltaBatch = { ...batch, columns };

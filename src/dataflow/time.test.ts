@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Random } from '../base/random.ts';
+import type { BoundExpr } from '../expr/bound-expr.ts';
 import type { AggregateNode, EmitOnCloseNode, PlanNode, WindowNode } from '../plan/plan-node.ts';
-import { INT8 } from '../types/data-type.ts';
+import { BOOL, INT8 } from '../types/data-type.ts';
 import { createSource, createView, EngineBench, sourceScan } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
 
@@ -260,6 +261,73 @@ test('sessions merge, and are judged after merging', () => {
   const input = windowNode({ windowKind: 'session', sizeUs: '4', partition: [1] });
   return compare(countNode(input), (events) => expectSessions(events, 4n));
 });
+
+test('an interval join has every pair, and frees what can meet nobody', async () => {
+  const right = 20_005;
+  const left = sourceScan(SOURCE, COLUMNS, 0);
+  const other = sourceScan(right, COLUMNS, 0);
+  const time = (index: number) => ({ kind: 'column' as const, index, type: INT8 });
+  const call = (id: string, args: readonly BoundExpr[], type = BOOL): BoundExpr => ({
+    kind: 'call',
+    function: id,
+    args,
+    type,
+  });
+  const five: BoundExpr = { kind: 'literal', text: '5', type: INT8 };
+  // r.ts between l.ts - 5 and l.ts
+  const from = call('>=(int8,int8)', [call('+(int8,int8)', [time(2), five], INT8), time(0)]);
+  const to = call('<=(int8,int8)', [time(2), time(0)]);
+  for (const joinKind of ['inner', 'left'] as const) {
+    const node: PlanNode = {
+      kind: 'join',
+      joinKind,
+      left,
+      right: other,
+      leftKeys: [1],
+      rightKeys: [1],
+      nullsEqual: false,
+      residual: { kind: 'and', args: [from, to], type: BOOL },
+      interval: { leftTime: 0, rightTime: 0, lowerUs: '-5', upperUs: '0' },
+      columns: [...COLUMNS, ...COLUMNS],
+      properties: { key: null, isAppendOnly: false, watermarks: [] },
+    };
+    const bench = await EngineBench.open({ dataDir: ':memory:', batchRowsMax: 7 });
+    const watermark = { column: 0, delayUs: String(DELAY) };
+    const sources = [
+      createSource(SOURCE, 'l', COLUMNS, watermark),
+      createSource(right, 'r', COLUMNS, watermark),
+    ];
+    await bench.commit({ ddl: [...sources, createView(VIEW, node)] });
+    const random = new Random(21);
+    const near = (): bigint[][] =>
+      Array.from({ length: 500 }, (_, i) => [BigInt(i + random.below(6)), BigInt(random.below(3))]);
+    const [ls, rs] = [near(), near()];
+    bench.source('l').rows.push(...ls);
+    bench.source('r').rows.push(...rs);
+    for (let step = 0; step < 500; step += 10) {
+      bench.source(step % 20 === 0 ? 'l' : 'r').available = Math.min(500, step + 30);
+      bench.run();
+    }
+    for (const name of ['l', 'r']) bench.source(name).available = 500;
+    bench.run();
+    const expected = ls.flatMap(([lts, lk]) => {
+      const partners = rs.filter(([rts, rk]) => lk === rk && rts! + 5n >= lts! && rts! <= lts!);
+      const lines = partners.map(([rts, rk]) => `+ ${lts} ${lk} ${rts} ${rk}`);
+      return lines.length === 0 && joinKind === 'left' ? [`+ ${lts} ${lk} . .`] : lines;
+    });
+    const [job] = bench.opened.engine.status().jobs;
+    assert.equal(job!.error, null);
+    const actual = bench.read(VIEW).split('\n').flatMap(copies);
+    assert.deepEqual(actual.sort(), expected.sort());
+    assert.ok(job!.operators[0]!.rows < 120, `${job!.operators[0]!.rows} rows are held`);
+  }
+});
+
+/** A picture line with a weight as that many lines. */
+function copies(line: string): string[] {
+  const [, count, row] = /^\+(\d*) (.*)$/.exec(line)!;
+  return Array.from({ length: count === '' ? 1 : Number(count) }, () => `+ ${row}`);
+}
 
 test('EMIT ON WINDOW CLOSE shows final windows only', async () => {
   const events = randomEvents(new Random(5), 300);

@@ -9,6 +9,7 @@ import './functions/conditional.ts';
 import './functions/datetime.ts';
 import './functions/encoding.ts';
 import './functions/format.ts';
+import './functions/formatting.ts';
 import './functions/json.ts';
 import './functions/jsonb-edit.ts';
 import './functions/math.ts';

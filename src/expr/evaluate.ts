@@ -7,15 +7,15 @@
  */
 
 import { AssertionError, assert, unreachable } from '../base/assert.ts';
-import type { DataType } from '../types/data-type.ts';
+import type { DataType, Value } from '../types/data-type.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import type { BoundCall, BoundExpr } from './bound-expr.ts';
 import './builtins.ts';
-import { adaptBody } from './adapt.ts';
+import { adaptBody, runByValue } from './adapt.ts';
 import { literalValue } from './coerce.ts';
 import type { CompiledExpr, CompileOptions, EvalContext } from './eval-context.ts';
 import { compileGuarded } from './guarded.ts';
-import { type CallContext, mustFunction, vectorBody } from './registry.ts';
+import { type CallContext, type FunctionDefinition, mustFunction, vectorBody } from './registry.ts';
 import { arrayFrom } from './scalar.ts';
 import { bodyOf } from './scalar-body.ts';
 import { allocValues, isValid } from './vector/columns.ts';
@@ -103,22 +103,58 @@ function compileCall(expr: BoundCall, options: CompileOptions): CompiledExpr {
     !(options.isInView && definition.volatility === 'volatile'),
     `volatile function ${definition.id} in a view`,
   );
+  const vector = definition.vector ?? vectorBody(definition.id);
+  if (vector === undefined) return compileByValue(expr, definition, options);
   const args = expr.args.map((arg) => compilePart(arg, options));
   const argTypes = args.map((arg) => arg.type);
-  const body =
-    definition.vector ??
-    vectorBody(definition.id) ??
-    adaptBody(bodyOf(definition), definition.isStrict);
-  const type = expr.type;
+  const { type, position } = expr;
   return {
     type,
     canFail: definition.canFail || args.some((arg) => arg.canFail),
     evaluate(batch, ctx) {
       const columns = args.map((arg) => arg.evaluate(batch, ctx));
       const call = contextOf(ctx, options.settings, argTypes, type);
-      return body(columns, batch.rowCount, positioned(ctx, expr.position), call);
+      return vector(columns, batch.rowCount, positioned(ctx, position), call);
     },
   };
+}
+
+/** A call without a vector body: row by row, constants as values. */
+function compileByValue(
+  expr: BoundCall,
+  definition: FunctionDefinition,
+  options: CompileOptions,
+): CompiledExpr {
+  const args = expr.args.map((arg) => {
+    const constant = constantOf(arg);
+    return constant === undefined ? compilePart(arg, options) : { value: constant };
+  });
+  const argTypes = expr.args.map((arg) => arg.type);
+  const body = bodyOf(definition);
+  const { type, position } = expr;
+  return {
+    type,
+    canFail: definition.canFail || args.some((arg) => 'evaluate' in arg && arg.canFail),
+    evaluate(batch, ctx) {
+      const inputs = args.map((arg) =>
+        'evaluate' in arg
+          ? { column: arg.evaluate(batch, ctx) }
+          : { column: null, value: arg.value },
+      );
+      const call = contextOf(ctx, options.settings, argTypes, type);
+      const outer = positioned(ctx, position);
+      return runByValue(body, definition.isStrict, inputs, batch.rowCount, outer, call);
+    },
+  };
+}
+
+/** The value of a literal or of ARRAY[literals]; undefined: not constant. */
+function constantOf(expr: BoundExpr): Value | undefined {
+  if (expr.kind === 'literal') return literalValue(expr);
+  if (expr.kind !== 'array' || !expr.elements.every((element) => element.kind === 'literal')) {
+    return undefined;
+  }
+  return arrayFrom(expr.elements.map(literalValue), expr);
 }
 
 function contextOf(

@@ -249,11 +249,10 @@ function compileCase(
       let left: Uint32Array | null = null;
       for (const { condition, result } of branches) {
         const column = evaluateOn(condition, batch, left, ctx);
-        const taken = selectRows(left, n, (i) => isTrue(column, i, ctx));
-        place(result, batch, taken, target, ctx);
-        if (taken === null) return target;
-        left = selectRows(left, n, (i) => !isTrue(column, i, ctx));
-        if (left !== null && left.length === 0) return target;
+        const parts = partition(column, left, n, ctx);
+        place(result, batch, parts.taken, target, ctx);
+        left = parts.left;
+        if (left.length === 0) return target;
       }
       if (otherwise !== null) place(otherwise, batch, left, target, ctx);
       return target;
@@ -261,8 +260,33 @@ function compileCase(
   };
 }
 
-function isTrue(column: Column, index: number, ctx: EvalContext): boolean {
-  return ctx.memory.u8[column.values + index] === 1 && isValid(ctx.memory, column.validity, index);
+interface Partition {
+  /** Rows whose condition is true. */
+  readonly taken: Uint32Array;
+  readonly left: Uint32Array;
+}
+
+/** `rows` (null: all) by the condition's column over them. */
+function partition(
+  column: Column,
+  rows: Uint32Array | null,
+  rowCount: number,
+  ctx: EvalContext,
+): Partition {
+  const total = rows === null ? rowCount : rows.length;
+  const taken = new Uint32Array(total);
+  const left = new Uint32Array(total);
+  const { memory } = ctx;
+  const { u8 } = memory;
+  let takenCount = 0;
+  let leftCount = 0;
+  for (let i = 0; i < total; i += 1) {
+    const row = rows === null ? i : rows[i]!;
+    if (u8[column.values + i] === 1 && isValid(memory, column.validity, i))
+      taken[takenCount++] = row;
+    else left[leftCount++] = row;
+  }
+  return { taken: taken.subarray(0, takenCount), left: left.subarray(0, leftCount) };
 }
 
 function place(
@@ -273,6 +297,7 @@ function place(
   ctx: EvalContext,
 ): void {
   if (rows !== null && rows.length === 0) return;
-  const column = evaluateOn(part, batch, rows, ctx);
+  const isAll = rows === null || rows.length === batch.rowCount;
+  const column = evaluateOn(part, batch, isAll ? null : rows, ctx);
   scatterColumn(ctx, column, rows ?? allRows(batch.rowCount), target);
 }

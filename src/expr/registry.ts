@@ -142,7 +142,7 @@ export function defineFunction<const Id extends string, const R extends string>(
   body: (...args: [...Args<Id>, CallContext]) => Js<R> | null,
   options: Omit<FunctionOptions, 'isStrict' | 'variadic'> = {},
 ): void {
-  add(valueDefinition(id, 'function', resultType, spread(body), options));
+  add(valueDefinition(id, 'function', resultType, spread(body, id), options));
 }
 
 /** Registers a strict operator over single values. */
@@ -152,13 +152,20 @@ export function defineOperator<const Id extends string, const R extends string>(
   body: (...args: [...Args<Id>, CallContext]) => Js<R> | null,
   options: Omit<FunctionOptions, 'isStrict' | 'variadic'> = {},
 ): void {
-  add(valueDefinition(id, 'operator', resultType, spread(body), options));
+  add(valueDefinition(id, 'operator', resultType, spread(body, id), options));
 }
 
 /** The types of `body` follow from the id; here they are only passed through. */
-function spread(body: unknown): ValueBody {
+function spread(body: unknown, id: string): ValueBody {
   const call = body as (...args: unknown[]) => Value;
-  return (args, context) => call(...args, context);
+  switch (argPatterns(id).length) {
+    case 1:
+      return (args, context) => call(args[0], context);
+    case 2:
+      return (args, context) => call(args[0], args[1], context);
+    default:
+      return (args, context) => call(...args, context);
+  }
 }
 
 /** Registers a function that sees NULLs, or takes a variable number of arguments. */

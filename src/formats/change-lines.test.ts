@@ -5,7 +5,19 @@ import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import { ArrayValue } from '../types/array.ts';
 import {
-  arrayOf, BOOL, BYTEA, DATE, FLOAT8, INT4, INT8, JSONB, NUMERIC, TEXT, TIMESTAMP, TIMESTAMPTZ, UUID,
+  arrayOf,
+  BOOL,
+  BYTEA,
+  DATE,
+  FLOAT8,
+  INT4,
+  INT8,
+  JSONB,
+  NUMERIC,
+  TEXT,
+  TIMESTAMP,
+  TIMESTAMPTZ,
+  UUID,
 } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, inputValue } from '../types/value.ts';
 import { csvChangeEncoder, instantText, jsonChangeEncoder } from './change-lines.ts';
@@ -56,7 +68,13 @@ test('CSV: header, quoting, NULL apart from the empty string', () => {
   ];
   const types = columns.map(({ type }) => type);
   const scratch = new Scratch(Memory.create());
-  const rows = [[1, ''], [2, null], [3, 'x,"y"'], [4, '\\.'], [5, 'two\nlines']];
+  const rows = [
+    [1, ''],
+    [2, null],
+    [3, 'x,"y"'],
+    [4, '\\.'],
+    [5, 'two\nlines'],
+  ];
   const encoder = csvChangeEncoder(columns, DEFAULT_CSV_OPTIONS, DEFAULT_SETTINGS);
   assert.equal(encoder.header, 'weight,epoch,time,id,"a,b"\n');
   assert.equal(

@@ -4,7 +4,7 @@ import { Random } from '../base/random.ts';
 import { INT4, TEXT } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS } from '../types/value.ts';
 import { CsvDecoder, type CsvOptions, DEFAULT_CSV_OPTIONS } from './csv.ts';
-import { decodeAll, type Decoded } from './decode-fixture.ts';
+import { type Decoded, decodeAll } from './decode-fixture.ts';
 
 const COLUMNS = [
   { name: 'id', type: INT4 },

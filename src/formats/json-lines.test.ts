@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Random } from '../base/random.ts';
 import { arrayOf, BOOL, INT4, INT8, JSONB, NUMERIC, TEXT } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS } from '../types/value.ts';
-import { decodeAll, type Decoded } from './decode-fixture.ts';
+import { type Decoded, decodeAll } from './decode-fixture.ts';
 import { JsonLinesDecoder } from './json-lines.ts';
 
 const COLUMNS = [
@@ -62,7 +62,9 @@ test('types of their own: bool, jsonb, arrays', () => {
   const { rows, errors } = decodeAll(
     new JsonLinesDecoder(columns, DEFAULT_SETTINGS),
     columns.map(({ type }) => type),
-    ['{"b":true,"j":{"b":1,"a":"x"},"a":[1,null,[]],"t":"{x,y}"}\n{"j":"s","a":[[1,2],[3,4]],"t":["a\\"b",{"c":1}]}\n'],
+    [
+      '{"b":true,"j":{"b":1,"a":"x"},"a":[1,null,[]],"t":"{x,y}"}\n{"j":"s","a":[[1,2],[3,4]],"t":["a\\"b",{"c":1}]}\n',
+    ],
   );
   assert.equal(errors.length, 1);
   assert.deepEqual(rows, [[null, '"s"', '{{1,2},{3,4}}', '{"a\\"b","{\\"c\\": 1}"}']]);
@@ -91,13 +93,32 @@ test('lines that are not JSON objects are rejected at their byte, the next one i
     assert.deepEqual(errors, [{ line: 1, offset, text: message }], text);
     assert.deepEqual(rows, [['1', null, null]]);
   }
-  const { errors } = decode(Buffer.from([...Buffer.from('{"name":"'), 0xc3, 0x28, ...Buffer.from('"}')]));
+  const { errors } = decode(
+    Buffer.from([...Buffer.from('{"name":"'), 0xc3, 0x28, ...Buffer.from('"}')]),
+  );
   assert.equal(errors[0]?.text, 'invalid byte sequence for encoding "UTF8": 0xc3 0x28');
 });
 
 test('what JSON.parse takes, the scanner takes, and the other way round', () => {
   const random = new Random(11);
-  const pieces = ['{', '}', '[', ']', ',', ':', '"a"', '1', '-0.5e3', 'true', 'null', ' ', '"\\n"', '0', '.', '"'];
+  const pieces = [
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '"a"',
+    '1',
+    '-0.5e3',
+    'true',
+    'null',
+    ' ',
+    '"\\n"',
+    '0',
+    '.',
+    '"',
+  ];
   for (let round = 0; round < 5000; round += 1) {
     let text = '{"id":1,"x":';
     for (let i = random.between(1, 8); i > 0; i -= 1) text += random.pick(pieces);

@@ -61,7 +61,11 @@ export function hashableSides(
   left: BoundExpr,
   right: BoundExpr,
 ): readonly [BoundExpr, BoundExpr] | null {
-  if (left.type.oid === right.type.oid) return [canonicalKey(left), canonicalKey(right)];
+  if (left.type.oid === right.type.oid) {
+    // Scales or lengths that differ: equal values are not the same bytes on both sides.
+    const isOneShape = left.type.typmod === right.type.typmod || isIdentityEquality(left.type);
+    return isOneShape ? [canonicalKey(left), canonicalKey(right)] : [canonical(left), canonical(right)];
+  }
   const a = INTEGER_RANK[left.type.id];
   const b = INTEGER_RANK[right.type.id];
   if (a !== undefined && b !== undefined) {

@@ -13,26 +13,39 @@ export interface QueryMemory {
 }
 
 /** Memories kept idle; above it, or above the size, they are left to the collector. */
-const IDLE_MAX = 8;
+const IDLE_MAX = 16;
 const IDLE_BYTES_MAX = 16 * 2 ** 20;
 
 export class QueryMemoryPool {
-  readonly #idle: Memory[] = [];
+  readonly #idle: QueryMemory[] = [];
   readonly #bytesMax: number;
+  #lentCount = 0;
 
   /** `bytesMax`: what one query may use (--query-memory). */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
+  /** Memories that are in use: 0 when no statement runs and no cursor is open. */
+  get lentCount(): number {
+    return this.#lentCount;
+  }
+
   acquire(): QueryMemory {
-    const memory = this.#idle.pop() ?? Memory.create({ maxBytes: this.#bytesMax });
+    this.#lentCount++;
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    const memory = Memory.create({ maxBytes: this.#bytesMax });
     return { memory, scratch: new Scratch(memory) };
   }
 
-  release({ memory }: QueryMemory): void {
+  /** O(1) for a query that only used scratch. */
+  release(lent: QueryMemory): void {
+    this.#lentCount--;
+    const { memory, scratch } = lent;
     if (this.#idle.length >= IDLE_MAX || memory.u8.length > IDLE_BYTES_MAX) return;
-    memory.reset();
-    this.#idle.push(memory);
+    if (memory.allocatedBytes !== 0) memory.reset();
+    scratch.reset();
+    this.#idle.push(lent);
   }
 }

@@ -1,10 +1,12 @@
 /** A statement made ready to run: its parameters, the shape of its answer, and how to run it. */
 
+import type { Catalog } from '../catalog/catalog.ts';
 import type { BoundLiteral } from '../expr/bound-expr.ts';
+import { literalOf } from '../expr/coerce.ts';
 import type { ResultColumn } from '../plan/plan-node.ts';
 import type { RowSource } from '../serve/row-source.ts';
 import type { ParsedStatement } from '../sql/statements.ts';
-import type { DataType } from '../types/data-type.ts';
+import type { DataType, Value } from '../types/data-type.ts';
 import type { ResultField, ResultWriter } from './port.ts';
 
 /** What running a statement gives. */
@@ -20,10 +22,11 @@ export interface StatementPlan {
   readonly parameterTypes: readonly DataType[];
   /** null: no rows. */
   readonly fields: readonly ResultField[] | null;
-  run(parameters: readonly BoundLiteral[]): Promise<StatementResult>;
+  /** `parameters`: one value of each of `parameterTypes`. */
+  run(parameters: readonly Value[]): Promise<StatementResult>;
 }
 
-/** PREPARE's and Parse's: planned again when the catalog or the search path has changed. */
+/** PREPARE's and Parse's: planned again when the catalog or a setting has changed. */
 export interface PreparedStatement {
   readonly name: string;
   /** null: an empty statement. */
@@ -31,7 +34,7 @@ export interface PreparedStatement {
   readonly declaredTypes: readonly (DataType | null)[];
   plan: StatementPlan | null;
   /** What the plan depends on; another value means planning again. */
-  planKey: unknown;
+  planKey: { readonly catalog: Catalog; readonly settings: number } | null;
 }
 
 /** A command without parameters and rows. */
@@ -41,6 +44,11 @@ export function command(run: () => Promise<string>): StatementPlan {
     fields: null,
     run: async () => ({ kind: 'done', tag: await run() }),
   };
+}
+
+/** Parameters' values as the literals that stand for them in a plan. */
+export function literals(types: readonly DataType[], values: readonly Value[]): BoundLiteral[] {
+  return types.map((type, index) => literalOf(type, values[index] ?? null));
 }
 
 export function fieldOf(column: ResultColumn): ResultField {

@@ -10,6 +10,8 @@ import { evaluateValue } from '../expr/scalar.ts';
 import { callsSession } from '../expr/session-functions.ts';
 import type { PlanNode, QueryPlan } from '../plan/plan-node.ts';
 import { millraceRows } from '../serve/millrace-rows.ts';
+import { type PointLookup, type PointRun, plainCount } from '../serve/point-lookup.ts';
+import { PointRows } from '../serve/point-rows.ts';
 import { scansOf } from '../serve/query-service.ts';
 import type { RowSource } from '../serve/row-source.ts';
 import type { SystemRowsProvider } from '../serve/snapshot-inputs.ts';
@@ -18,6 +20,52 @@ import { DEFAULT_SETTINGS, formatValue, typeName } from '../types/value.ts';
 import { DATABASE_NAME } from './database.ts';
 import type { SessionState } from './session-state.ts';
 import { checkView } from './view-health.ts';
+
+/** A point lookup for the session's running statement; null: it must run as a query (own writes, a relation that was replaced). */
+export function openPoint(
+  lookup: PointLookup,
+  plan: QueryPlan,
+  parameters: readonly Value[],
+  session: SessionState,
+): RowSource | null {
+  const transaction = session.running;
+  const { database } = session;
+  const { queries } = database;
+  const limit = plainCount(plan.limit, parameters);
+  const offset = plainCount(plan.offset, parameters);
+  if (limit === undefined || offset === undefined) return null;
+  const id = lookup.probe?.scan.relation.id ?? null;
+  if (id !== null && !isPointReadable(id, lookup, session)) return null;
+  const pin = transaction.pin();
+  try {
+    if (id !== null) checkRelation(id, session, pin.epoch);
+    const run: PointRun = {
+      reader: id === null ? null : must(queries.reader(id)),
+      epoch: pin.epoch,
+      parameters,
+      limit: rowCount(limit, 'LIMIT') ?? Number.POSITIVE_INFINITY,
+      offset: rowCount(offset, 'OFFSET') ?? 0,
+      memory: queries.memories.acquire(),
+      evaluation: {
+        nowUs: transaction.startedUs,
+        ...(lookup.needsSession ? { system: session.environment() } : {}),
+        random: database.random,
+        clock: database.clock,
+      },
+    };
+    return new PointRows(lookup, run, pin, queries.memories);
+  } catch (error) {
+    pin.release();
+    throw error;
+  }
+}
+
+/** The relation is stored as it was when the lookup was made, and the transaction has not written to it. */
+function isPointReadable(id: number, { probe }: PointLookup, session: SessionState): boolean {
+  const { writes } = session.running;
+  if (writes !== null && (writes.writesOf(id) !== undefined || writes.isNewTable(id))) return false;
+  return session.database.queries.handle(id)?.schema === probe?.schema;
+}
 
 /** Runs `plan` (parameters bound) for the session's running statement. */
 export async function openQuery(plan: QueryPlan, session: SessionState): Promise<RowSource> {
@@ -77,11 +125,12 @@ function readsMillrace(node: PlanNode): boolean {
 }
 
 function checkReadable(plan: QueryPlan, session: SessionState, epoch: number): void {
-  for (const { relation } of scansOf(plan.node)) {
-    const view =
-      relation.kind === 'materialized_view' ? session.catalog.object(relation.id) : undefined;
-    if (view?.kind === 'materialized_view') checkView(view, session.database, epoch);
-  }
+  for (const { relation } of scansOf(plan.node)) checkRelation(relation.id, session, epoch);
+}
+
+function checkRelation(id: number, session: SessionState, epoch: number): void {
+  const view = session.catalog.object(id);
+  if (view?.kind === 'materialized_view') checkView(view, session.database, epoch);
 }
 
 function systemRowsProvider(

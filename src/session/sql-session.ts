@@ -5,12 +5,10 @@
 
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
-import type { BoundLiteral } from '../expr/bound-expr.ts';
 import { decodeParameter } from '../formats/parameters.ts';
 import { parseStatements } from '../sql/parse.ts';
 import type { ParsedStatement } from '../sql/statements.ts';
-import { type DataType, typeByOid } from '../types/data-type.ts';
-import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
+import { type DataType, typeByOid, type Value } from '../types/data-type.ts';
 import type { ConnectedSession } from './database.ts';
 import { planStatement } from './dispatch.ts';
 import type {
@@ -29,7 +27,7 @@ import { TransactionBlock } from './transaction-block.ts';
 interface Portal {
   readonly plan: StatementPlan | null;
   readonly statement: ParsedStatement | null;
-  readonly parameters: readonly BoundLiteral[];
+  readonly parameters: readonly Value[];
   readonly formats: readonly WireFormat[];
   result: StatementResult | null;
   rowsSent: number;
@@ -161,8 +159,11 @@ export class SqlSession implements Session {
       const message = `bind message supplies ${values.length} parameters, but prepared statement "${statementName}" requires ${types.length}`;
       throw new SqlError('08P01', message);
     }
+    const settings = this.#state.valueSettings;
     const parameters = values.map((bytes, index) =>
-      this.#literal(types[index]!, bytes, formatAt(formats, index)),
+      bytes === null
+        ? null
+        : decodeParameter(types[index]!, bytes, formatAt(formats, index), settings),
     );
     this.closePortal(portalName);
     this.#portals.set(portalName, {
@@ -380,10 +381,10 @@ export class SqlSession implements Session {
   /** The statement's plan, made again where the catalog or the search path is another. */
   #plan(prepared: PreparedStatement): StatementPlan {
     const state = this.#state;
-    const key = state.catalog;
-    const path = state.searchPath.join('\u0000');
-    const known = prepared.planKey as { catalog: unknown; path: string } | null;
-    if (prepared.plan !== null && known?.catalog === key && known.path === path)
+    const { catalog } = state;
+    const { version } = state.variables;
+    const known = prepared.planKey;
+    if (prepared.plan !== null && known?.catalog === catalog && known.settings === version)
       return prepared.plan;
     const before = prepared.plan;
     const plan = planStatement(
@@ -396,14 +397,8 @@ export class SqlSession implements Session {
       throw new SqlError('0A000', 'cached plan must not change result type');
     }
     prepared.plan = plan;
-    prepared.planKey = { catalog: key, path };
+    prepared.planKey = { catalog, settings: version };
     return plan;
-  }
-
-  #literal(type: DataType, bytes: Uint8Array | null, format: number): BoundLiteral {
-    if (bytes === null) return { kind: 'literal', text: null, type };
-    const value = decodeParameter(type, bytes, format, this.#state.valueSettings);
-    return { kind: 'literal', text: formatValue(type, value, DEFAULT_SETTINGS), type };
   }
 
   #closePortals(): void {

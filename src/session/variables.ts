@@ -27,6 +27,8 @@ export class SessionVariables {
   /** What SET LOCAL must restore at the end of the transaction. */
   readonly #local = new Map<string, string | undefined>();
   readonly #onReport: (name: string, value: string) => void;
+  /** Counts changes: what was planned under one version is good for that one. */
+  version = 0;
 
   constructor(onReport: (name: string, value: string) => void = () => {}) {
     this.#onReport = onReport;
@@ -145,6 +147,7 @@ export class SessionVariables {
   }
 
   #remember(key: string, isLocal: boolean): void {
+    this.version++;
     this.#saved ??= new Map(this.#values);
     if (isLocal) {
       if (!this.#local.has(key)) this.#local.set(key, this.#values.get(key));
@@ -153,6 +156,7 @@ export class SessionVariables {
 
   #restore(key: string, value: string | undefined): void {
     const before = this.find(key);
+    this.version++;
     if (value === undefined) this.#values.delete(key);
     else this.#values.set(key, value);
     const definition = SETTING_BY_NAME.get(key);

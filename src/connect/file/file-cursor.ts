@@ -40,7 +40,7 @@ export class FileCursor {
   /** Inside of a record that was rejected as too long: up to its line end. */
   #isSkipping = false;
   #needsHeader: boolean;
-  readonly #limit: number;
+  #limit: number;
   /** Where the bytes ended when they held no whole record: nothing to look at until there are more. */
   #scannedEnd = -1;
 
@@ -112,6 +112,11 @@ export class FileCursor {
       ...(this.#isSkipping ? { isSkipping: true } : {}),
       ...(rotated.length === 0 ? {} : { rotated }),
     };
+  }
+
+  /** Reads no more bytes: those that come are not this file's any more. */
+  stopReading(): void {
+    this.#limit = this.readOffset;
   }
 
   /** Whether the last bytes that were read are still in the file, where they were. */

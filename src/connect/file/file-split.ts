@@ -205,6 +205,7 @@ export class FollowedFile implements FileSplit {
     const { size } = cursor.bytes.stats();
     if (size === cursor.readOffset && !this.#isGone) return;
     if (cursor.stillHolds()) return;
+    cursor.stopReading();
     this.#isTruncated = true;
     this.#isFinishing = true;
   }

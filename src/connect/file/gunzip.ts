@@ -13,6 +13,7 @@ interface NativeGunzip {
   close(): void;
   _processChunk(chunk: Buffer, flush: number): Buffer | null;
   removeAllListeners(event: string): void;
+  on(event: string, listener: () => void): void;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -42,12 +43,15 @@ export class Gunzip {
     handle.close = () => {};
     stream.close = () => {};
     try {
-      return stream._processChunk(chunk, flush) ?? EMPTY;
+      // The next call writes into the same buffer.
+      return Buffer.from(stream._processChunk(chunk, flush) ?? EMPTY);
     } finally {
       stream._handle = handle;
       handle.close = closeHandle;
       stream.close = closeStream;
       stream.removeAllListeners('error');
+      // A failure is thrown here, and emitted again later.
+      stream.on('error', () => {});
     }
   }
 }

@@ -16,7 +16,6 @@ const HOT_BATCH = 100;
 /** 2015-07-15 00:00:00 UTC in milliseconds. */
 const BASE_MS = 1_436_918_400_000;
 
-/** Field numbers: each has its own random stream. */
 const PEOPLE_FIRST = [
   'Peter',
   'Paul',
@@ -136,18 +135,6 @@ export function randomText(random: RandomStream, max: number, separator = ' '): 
   return text.trim();
 }
 
-/** Random letters that fill an event up to its target size, give or take 20 %. */
-export function extraText(random: RandomStream, present: number, target: number): string {
-  const missing = target - present;
-  if (missing <= 0) return '';
-  const spread = Math.round(missing * 0.2);
-  let text = '';
-  for (let length = missing - spread + random.below(2 * spread + 1); length > 0; length--) {
-    text += letter(random);
-  }
-  return text;
-}
-
 function letter(random: RandomStream): string {
   return String.fromCharCode(97 + random.below(26));
 }
@@ -173,15 +160,19 @@ export function state(random: RandomStream): string {
   return pick(random, STATES);
 }
 
-const CHANNEL_COUNT = 10_000;
+const OTHER_CHANNELS = 10_000;
+/** The named channels, then the others. */
+export const CHANNEL_COUNT = CHANNELS.length + OTHER_CHANNELS;
 
-/** Channel number of a bid: 0..3 are the named ones, then 10,000 others. */
+/** Channel number of a bid, below CHANNEL_COUNT. */
 export function channelNumber(random: RandomStream): number {
-  return random.below(2) > 0 ? random.below(CHANNELS.length) : 4 + random.below(CHANNEL_COUNT);
+  return random.below(2) > 0
+    ? random.below(CHANNELS.length)
+    : CHANNELS.length + random.below(OTHER_CHANNELS);
 }
 
 export function channelName(channel: number): string {
-  return CHANNELS[channel] ?? `channel-${channel - 4}`;
+  return CHANNELS[channel] ?? `channel-${channel - CHANNELS.length}`;
 }
 
 /** The url of a channel; `random` stands at a place fixed by the channel alone. */
@@ -189,7 +180,7 @@ export function channelUrl(channel: number, random: RandomStream): string {
   const path = [5, 5, 5].map((max) => randomText(random, max, '_')).join('/');
   const url = `https://www.nexmark.com/${path}/item.htm?query=1`;
   if (channel < CHANNELS.length || random.below(10) === 0) return url;
-  return `${url}&channel_id=${reverseBits(channel - 4)}`;
+  return `${url}&channel_id=${reverseBits(channel - CHANNELS.length)}`;
 }
 
 /** The 32 bits of `value` in reverse, without its sign. */

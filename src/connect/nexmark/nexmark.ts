@@ -9,7 +9,9 @@ import { GeneratedSource, type RecordGenerator } from '../generated-source.ts';
 import { type CheckRequest, checkOptions, type OptionSchema } from '../options.ts';
 import { RandomStream } from '../random-stream.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
-import * as events from './events.ts';
+import { type EventKind, kindOf } from './events.ts';
+import { type Maker, makersOf, type NexmarkSettings } from './fields.ts';
+import { TextPool } from './text-pool.ts';
 
 const NEXMARK_OPTIONS: OptionSchema = {
   'nexmark.table.type': { kind: 'choice', choices: ['person', 'auction', 'bid'], default: null },
@@ -19,22 +21,7 @@ const NEXMARK_OPTIONS: OptionSchema = {
   'nexmark.pace': { kind: 'choice', choices: ['fast', 'realtime'], default: null },
 };
 
-type Kind = events.EventKind;
-/** Makes one field of event `n`: the stream stands at the field's place. */
-type Maker =
-  | { readonly type: 'integer'; readonly make: (n: number, random: RandomStream) => number }
-  | { readonly type: 'text'; readonly make: (n: number, random: RandomStream) => string }
-  | { readonly type: 'time'; readonly make: (n: number, random: RandomStream) => number };
-
-interface Settings {
-  readonly kind: Kind;
-  readonly rate: number;
-  readonly seed: number;
-  readonly eventsMax: number | null;
-  readonly pace: 'fast' | 'realtime' | null;
-}
-
-const FIELD_TYPES: Readonly<Record<Kind, readonly (readonly [string, DataType])[]>> = {
+const FIELD_TYPES: Readonly<Record<EventKind, readonly (readonly [string, DataType])[]>> = {
   person: [
     ['id', INT8],
     ['name', TEXT],
@@ -101,13 +88,13 @@ export function openNexmark(
   context: SourceContext,
 ): SourceReader {
   const wanted = context.wanted.map((index) => columns[index]!);
-  const settings = checked as unknown as Settings;
+  const settings = checked as unknown as NexmarkSettings;
   return new GeneratedSource(new NexmarkGenerator(settings, wanted, context), context);
 }
 
-function checkSettings(given: ReadonlyMap<string, string>): Settings {
+function checkSettings(given: ReadonlyMap<string, string>): NexmarkSettings {
   const options = checkOptions('connector "nexmark"', NEXMARK_OPTIONS, given);
-  const kind = options.get('nexmark.table.type') as Kind | null;
+  const kind = options.get('nexmark.table.type') as EventKind | null;
   if (kind === null) {
     throw notSupported('the combined nexmark stream', {
       hint: "Give nexmark.table.type = 'person', 'auction' or 'bid'.",
@@ -118,7 +105,7 @@ function checkSettings(given: ReadonlyMap<string, string>): Settings {
     rate: options.get('nexmark.event.rate') as number,
     seed: options.get('nexmark.seed') as number,
     eventsMax: options.get('nexmark.max.events') as number | null,
-    pace: options.get('nexmark.pace') as Settings['pace'],
+    pace: options.get('nexmark.pace') as NexmarkSettings['pace'],
   };
 }
 
@@ -128,19 +115,23 @@ function holds(type: DataType, field: DataType): boolean {
   return type.id === field.id;
 }
 
+interface Field {
+  /** Its place in the kind's list, which numbers its random stream. */
+  readonly number: number;
+  readonly maker: Maker;
+  readonly column: SourceColumn;
+}
+
 class NexmarkGenerator implements RecordGenerator {
   readonly recordsMax: number | null;
   readonly perSecond: number | null;
-  readonly #kind: Kind;
+  readonly #kind: EventKind;
   readonly #random: RandomStream;
-  readonly #fields: readonly {
-    readonly number: number;
-    readonly maker: Maker;
-    readonly column: SourceColumn;
-  }[];
+  readonly #fields: readonly Field[];
+  readonly #pool: TextPool;
   readonly #context: SourceContext;
 
-  constructor(settings: Settings, wanted: readonly SourceColumn[], context: SourceContext) {
+  constructor(settings: NexmarkSettings, wanted: readonly SourceColumn[], context: SourceContext) {
     const isPaced =
       settings.pace === null ? settings.eventsMax === null : settings.pace === 'realtime';
     this.recordsMax = settings.eventsMax;
@@ -148,6 +139,7 @@ class NexmarkGenerator implements RecordGenerator {
     this.#kind = settings.kind;
     this.#random = new RandomStream(settings.seed);
     this.#context = context;
+    this.#pool = new TextPool(context.memory, settings.seed);
     const makers = makersOf(settings);
     this.#fields = wanted.map((column) => {
       const name = column.name.toLowerCase();
@@ -160,117 +152,41 @@ class NexmarkGenerator implements RecordGenerator {
     let count = 0;
     let n = from;
     for (; n < limit && count < rowsMax; n++) {
-      if (events.kindOf(n) === this.#kind) rows[count++] = n;
+      if (kindOf(n) === this.#kind) rows[count++] = n;
     }
     return [count, n];
   }
 
   columns(rows: Float64Array, count: number): Column[] {
+    this.#pool.renew();
+    return this.#fields.map((field) => this.#column(field, rows, count));
+  }
+
+  close(): void {
+    this.#pool.destroy();
+  }
+
+  #column({ number, maker, column }: Field, rows: Float64Array, count: number): Column {
     const { memory, scratch } = this.#context;
     const random = this.#random;
-    return this.#fields.map(({ number, maker, column }) => {
-      const out = new ChunkColumn(memory, scratch, column.type.storage, count);
-      for (let row = 0; row < count; row++) {
-        const n = rows[row]!;
-        if (maker.type !== 'time') random.seek(n, number);
-        if (maker.type === 'text') out.setText(row, maker.make(n, random));
-        else out.setInteger(row, maker.make(n, random));
+    const out = new ChunkColumn(memory, scratch, column.type.storage, count);
+    for (let row = 0; row < count; row += 1) {
+      const n = rows[row]!;
+      if (maker.kind !== 'time') random.seek(n, number);
+      switch (maker.kind) {
+        case 'text':
+          out.setText(row, maker.make(n, random));
+          break;
+        case 'letters':
+          this.#pool.writeLetters(out.viewAddress(row), maker.missing, random);
+          break;
+        case 'choice':
+          this.#pool.writeChoice(out.viewAddress(row), maker, maker.choose(n, random), random);
+          break;
+        default:
+          out.setInteger(row, maker.make(n, random));
       }
-      return out.build();
-    });
+    }
+    return out.build();
   }
-}
-
-const PERSON_BYTES = 200;
-const AUCTION_BYTES = 500;
-const BID_BYTES = 100;
-/** Field numbers of streams that are shared between fields. */
-const PRICE_FIELD = 3;
-const RUN_FIELD = 6;
-const CHANNEL_FIELD = 3;
-const URL_FIELD = 100;
-
-function makersOf(settings: Settings): Record<string, Maker> {
-  switch (settings.kind) {
-    case 'person':
-      return personMakers(settings);
-    case 'auction':
-      return auctionMakers(settings);
-    case 'bid':
-      return bidMakers(settings);
-  }
-}
-
-function timeMaker({ rate }: Settings): Maker {
-  return { type: 'time', make: (n) => events.timestampMs(n, rate) * 1000 };
-}
-
-function text(make: (n: number, random: RandomStream) => string): Maker {
-  return { type: 'text', make };
-}
-
-function integer(make: (n: number, random: RandomStream) => number): Maker {
-  return { type: 'integer', make };
-}
-
-function personMakers(settings: Settings): Record<string, Maker> {
-  return {
-    id: integer((n) => events.lastPerson(n) + events.FIRST_ID),
-    name: text((_, random) => events.personName(random)),
-    email_address: text((_, random) => events.emailAddress(random)),
-    credit_card: text((_, random) => events.creditCard(random)),
-    city: text((_, random) => events.city(random)),
-    state: text((_, random) => events.state(random)),
-    date_time: timeMaker(settings),
-    extra: text((_, random) => events.extraText(random, 75, PERSON_BYTES)),
-  };
-}
-
-function auctionMakers(settings: Settings): Record<string, Maker> {
-  const initialBid = (n: number, random: RandomStream): number => {
-    random.seek(n, PRICE_FIELD);
-    return events.price(random);
-  };
-  return {
-    id: integer((n) => events.lastAuction(n) + events.FIRST_ID),
-    item_name: text((_, random) => events.randomText(random, 20)),
-    description: text((_, random) => events.randomText(random, 100)),
-    initial_bid: integer(initialBid),
-    reserve: integer((n, random) => {
-      const more = events.price(random);
-      return initialBid(n, random) + more;
-    }),
-    date_time: timeMaker(settings),
-    expires: integer((n, random) => {
-      random.seek(n, RUN_FIELD);
-      const run = events.auctionRunMs(random, settings.rate);
-      return (events.timestampMs(n, settings.rate) + run) * 1000;
-    }),
-    seller: integer(events.auctionSeller),
-    category: integer((_, random) => events.category(random)),
-    extra: text((_, random) => events.extraText(random, 110, AUCTION_BYTES)),
-  };
-}
-
-function bidMakers(settings: Settings): Record<string, Maker> {
-  const urls = new Map<number, string>();
-  const url = (n: number, random: RandomStream): string => {
-    random.seek(n, CHANNEL_FIELD);
-    const channel = events.channelNumber(random);
-    const known = urls.get(channel);
-    if (known !== undefined) return known;
-    random.seek(channel, URL_FIELD);
-    const made = events.channelUrl(channel, random);
-    urls.set(channel, made);
-    return made;
-  };
-  return {
-    auction: integer(events.bidAuction),
-    bidder: integer(events.bidBidder),
-    price: integer((_, random) => events.price(random)),
-    channel: text((_, random) => events.channelName(events.channelNumber(random))),
-    url: text(url),
-    date_time: timeMaker(settings),
-    extra: text((_, random) => events.extraText(random, 32, BID_BYTES)),
-  };
 }

@@ -319,6 +319,34 @@ defineFunction('trim_array(anyarray,int4)', 'anyarray', (array, n) => {
   return ArrayValue.of(array.items.slice(0, length - n));
 });
 
+/** Types whose values are equal exactly where JavaScript's are: long constant lists are searched as sets. */
+const SET_TYPES = new Set([
+  'int2',
+  'int4',
+  'int8',
+  'text',
+  'name',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'oid',
+  'uuid',
+]);
+const SET_SIZE_MIN = 4;
+const sets = new WeakMap<ArrayValue, ReadonlySet<Value>>();
+
+/** `a = ANY (array)` or `a <> ALL (array)`. O(1) after the first use of an array. */
+function searchSet(a: Value, array: ArrayValue, deciding: boolean): Value {
+  let set = sets.get(array);
+  if (set === undefined) {
+    set = new Set(array.items);
+    sets.set(array, set);
+  }
+  if (set.has(a)) return deciding;
+  return set.has(null) ? null : !deciding;
+}
+
 const QUANTIFIED = /^(any|all) ([\s\S]+)$/;
 
 /** `any op(l,r)`: true where one element gives true, else NULL where one gives NULL, else false; `all` the other way. */
@@ -329,11 +357,16 @@ function quantified(id: string): FunctionDefinition | undefined {
   const deciding = match[1] === 'any';
   const { value: body, isStrict } = operator;
   const [left, right] = operator.argTypes;
+  const isEquality = match[1] === 'any' ? operator.name === '=' : operator.name === '<>';
+  const searched = isEquality && left === right && SET_TYPES.has(left as string);
   const definition = valueDefinition(
     `${match[1]} ${operator.name}(${left},${right}[])`,
     'operator',
     'bool',
     ([a, array], call) => {
+      if (searched && a !== null && (array as ArrayValue).items.length >= SET_SIZE_MIN) {
+        return searchSet(a ?? null, array as ArrayValue, deciding);
+      }
       const inner = { ...call, argTypes: [call.argTypes[0]!, elementType(call, 1)] };
       let sawNull = false;
       for (const element of (array as ArrayValue).items) {

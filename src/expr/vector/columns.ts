@@ -154,19 +154,41 @@ export function scatterColumn(
   target: Column,
 ): void {
   const { memory } = arena;
-  const width = storageWidth(target.storage);
-  const u8 = memory.u8;
-  const words = memory.i32;
+  switch (target.storage) {
+    case 'u8': {
+      const { u8 } = memory;
+      for (let i = 0; i < rows.length; i += 1) {
+        u8[target.values + rows[i]!] = u8[source.values + i]!;
+      }
+      break;
+    }
+    case 'i32':
+      spreadWords(memory.i32, target.values >>> 2, source.values >>> 2, rows, 1);
+      break;
+    case 'view':
+      spreadWords(memory.i32, target.values >>> 2, source.values >>> 2, rows, 4);
+      break;
+    default:
+      spreadWords(memory.i32, target.values >>> 2, source.values >>> 2, rows, 2);
+  }
+  const { u8 } = memory;
   for (let i = 0; i < rows.length; i += 1) {
     if (!isValid(memory, source.validity, i)) continue;
     const row = rows[i]!;
-    if (width === 1) {
-      u8[target.values + row] = u8[source.values + i]!;
-    } else {
-      const from = (source.values + i * width) >>> 2;
-      const to = (target.values + row * width) >>> 2;
-      for (let w = 0; w < width >>> 2; w += 1) words[to + w] = words[from + w]!;
-    }
-    setBit(memory, target.validity, row);
+    u8[target.validity + (row >>> 3)]! |= 1 << (row & 7);
+  }
+}
+
+function spreadWords(
+  words: Int32Array,
+  to: number,
+  from: number,
+  rows: Uint32Array,
+  width: 1 | 2 | 4,
+): void {
+  for (let i = 0; i < rows.length; i += 1) {
+    const source = from + i * width;
+    const target = to + rows[i]! * width;
+    for (let w = 0; w < width; w += 1) words[target + w] = words[source + w]!;
   }
 }

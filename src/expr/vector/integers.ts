@@ -328,7 +328,17 @@ defineVector('*(int8,int8)', multiplyI64);
 
 const divisionByZero = (): SqlError => new SqlError('22012', 'division by zero');
 
-/** Remainder by 32-bit steps where the divisor allows, else on BigInts; the sign is the dividend's. */
+/** The remainder of whole numbers that doubles hold exactly; its sign is the dividend's. */
+function exactRemainder(dividend: number, divisor: number): number {
+  const size = divisor < 0 ? -divisor : divisor;
+  const magnitude = dividend < 0 ? -dividend : dividend;
+  let rest = magnitude - Math.floor(magnitude / size) * size;
+  // A quotient next to a whole number may round up to it.
+  if (rest < 0) rest += size;
+  return dividend < 0 ? -rest : rest;
+}
+
+/** Remainder on doubles where both sides are exact, else on BigInts. */
 const moduloI64: VectorBody = ([a, b], n, ctx) => {
   const values = allocValues(ctx, 'i64', n);
   const validity = commonValidity(ctx, [a!, b!], n);
@@ -342,7 +352,7 @@ const moduloI64: VectorBody = ([a, b], n, ctx) => {
       (failed ??= []).push(i);
       i64[to + i] = 0n;
     } else if (!Number.isNaN(dividend) && !Number.isNaN(divisor)) {
-      const rest = dividend % divisor;
+      const rest = exactRemainder(dividend, divisor);
       i32[2 * (to + i)] = rest;
       i32[2 * (to + i) + 1] = Math.floor(rest / HALF);
     } else {

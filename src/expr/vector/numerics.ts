@@ -14,76 +14,57 @@ import { columnReader, writeValue } from './values.ts';
 
 const INLINE_LENGTH = 12;
 const SCALE_MAX = 1000;
-const POWERS: readonly bigint[] = Array.from({ length: 19 }, (_, i) => 10n ** BigInt(i));
-
-/** The 64-bit unscaled value of an inline numeric at u32 word `at` (of the view). */
-function unscaledOf(u32: Uint32Array, at: number): bigint {
-  return BigInt.asIntN(64, (BigInt(u32[at + 3]!) << 32n) | BigInt(u32[at + 2]!));
-}
+const HALF = 4294967296;
+const EXACT_MAX = Number.MAX_SAFE_INTEGER;
+const GAP_MAX = 15;
+const POWERS: readonly number[] = Array.from({ length: GAP_MAX + 1 }, (_, i) => 10 ** i);
 
 /** Inline and finite: 12 bytes long, kind 0. */
 function isPlain(u32: Uint32Array, at: number): boolean {
   return u32[at] === INLINE_LENGTH && u32[at + 1]! >>> 16 === 0;
 }
 
-function writePlain(u32: Uint32Array, at: number, scale: number, unscaled: bigint): void {
+/** The unscaled 64-bit integer of an inline numeric at word `at`: exact up to 2^53, else only near it. */
+function unscaledOf(i32: Int32Array, u32: Uint32Array, at: number): number {
+  return i32[at + 3]! * HALF + u32[at + 2]!;
+}
+
+function writePlain(u32: Uint32Array, at: number, scale: number, unscaled: number): void {
   u32[at] = INLINE_LENGTH;
   u32[at + 1] = scale;
-  u32[at + 2] = Number(BigInt.asUintN(32, unscaled));
-  u32[at + 3] = Number(BigInt.asUintN(32, unscaled >> 32n));
+  u32[at + 2] = unscaled;
+  u32[at + 3] = Math.floor(unscaled / HALF);
 }
 
-/** Exact in 64 bits? Then written; else the row is left to the per-value body. */
-type PlainOperation = (
-  a: bigint,
-  aScale: number,
-  b: bigint,
-  bScale: number,
-  out: PlainResult,
-) => boolean;
-
-/** Where an operation leaves its result: one object for the whole loop. */
-interface PlainResult {
-  unscaled: bigint;
-  scale: number;
+function isExact(value: number): boolean {
+  return value <= EXACT_MAX && value >= -EXACT_MAX;
 }
 
-function fits(value: bigint): boolean {
-  return BigInt.asIntN(64, value) === value;
+/** `value` at a scale `gap` digits longer; NaN where that is not exact in a double. */
+function rescaled(value: number, gap: number): number {
+  if (!isExact(value)) return Number.NaN;
+  if (gap <= 0) return value;
+  if (gap > GAP_MAX) return value === 0 ? 0 : Number.NaN;
+  const wide = value * POWERS[gap]!;
+  return isExact(wide) ? wide : Number.NaN;
 }
 
-function addScaled(
-  a: bigint,
-  aScale: number,
-  b: bigint,
-  bScale: number,
-  sign: bigint,
-  out: PlainResult,
-): boolean {
-  const gap = aScale - bScale;
-  if (gap > 18 || gap < -18) return false;
-  const left = gap < 0 ? a * POWERS[-gap]! : a;
-  const right = gap > 0 ? b * POWERS[gap]! : b;
-  out.unscaled = left + sign * right;
-  out.scale = gap < 0 ? bScale : aScale;
-  return fits(out.unscaled);
-}
+/** The unscaled result at the result's scale; not exact (or NaN): the row is left to the per-value body. */
+type PlainOperation = (a: number, aScale: number, b: number, bScale: number) => number;
+type ResultScale = (aScale: number, bScale: number) => number;
 
-const add: PlainOperation = (a, aScale, b, bScale, out) => addScaled(a, aScale, b, bScale, 1n, out);
-const subtract: PlainOperation = (a, aScale, b, bScale, out) =>
-  addScaled(a, aScale, b, bScale, -1n, out);
-const multiply: PlainOperation = (a, aScale, b, bScale, out) => {
-  out.unscaled = a * b;
-  out.scale = aScale + bScale;
-  return out.scale <= SCALE_MAX && fits(out.unscaled);
-};
+const add: PlainOperation = (a, aScale, b, bScale) =>
+  rescaled(a, bScale - aScale) + rescaled(b, aScale - bScale);
+const subtract: PlainOperation = (a, aScale, b, bScale) =>
+  rescaled(a, bScale - aScale) - rescaled(b, aScale - bScale);
+const multiply: PlainOperation = (a, aScale, b, bScale) =>
+  isExact(a) && isExact(b) && aScale + bScale <= SCALE_MAX ? a * b : Number.NaN;
 
-function arithmetic(id: string, operation: PlainOperation): VectorBody {
+function arithmetic(id: string, operation: PlainOperation, scaleOf: ResultScale): VectorBody {
   return ([a, b], n, ctx, call) => {
     const values = allocValues(ctx, 'view', n);
     const validity = commonValidity(ctx, [a!, b!], n);
-    const { u32 } = ctx.memory;
-    const out: PlainResult = { unscaled: 0n, scale: 0 };
+    const { i32, u32 } = ctx.memory;
     const slow: number[] = [];
     for (let i = 0; i < n; i += 1) {
       const x = (a!.values >>> 2) + 4 * i;
@@ -91,15 +72,19 @@ function arithmetic(id: string, operation: PlainOperation): VectorBody {
       const to = (values >>> 2) + 4 * i;
       if (!isValid(ctx.memory, validity, i)) {
         u32.fill(0, to, to + 4);
-      } else if (
-        isPlain(u32, x) &&
-        isPlain(u32, y) &&
-        operation(unscaledOf(u32, x), u32[x + 1]!, unscaledOf(u32, y), u32[y + 1]!, out)
-      ) {
-        writePlain(u32, to, out.scale, out.unscaled);
-      } else {
-        slow.push(i);
+        continue;
       }
+      let result = Number.NaN;
+      if (isPlain(u32, x) && isPlain(u32, y)) {
+        result = operation(
+          unscaledOf(i32, u32, x),
+          u32[x + 1]!,
+          unscaledOf(i32, u32, y),
+          u32[y + 1]!,
+        );
+      }
+      if (isExact(result)) writePlain(u32, to, scaleOf(u32[x + 1]!, u32[y + 1]!), result);
+      else slow.push(i);
     }
     const column: Column = { storage: 'view', values, validity };
     return slow.length === 0 ? column : finishSlowly(id, [a!, b!], slow, column, n, ctx, call);
@@ -134,41 +119,48 @@ function finishSlowly(
   return withNulls(ctx, column, n, failed);
 }
 
-defineVector('+(numeric,numeric)', arithmetic('+(numeric,numeric)', add));
-defineVector('-(numeric,numeric)', arithmetic('-(numeric,numeric)', subtract));
-defineVector('*(numeric,numeric)', arithmetic('*(numeric,numeric)', multiply));
+const larger: ResultScale = (a, b) => Math.max(a, b);
+defineVector('+(numeric,numeric)', arithmetic('+(numeric,numeric)', add, larger));
+defineVector('-(numeric,numeric)', arithmetic('-(numeric,numeric)', subtract, larger));
+defineVector(
+  '*(numeric,numeric)',
+  arithmetic('*(numeric,numeric)', multiply, (a, b) => a + b),
+);
 
-function comparison(id: string, test: (order: bigint) => boolean): VectorBody {
+/** Sign of a - b; NaN where doubles do not tell. */
+function plainOrder(i32: Int32Array, u32: Uint32Array, x: number, y: number): number {
+  if (!isPlain(u32, x) || !isPlain(u32, y)) return Number.NaN;
+  const gap = u32[x + 1]! - u32[y + 1]!;
+  return rescaled(unscaledOf(i32, u32, x), -gap) - rescaled(unscaledOf(i32, u32, y), gap);
+}
+
+function comparison(id: string, test: (order: number) => boolean): VectorBody {
   return ([a, b], n, ctx, call) => {
     const values = allocValues(ctx, 'u8', n);
     const validity = commonValidity(ctx, [a!, b!], n);
-    const { u8, u32 } = ctx.memory;
+    const { u8, i32, u32 } = ctx.memory;
     const body = bodyOf(must(functionById(id)));
     for (let i = 0; i < n; i += 1) {
       if (!isValid(ctx.memory, validity, i)) continue;
-      const x = (a!.values >>> 2) + 4 * i;
-      const y = (b!.values >>> 2) + 4 * i;
-      const gap = u32[x + 1]! - u32[y + 1]!;
-      if (isPlain(u32, x) && isPlain(u32, y) && gap <= 18 && gap >= -18) {
-        const left = unscaledOf(u32, x) * (gap < 0 ? POWERS[-gap]! : 1n);
-        const right = unscaledOf(u32, y) * (gap > 0 ? POWERS[gap]! : 1n);
-        u8[values + i] = test(left - right) ? 1 : 0;
-      } else {
+      const order = plainOrder(i32, u32, (a!.values >>> 2) + 4 * i, (b!.values >>> 2) + 4 * i);
+      if (Number.isNaN(order)) {
         const args = [a!, b!].map((arg, k) => columnReader(ctx.memory, arg, call.argTypes[k]!)(i));
         u8[values + i] = body(args, call) === true ? 1 : 0;
+      } else {
+        u8[values + i] = test(order) ? 1 : 0;
       }
     }
     return { storage: 'u8', values, validity };
   };
 }
 
-const COMPARISONS: readonly (readonly [string, (order: bigint) => boolean])[] = [
-  ['=', (order) => order === 0n],
-  ['<>', (order) => order !== 0n],
-  ['<', (order) => order < 0n],
-  ['<=', (order) => order <= 0n],
-  ['>', (order) => order > 0n],
-  ['>=', (order) => order >= 0n],
+const COMPARISONS: readonly (readonly [string, (order: number) => boolean])[] = [
+  ['=', (order) => order === 0],
+  ['<>', (order) => order !== 0],
+  ['<', (order) => order < 0],
+  ['<=', (order) => order <= 0],
+  ['>', (order) => order > 0],
+  ['>=', (order) => order >= 0],
 ];
 
 for (const [name, test] of COMPARISONS) {

@@ -51,8 +51,11 @@ function matchesAt(u8: Uint8Array, start: number, length: number, pattern: Simpl
   if (spare < 0) return false;
   if (!opensStart) return (opensEnd || spare === 0) && bytesAt(u8, start, bytes);
   if (!opensEnd) return bytesAt(u8, start + spare, bytes);
-  for (let i = 0; i <= spare; i += 1) if (bytesAt(u8, start + i, bytes)) return true;
-  return false;
+  const first = bytes[0];
+  for (let i = start; i <= start + spare; i += 1) {
+    if (u8[i] === first && bytesAt(u8, i, bytes)) return true;
+  }
+  return bytes.length === 0;
 }
 
 function like(id: string, whenMatching: 0 | 1): VectorBody {

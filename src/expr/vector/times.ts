@@ -163,7 +163,9 @@ function extractAll(
     u32.fill(0, to, to + 4);
     if (!isValid(ctx.memory, validity, i)) continue;
     if (us > 9007199254740991 || us < -9007199254740991) return null;
-    const ofDay = ((us % DAY) + DAY) % DAY;
+    const rest = us - Math.floor(us / DAY) * DAY;
+    // A quotient next to a whole number may round up to it.
+    const ofDay = rest < 0 ? rest + DAY : rest;
     u32[to] = 12;
     u32[to + 2] = Math.floor(ofDay / unit) % modulus;
   }

@@ -1,11 +1,10 @@
 /** Single values out of and into columns: what joins per-value bodies to batches. */
 
 import { Buffer } from 'node:buffer';
-import { assert } from '../../base/assert.ts';
 import type { Column } from '../../batch/delta-batch.ts';
 import { storageWidth } from '../../batch/delta-batch.ts';
 import type { Memory } from '../../memory/memory.ts';
-import { viewBytes, viewData, viewLength, writeView } from '../../memory/views.ts';
+import { viewBytes, viewData, viewLength, writeView, writeViewAt } from '../../memory/views.ts';
 import type { DataType, TypeId, Value } from '../../types/data-type.ts';
 import { decodeBytes, encodeBytes } from '../../types/value.ts';
 import type { Arena } from './columns.ts';
@@ -56,13 +55,63 @@ export function columnReader(memory: Memory, column: Column, type: DataType): Re
   }
 }
 
+/** Node's Buffer over the whole memory; made anew when it has grown. */
+function bufferOf(memory: Memory): Buffer {
+  const { buffer } = memory.wasm;
+  if (lastBuffer === undefined || lastBuffer.buffer !== buffer) lastBuffer = Buffer.from(buffer);
+  return lastBuffer;
+}
+
+let lastBuffer: Buffer | undefined;
+
 function textReader(memory: Memory, column: Column): Reader {
-  const bytes = Buffer.from(memory.wasm.buffer);
+  const bytes = bufferOf(memory);
+  const { u8 } = memory;
   return (row) => {
     const address = column.values + row * 16;
     const start = viewData(memory, address);
-    return bytes.toString('utf8', start, start + viewLength(memory, address));
+    const length = viewLength(memory, address);
+    const short = length <= SHORT_LENGTH ? asciiText(u8, start, length) : null;
+    return short ?? bytes.toString('utf8', start, start + length);
   };
+}
+
+const SHORT_LENGTH = 12;
+
+/** Short ASCII text without a call into Node; null: it is not ASCII. */
+function asciiText(u8: Uint8Array, start: number, length: number): string | null {
+  let text = '';
+  for (let i = start; i < start + length; i += 1) {
+    const byte = u8[i]!;
+    if (byte > 127) return null;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** Writes text as the view at `address`: short ASCII inline, else encoded straight into the memory. */
+function writeText(arena: Arena, address: number, text: string): void {
+  const { memory } = arena;
+  if (text.length <= SHORT_LENGTH && writeShortAscii(memory, address, text)) return;
+  const length = Buffer.byteLength(text, 'utf8');
+  const block = arena.scratch.alloc(Math.max(1, length));
+  bufferOf(memory).write(text, block, length, 'utf8');
+  writeViewAt(memory, address, block, length);
+}
+
+function writeShortAscii(memory: Memory, address: number, text: string): boolean {
+  const { u8, u32 } = memory;
+  const word = address >>> 2;
+  u32[word] = text.length;
+  u32[word + 1] = 0;
+  u32[word + 2] = 0;
+  u32[word + 3] = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return false;
+    u8[address + 4 + i] = code;
+  }
+  return true;
 }
 
 function bytesReader(memory: Memory, column: Column, type: DataType): Reader {
@@ -92,7 +141,8 @@ export function writeValue(
       memory.f64[values / 8 + row] = value as number;
       return;
     default:
-      writeView(memory, values + row * 16, bytesOf(type, value), arena.scratch);
+      if (isTextLike(type)) writeText(arena, values + row * 16, value as string);
+      else writeView(memory, values + row * 16, encodeBytes(type, value), arena.scratch);
   }
 }
 
@@ -130,12 +180,6 @@ export class ColumnWriter {
   finish(): Column {
     return { storage: this.#type.storage, values: this.#values, validity: this.#validity };
   }
-}
-
-function bytesOf(type: DataType, value: NonNullable<Value>): Uint8Array {
-  if (!isTextLike(type)) return encodeBytes(type, value);
-  assert(typeof value === 'string', `a value of ${type.id} is a string`);
-  return Buffer.from(value, 'utf8');
 }
 
 /** The same value in every row. */

@@ -6,7 +6,7 @@ import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { CastContext } from '../../expr/casts.ts';
 import { coerce } from '../../expr/coerce.ts';
 import { type DataType, isSameType, TEXT, UNKNOWN } from '../../types/data-type.ts';
-import { typeName } from '../../types/value.ts';
+import { plainTypeName } from '../../types/type-name.ts';
 import type { PlannerContext } from '../context.ts';
 import type { Coercer } from '../expr-make.ts';
 import type { NotNullLookup } from '../nullability.ts';
@@ -79,7 +79,7 @@ export class BindState implements Coercer {
       if (cast !== null) return cast;
       throw new SqlError('42P08', `inconsistent types deduced for parameter $${expr.index + 1}`, {
         position,
-        detail: `${typeName(known)} versus ${typeName(type)}`,
+        detail: `${plainTypeName(known)} versus ${plainTypeName(type)}`,
       });
     }
     const typed: BoundExpr = { ...expr, type: this.#parameterTypes[expr.index] ?? type };

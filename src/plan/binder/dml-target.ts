@@ -7,7 +7,7 @@ import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, QualifiedName, WithClause } from '../../sql/ast.ts';
 import type { Assignment } from '../../sql/statements.ts';
 import type { DataType } from '../../types/data-type.ts';
-import { typeName } from '../../types/value.ts';
+import { plainTypeName } from '../../types/type-name.ts';
 import type { BoundCheck, BoundKey } from '../bound-statement.ts';
 import { range } from '../build.ts';
 import { literal } from '../expr-make.ts';
@@ -137,7 +137,7 @@ export function mismatch(
   type: DataType,
   position: number | undefined,
 ): SqlError {
-  const message = `column "${column.name}" is of type ${typeName(column.type)} but expression is of type ${typeName(type)}`;
+  const message = `column "${column.name}" is of type ${plainTypeName(column.type)} but expression is of type ${plainTypeName(type)}`;
   const hint = 'You will need to rewrite or cast the expression.';
   return new SqlError('42804', message, { position, hint });
 }

@@ -24,7 +24,7 @@ import {
   TIMESTAMPTZ,
   UNKNOWN,
 } from '../../types/data-type.ts';
-import { typeName } from '../../types/value.ts';
+import { plainTypeName } from '../../types/type-name.ts';
 import { castTo, literal, makeCall } from '../expr-make.ts';
 import { isNullTest, notExpr } from '../expr-tree.ts';
 import type { BindState } from './bind-state.ts';
@@ -74,7 +74,7 @@ export class Forms {
   require(expr: BoundExpr, type: DataType, construct: string, position?: number): BoundExpr {
     const coerced = this.#state.coerce(expr, type, 'implicit', position);
     if (coerced !== null) return coerced;
-    const message = `argument of ${construct} must be type ${typeName(type)}, not type ${typeName(expr.type)}`;
+    const message = `argument of ${construct} must be type ${plainTypeName(type)}, not type ${plainTypeName(expr.type)}`;
     throw new SqlError('42804', message, { position });
   }
 
@@ -320,7 +320,7 @@ export class Forms {
     if (type.element !== null)
       throw notSupported('a multidimensional array constructor', { position });
     if (arrayType === undefined) {
-      const message = `could not find array type for data type ${typeName(type)}`;
+      const message = `could not find array type for data type ${plainTypeName(type)}`;
       throw new SqlError('42704', message, { position });
     }
     return { kind: 'array', elements: operands, type: arrayType };
@@ -328,7 +328,7 @@ export class Forms {
 
   subscript(array: BoundExpr, index: BoundExpr, position: number): BoundExpr {
     if (array.type.element === null && array.type.id !== 'jsonb') {
-      const message = `cannot subscript type ${typeName(array.type)} because it does not support subscripting`;
+      const message = `cannot subscript type ${plainTypeName(array.type)} because it does not support subscripting`;
       throw new SqlError('42804', message, { position });
     }
     return this.call('subscript', [array, index], position);

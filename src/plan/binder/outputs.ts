@@ -58,7 +58,8 @@ export function castOutputs(
     const own = must(plan.columns[i]).type;
     return own.oid === type.oid && (own.typmod === type.typmod || type.typmod === -1);
   });
-  if (isSame) return plan;
+  // Values stay as they are; what is known of their length or scale does not.
+  if (isSame) return relabelled(plan, types);
   const cast = (expr: BoundExpr, i: number): BoundExpr => {
     const type = types[i];
     if (type === undefined) return expr;
@@ -77,6 +78,12 @@ export function castOutputs(
     plan,
     plan.columns.map((column, i) => ({ name: column.name, expr: cast(columnRef(plan, i), i) })),
   );
+}
+
+function relabelled(plan: PlanNode, types: readonly DataType[]): PlanNode {
+  if (types.every((type, i) => type.typmod === must(plan.columns[i]).type.typmod)) return plan;
+  const columns = plan.columns.map((column, i) => ({ ...column, type: types[i] ?? column.type }));
+  return { ...plan, columns };
 }
 
 function raise(error: SqlError): never {

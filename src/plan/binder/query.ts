@@ -8,7 +8,7 @@ import type { CatalogColumn } from '../../catalog/objects.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, Query, Values, WithClause } from '../../sql/ast.ts';
 import { type DataType, INT8, TEXT } from '../../types/data-type.ts';
-import { typeName } from '../../types/value.ts';
+import { plainTypeName } from '../../types/type-name.ts';
 import { columnRef, ONE_ROW, projectNode, range, scannedRelations } from '../build.ts';
 import { castTo } from '../expr-make.ts';
 import { someExpr } from '../expr-tree.ts';
@@ -204,7 +204,7 @@ export class QueryBinder implements QueryBinding {
     const coerced = this.state.coerce(bound, INT8, 'assignment', expr.position);
     const count = coerced === null ? null : foldExpr(coerced);
     if (count === null) {
-      const message = `argument of ${clause} must be type bigint, not type ${typeName(bound.type)}`;
+      const message = `argument of ${clause} must be type bigint, not type ${plainTypeName(bound.type)}`;
       throw new SqlError('42804', message, { position: expr.position });
     }
     if (count.kind === 'literal' && count.text?.startsWith('-')) {
@@ -271,7 +271,7 @@ export function bindRelationQuery(
   const declared = declaredNotNull(state.context.catalog);
   const columns = plan.columns.map((column, i): CatalogColumn => {
     if (column.type.id === 'void' || column.type.id === 'record') {
-      const message = `column "${column.name}" has pseudo-type ${typeName(column.type)}`;
+      const message = `column "${column.name}" has pseudo-type ${plainTypeName(column.type)}`;
       throw new SqlError('42P16', message);
     }
     return plainColumn(column.name, column.type, neverNullColumn(rows, i, declared));

@@ -29,7 +29,7 @@ import {
   TEXT,
   TIMESTAMPTZ,
 } from '../../types/data-type.ts';
-import { typeName } from '../../types/value.ts';
+import { plainTypeName } from '../../types/type-name.ts';
 import type { BoundRelationDefinition } from '../bound-statement.ts';
 import { isTimestampType, isVolatile } from '../expr-facts.ts';
 import { castTo } from '../expr-make.ts';
@@ -98,7 +98,7 @@ class RelationDefinitionBinder {
     if (column.identity !== null) throw notSupported('an identity column', { position });
     const type = column.type === null ? null : resolveTypeName(column.type);
     if (type?.id === 'void' || type?.id === 'record') {
-      const message = `column "${column.name}" has pseudo-type ${typeName(type)}`;
+      const message = `column "${column.name}" has pseudo-type ${plainTypeName(type)}`;
       throw new SqlError('42P16', message, { position });
     }
     const isNotNull = column.isNotNull;
@@ -116,7 +116,7 @@ class RelationDefinitionBinder {
     const bound = bindConstantExpr(expr, null, this.#state, 'DEFAULT expression');
     const cast = this.#state.coerce(bound, type, 'assignment', expr.position);
     if (cast !== null) return cast;
-    const message = `column "${name}" is of type ${typeName(type)} but default expression is of type ${typeName(bound.type)}`;
+    const message = `column "${name}" is of type ${plainTypeName(type)} but default expression is of type ${plainTypeName(bound.type)}`;
     throw new SqlError('42804', message, {
       position: expr.position,
       hint: 'You will need to rewrite or cast the expression.',
@@ -277,7 +277,7 @@ class RelationDefinitionBinder {
     }
     const { type } = must(columns[column]);
     if (!isTimestampType(type)) {
-      const message = `watermark column "${watermark.column}" must be of type timestamp or timestamptz, not ${typeName(type)}`;
+      const message = `watermark column "${watermark.column}" must be of type timestamp or timestamptz, not ${plainTypeName(type)}`;
       throw new SqlError('42804', message, { position });
     }
     const delayUs = this.#delay(watermark, column, columns);

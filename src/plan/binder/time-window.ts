@@ -6,7 +6,7 @@ import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, WindowFunctionTable } from '../../sql/ast.ts';
 import { INTERVAL } from '../../types/data-type.ts';
 import { parseInterval } from '../../types/interval.ts';
-import { typeName } from '../../types/value.ts';
+import { plainTypeName } from '../../types/type-name.ts';
 import { pickColumns, range, withExpressions } from '../build.ts';
 import { canonicalKey, isTimestampType } from '../expr-facts.ts';
 import { mapColumns } from '../expr-tree.ts';
@@ -69,7 +69,7 @@ function timeColumn(from: FromBinder, ref: WindowFunctionTable, input: BoundTabl
     throw new SqlError('42703', `column "${name}" does not exist`, { position });
   }
   if (!isTimestampType(bound.type)) {
-    const message = `time column "${name}" of ${ref.function.toUpperCase()} must be of type timestamp or timestamptz, not ${typeName(bound.type)}`;
+    const message = `time column "${name}" of ${ref.function.toUpperCase()} must be of type timestamp or timestamptz, not ${plainTypeName(bound.type)}`;
     throw new SqlError('42804', message, { position });
   }
   return bound.index - input.base;

@@ -1,14 +1,19 @@
 /** INSERT, UPDATE, DELETE: the rows are planned and read as a query, then written under the table's lock. */
 
 import { packBatch } from '../../batch/pack.ts';
-import type { BoundLiteral } from '../../expr/bound-expr.ts';
 import type { DmlPlan } from '../../plan/bound-statement.ts';
 import { dmlWithParameters, planDml as planRows } from '../../plan/planner.ts';
 import { PackedRows } from '../../serve/packed-rows.ts';
 import type { RowSource } from '../../serve/row-source.ts';
 import type { Delete, Insert, Update } from '../../sql/statements.ts';
+import type { Value } from '../../types/data-type.ts';
 import type { HandlerContext } from '../dispatch.ts';
-import { fieldOf, type StatementPlan, type StatementResult } from '../prepared-statement.ts';
+import {
+  fieldOf,
+  literals,
+  type StatementPlan,
+  type StatementResult,
+} from '../prepared-statement.ts';
 import { openQuery } from '../read-context.ts';
 import type { SessionState } from '../session-state.ts';
 import { dmlExecution, lockForWrite, tableOf } from '../table-access.ts';
@@ -38,10 +43,10 @@ export function planDml(
 async function runDml(
   ast: DmlStatement,
   unbound: DmlPlan,
-  parameters: readonly BoundLiteral[],
+  parameters: readonly Value[],
   session: SessionState,
 ): Promise<StatementResult> {
-  const plan = dmlWithParameters(unbound, parameters);
+  const plan = dmlWithParameters(unbound, literals(unbound.parameterTypes, parameters));
   const { memories } = session.database.queries;
   const returned =
     plan.returning === null ? null : plan.returning.columns.map((column) => column.type);

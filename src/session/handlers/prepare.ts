@@ -1,12 +1,11 @@
 /** PREPARE, EXECUTE, DEALLOCATE: prepared statements in SQL; the wire's own share their names. */
 
 import { SqlError } from '../../base/sql-error.ts';
-import type { BoundLiteral } from '../../expr/bound-expr.ts';
 import { evaluateValue } from '../../expr/scalar.ts';
 import { resolveTypeName } from '../../plan/binder/type-names.ts';
 import { planExpression } from '../../plan/planner.ts';
 import type { Deallocate, ExecuteStatement, PrepareStatement } from '../../sql/statements.ts';
-import { DEFAULT_SETTINGS, formatValue } from '../../types/value.ts';
+import type { Value } from '../../types/data-type.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 
@@ -45,30 +44,25 @@ export function planExecute(ast: ExecuteStatement, context: HandlerContext): Sta
   return {
     parameterTypes: [],
     fields: plan.fields,
-    run: () => plan.run(argumentLiterals(ast, plan, context)),
+    run: () => plan.run(argumentValues(ast, plan, context)),
   };
 }
 
-function argumentLiterals(
+function argumentValues(
   ast: ExecuteStatement,
   plan: StatementPlan,
   { session }: HandlerContext,
-): BoundLiteral[] {
+): Value[] {
   const { database } = session;
   return ast.args.map((arg, index) => {
     const type = plan.parameterTypes[index]!;
-    const value = evaluateValue(planExpression(arg, type, session.plannerContext()), [], {
+    return evaluateValue(planExpression(arg, type, session.plannerContext()), [], {
       settings: session.valueSettings,
       nowUs: session.running.startedUs,
       system: session.environment(),
       random: database.random,
       clock: database.clock,
     });
-    return {
-      kind: 'literal',
-      type,
-      text: value === null ? null : formatValue(type, value, DEFAULT_SETTINGS),
-    };
   });
 }
 

@@ -24,7 +24,10 @@ export function windowed(random: Random, relation: Relation, alias: string): Win
   const [ours, theirs] = random.pick([tumble, hop, cumulate, session])(random, relation, time);
   const refs: Ref[] = [
     ...relation.columns.map(({ name, type }) => ({ sql: `${alias}.${name}`, type })),
-    ...['window_start', 'window_end'].map((name) => ({ sql: `${alias}.${name}`, type: 'ts' as const })),
+    ...['window_start', 'window_end'].map((name) => ({
+      sql: `${alias}.${name}`,
+      type: 'ts' as const,
+    })),
   ];
   return { sql: either(`${ours} ${alias}`, `(${theirs}) ${alias}`), refs };
 }

@@ -1,0 +1,165 @@
+/** What goes wrong stays where it is: failing rows, failing views, sinks through restarts. */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { AggregateNode, PlanNode, ScanNode } from '../plan/plan-node.ts';
+import { FLOAT8, INT8 } from '../types/data-type.ts';
+import { createView, EngineBench } from './engine-bench.ts';
+import { column } from './graph-bench.ts';
+import { type CreateSinkAction, type CreateTableAction, VIEW_ERRORS_ID } from './port.ts';
+
+const TABLE = 20_001;
+const VIEW = 20_002;
+const SINK = 20_003;
+const COLUMNS = [column('k', INT8), column('v', INT8)];
+const TYPES = [INT8, INT8];
+
+const createTable: CreateTableAction = {
+  kind: 'create_table',
+  id: TABLE,
+  name: 't',
+  columns: COLUMNS,
+  schema: { storages: ['i64', 'i64'], key: null, isAppendOnly: false, indexes: [] },
+  watermark: null,
+};
+
+const scan: ScanNode = {
+  kind: 'scan',
+  relation: { kind: 'table', id: TABLE, schema: 'public', name: 't' },
+  columnIndexes: [0, 1],
+  columns: COLUMNS,
+};
+
+const inverse: PlanNode = {
+  kind: 'project',
+  input: scan,
+  expressions: [
+    { kind: 'column', index: 0, type: INT8 },
+    {
+      kind: 'call',
+      function: '/(int8,int8)',
+      args: [
+        { kind: 'literal', text: '100', type: INT8 },
+        { kind: 'column', index: 1, type: INT8 },
+      ],
+      type: INT8,
+    },
+  ],
+  columns: COLUMNS,
+};
+
+const counts: AggregateNode = {
+  kind: 'aggregate',
+  input: scan,
+  keys: [0],
+  calls: [
+    { function: 'count()', args: [], isDistinct: false, filter: null, orderBy: [], type: INT8 },
+  ],
+  columns: [column('k', INT8), column('n', INT8)],
+};
+
+test('a failing row is withheld while it is there; nothing else notices', async () => {
+  const bench = await EngineBench.open({ dataDir: ':memory:' });
+  await bench.commit({
+    ddl: [createTable, createView(VIEW, inverse), createView(VIEW + 1, counts)],
+  });
+  await bench.commit({ dml: [bench.dml(TABLE, TYPES, '+ 1 5\n+ 2 0\n+ 3 2')] });
+  assert.equal(bench.read(VIEW), '+ 1 20\n+ 3 50');
+  assert.equal(bench.read(VIEW + 1), '+ 1 1\n+ 2 1\n+ 3 1');
+  assert.match(bench.read(VIEW_ERRORS_ID), /^\+ 20002 22012 "division by zero" /);
+  await bench.commit({ dml: [bench.dml(TABLE, TYPES, '- 2 0\n+ 2 4')] });
+  assert.equal(bench.read(VIEW), '+ 1 20\n+ 2 25\n+ 3 50');
+  assert.equal(bench.read(VIEW_ERRORS_ID), '');
+  assert.equal(bench.opened.engine.status().jobs[0]!.withheld, 0);
+});
+
+test('a sum that does not fit withholds its group until it fits again', async () => {
+  const sums: AggregateNode = {
+    ...counts,
+    calls: [{ ...counts.calls[0]!, function: 'sum(float8)', args: [1], type: FLOAT8 }],
+    columns: [column('k', INT8), column('n', FLOAT8)],
+  };
+  const floatColumns = [column('k', INT8), { name: 'v', type: FLOAT8 }];
+  const table = {
+    ...createTable,
+    columns: floatColumns,
+    schema: { ...createTable.schema, storages: ['i64' as const, 'f64' as const] },
+  };
+  const input = { ...scan, columns: floatColumns };
+  const bench = await EngineBench.open({ dataDir: ':memory:' });
+  await bench.commit({ ddl: [table, createView(VIEW, { ...sums, input })] });
+  const types = [INT8, FLOAT8];
+  await bench.commit({ dml: [bench.dml(TABLE, types, '+ 1 5\n+ 2 7')] });
+  const huge = '+ 1 1e308\n+ 1 1.5e308';
+  await bench.commit({ dml: [bench.dml(TABLE, types, huge)] });
+  assert.equal(bench.read(VIEW), '+ 2 7');
+  assert.match(bench.read(VIEW_ERRORS_ID), /22003/);
+  await bench.commit({ dml: [bench.dml(TABLE, types, huge.replaceAll('+', '-'))] });
+  assert.equal(bench.read(VIEW), '+ 1 5\n+ 2 7');
+  assert.equal(bench.read(VIEW_ERRORS_ID), '');
+});
+
+test('a view whose belief breaks stops alone', async () => {
+  const bench = await EngineBench.open({ dataDir: ':memory:' });
+  const appendOnly = { ...scan, properties: { key: null, isAppendOnly: true, watermarks: [] } };
+  const broken: PlanNode = {
+    kind: 'join',
+    joinKind: 'inner',
+    left: appendOnly,
+    right: appendOnly,
+    leftKeys: [0],
+    rightKeys: [0],
+    nullsEqual: false,
+    residual: null,
+    columns: [...COLUMNS, ...COLUMNS],
+  };
+  await bench.commit({
+    ddl: [createTable, createView(VIEW, broken), createView(VIEW + 1, counts)],
+  });
+  await bench.commit({ dml: [bench.dml(TABLE, TYPES, '+ 1 5')] });
+  await bench.commit({ dml: [bench.dml(TABLE, TYPES, '- 1 5\n+ 2 6')] });
+  const [stopped, other] = bench.opened.engine.status().jobs;
+  assert.equal(stopped!.state, 'failed');
+  assert.match(stopped!.error!, /append-only/);
+  assert.equal(other!.state, 'running');
+  assert.equal(bench.read(VIEW + 1), '+ 2 1');
+});
+
+function createSink(): CreateSinkAction {
+  const { plan, settings } = createView(SINK, counts);
+  return {
+    kind: 'create_sink',
+    id: SINK,
+    name: 'k',
+    plan,
+    settings,
+    connector: { name: 'k' },
+    uuid: 'u',
+  };
+}
+
+test('a sink has every epoch once, in order, through restarts', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-sink-'));
+  try {
+    let bench = await EngineBench.open({ dataDir: directory });
+    await bench.commit({ ddl: [createTable] });
+    await bench.commit({ dml: [bench.dml(TABLE, TYPES, '+ 2 5\n+ 1 5\n+ 1 6')] });
+    await bench.commit({ ddl: [createSink()] });
+    await bench.opened.engine.checkpoint();
+    await bench.commit({ dml: [bench.dml(TABLE, TYPES, '- 1 5\n+ 3 1')] });
+    const before = bench.delivered.length;
+    assert.equal(before, 5);
+    await bench.opened.close();
+    bench = await EngineBench.open({ dataDir: directory }, bench);
+    assert.equal(bench.delivered.length, before);
+    await bench.commit({ dml: [bench.dml(TABLE, TYPES, '- 2 5')] });
+    const rows = bench.delivered.map((line) => line.replace(/^\d+ /, ''));
+    assert.deepEqual(rows, ['+ 1 2', '+ 2 1', '- 1 2', '+ 1 1', '+ 3 1', '- 2 1']);
+    await bench.opened.close();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -42,6 +42,8 @@ export class MeasuredServer {
 
   /** Ends the process and removes its directory. */
   async stop(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    if (!this.process.isRunning) process.stderr.write(`the server ended:\n${this.process.log}\n`);
     await Promise.all(this.#clients.map((client) => client.end().catch(() => undefined)));
     await this.process.dispose();
   }

@@ -12,7 +12,8 @@ import {
 import { stopOnSignals } from './base/lifecycle.ts';
 import { createLog, type Log } from './base/log.ts';
 import { parseShellArguments, runSqlShell } from './client/sql-shell.ts';
-import { readyLine, startServer } from './server.ts';
+import { DEMO_DATA_DIR, runDemo } from './demo/demo.ts';
+import { type RunningServer, readyLine, startServer } from './server.ts';
 
 function packageVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
@@ -28,12 +29,20 @@ function warn(config: Config, log: Log): void {
   }
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: Config): Promise<RunningServer> {
   const log = createLog(config.logLevel);
   warn(config, log);
   const server = await startServer(config, log);
   stopOnSignals(server.lifecycle, log);
   process.stdout.write(`${readyLine(config, server, process.pid)}\n`);
+  return server;
+}
+
+async function demo(config: Config): Promise<void> {
+  const fileRoots = [DEMO_DATA_DIR, ...config.fileRoots];
+  const server = await serve({ ...config, fileRoots });
+  const address = isLoopback(config.host) ? config.host : '127.0.0.1';
+  await runDemo({ host: address, port: server.sqlPort, password: config.password }, process.stdout);
 }
 
 async function main(): Promise<void> {
@@ -47,6 +56,9 @@ async function main(): Promise<void> {
       return;
     case 'sql':
       process.exitCode = await runSqlShell(parseShellArguments(command.args));
+      return;
+    case 'demo':
+      await demo(command.config);
       return;
     case 'serve':
       await serve(command.config);

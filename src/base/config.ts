@@ -41,6 +41,7 @@ export interface Config {
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'demo'; readonly config: Config }
   | { readonly kind: 'sql'; readonly args: readonly string[] }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
@@ -156,6 +157,7 @@ export function helpText(): string {
   });
   return [
     'Usage: millrace [serve] [options]',
+    '       millrace demo [options]',
     '       millrace sql [-c text] [-f file] [url]',
     '       millrace --version | --help',
     '',
@@ -166,19 +168,26 @@ export function helpText(): string {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What a command sets where nobody else does: the demo keeps apart from a server's own data. */
+const COMMAND_DEFAULTS: Readonly<Record<'serve' | 'demo', ReadonlyMap<string, Given>>> = {
+  serve: new Map(),
+  demo: new Map([['data-dir', { texts: ['./millrace-data/demo'], origin: 'demo' }]]),
+};
+
 /** Reads the arguments behind `millrace`. */
 export function parseCommand(args: readonly string[], environment: Environment): Command {
   if (args[0] === 'sql') return { kind: 'sql', args: args.slice(1) };
-  const rest = args[0] === 'serve' ? args.slice(1) : args;
+  const kind = args[0] === 'demo' ? 'demo' : 'serve';
+  const rest = args[0] === kind ? args.slice(1) : args;
   if (rest.includes('--help') || rest.includes('-h')) return { kind: 'help' };
   if (rest.includes('--version') || rest.includes('-V')) return { kind: 'version' };
   const flags = readFlags(rest);
   const fromEnvironment = readEnvironment(environment);
   const file = one(flags, 'config') ?? one(fromEnvironment, 'config');
   const fromFile = file === undefined ? new Map() : readConfigFile(file);
-  const given = new Map([...fromFile, ...fromEnvironment, ...flags]);
+  const given = new Map([...COMMAND_DEFAULTS[kind], ...fromFile, ...fromEnvironment, ...flags]);
   const password = readPassword(flags, environment, fromFile);
-  return { kind: 'serve', config: checkConfig(given, password) };
+  return { kind, config: checkConfig(given, password) };
 }
 
 /** A value as given, and where: for the error line. */

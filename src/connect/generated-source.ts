@@ -21,8 +21,6 @@ export interface RecordGenerator {
   choose(from: number, limit: number, rowsMax: number, rows: Float64Array): [number, number];
   /** Wanted columns of the given records. */
   columns(rows: Float64Array, count: number): Column[];
-  /** Gives back what outlives a chunk. */
-  close?(): void;
 }
 
 const SPLIT = '0';
@@ -88,7 +86,6 @@ export class GeneratedSource implements SourceReader {
 
   close(): void {
     this.#hasTold = true;
-    this.#generator.close?.();
   }
 
   #batch(count: number): DeltaBatch | null {

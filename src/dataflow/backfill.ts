@@ -75,11 +75,11 @@ export class Backfill {
   /** All that is left, inside the epoch in which the view appears. */
   finish(): void {
     const { control } = this.#context;
-    if (this.#pin === null) for (const _ of this.#snapshot(control.published)) continue;
+    if (this.#pin === null) for (const _ of this.#snapshot(control.published));
     else if (control.published > this.#pin.epoch) {
-      for (const _ of this.#changes(this.#pin.epoch, control.published)) continue;
+      for (const _ of this.#changes(this.#pin.epoch, control.published));
     }
-    for (const _ of this.#history()) continue;
+    for (const _ of this.#history());
     this.cancel();
   }
 
@@ -150,9 +150,9 @@ export class Backfill {
     for (const { feed, taken, watermark } of this.#histories) {
       const { id } = feed.relation;
       const wanted = feed.wantedBy([this.job]);
+      const mark = scratch.mark();
       let rows = 0;
       for (const chunk of feed.history(wanted, taken)) {
-        const mark = scratch.mark();
         const batch = feed.takeAgain(chunk, wanted, watermark);
         const count = batch?.rowCount ?? 0;
         if (batch !== null) this.job.push(id, batch);

@@ -16,11 +16,12 @@ import {
   jobMemoryName,
   relationMemoryName,
 } from './engine-state.ts';
-import { Job, type JobDefinition, type JobState } from './job.ts';
+import { Job, type JobState } from './job.ts';
 import { WATERMARK_NONE } from './operator.ts';
 import {
   type CreateSinkAction,
   type CreateSourceAction,
+  type CreateViewAction,
   DEAD_LETTERS_ID,
   type EngineColumn,
   type EngineStatus,
@@ -147,12 +148,21 @@ export class EngineParts {
 
   /** A relation, its memory and all; a restored one finds its rows. */
   addRelation(definition: RelationDefinition): EngineRelation {
+    const relation = this.#makeRelation(definition);
+    this.relations.set(relation.id, relation);
+    return relation;
+  }
+
+  #makeRelation(definition: RelationDefinition): EngineRelation {
     const { id, schema } = definition;
     const memory = schema === null ? null : this.#memoryNamed(relationMemoryName(id));
     const createdAt = this.#isRestoring ? 0 : this.#running.epoch;
-    const relation = new EngineRelation(definition, memory, this.#setup.control, createdAt);
-    this.relations.set(id, relation);
-    return relation;
+    return new EngineRelation(definition, memory, this.#setup.control, createdAt);
+  }
+
+  /** Rows that a new reader of the relation has to take, roughly. */
+  rowsIn(id: number): number {
+    return this.relations.get(id)?.stored?.rowCount ?? this.feeds.get(id)?.rowsRead ?? 0;
   }
 
   /** A restored memory, or a new one. */
@@ -187,7 +197,7 @@ export class EngineParts {
   }
 
   /** Throws where an expression cannot be compiled. */
-  makeJob(state: JobState): Job {
+  makeJob(state: JobState, log = this.problems): Job {
     const { definition, counters } = state;
     const settings = valueSettings(definition.settings);
     const keepsLateRows = definition.plan.lateRows === 'dead_letter';
@@ -195,32 +205,28 @@ export class EngineParts {
     return new Job(state, {
       memory: this.#memoryNamed(jobMemoryName(id)),
       settings,
-      problems: new ViewProblems(id, settings, this.problems, keepsLateRows, { ...counters }),
+      problems: new ViewProblems(id, settings, log, keepsLateRows, { ...counters }),
       batchRowsMax: this.#setup.options.batchRowsMax,
       output: { onDelta: (batch) => this.#running.onJobOutput(id, batch) },
       nowUs: () => this.#running.nowUs,
     });
   }
 
-  /** A new view's relation and job, or a new sink's job. */
-  createJob(action: JobDefinition, job: Job): EngineRelation | null {
-    let relation: EngineRelation | null = null;
-    if (action.kind === 'create_view') {
-      const { id, name, plan, schema } = action;
-      const columns = plan.node.columns.slice(0, schema.storages.length);
-      const indexIds = schema.indexes.map(() => 0);
-      relation = this.addRelation({
-        id,
-        name,
-        kind: 'view',
-        columns,
-        schema,
-        indexIds,
-        watermark: null,
-      });
-    }
-    this.addJob(job);
-    return relation;
+  /** The relation of a new view; nobody knows it yet. */
+  makeViewRelation(action: CreateViewAction): EngineRelation {
+    const { id, name, plan, schema } = action;
+    const columns = plan.node.columns.slice(0, schema.storages.length);
+    const indexIds = schema.indexes.map(() => 0);
+    const definition = {
+      id,
+      name,
+      kind: 'view' as const,
+      columns,
+      schema,
+      indexIds,
+      watermark: null,
+    };
+    return this.#makeRelation(definition);
   }
 
   /** The job reads from now on whatever changes. */

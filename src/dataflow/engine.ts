@@ -17,7 +17,7 @@ import type { CheckpointWriter } from '../state/checkpoint.ts';
 import type { EpochNumbers } from '../state/epoch-numbers.ts';
 import type { InputLog } from '../state/input-log.ts';
 import { encodeLogEntry, type Manifest, type SplitProgress } from '../state/manifest.ts';
-import { EpochStep, type PreparedCommit } from './epoch-step.ts';
+import { type Build, EpochStep, type PreparedCommit } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
 import type { CommitRequest, CommitResult, EngineStatus } from './port.ts';
 import { isSamePosition, type SourceFeed } from './source-feed.ts';
@@ -45,6 +45,10 @@ interface TakenCommit {
   readonly prepared: PreparedCommit;
 }
 
+interface BuildingCommit extends TakenCommit {
+  readonly build: Build;
+}
+
 interface PolledChunk {
   readonly feed: SourceFeed;
   readonly chunk: SourceChunk;
@@ -67,6 +71,8 @@ interface EpochContents {
 const EPOCH_DML_BYTES_MAX = 32 * 2 ** 20;
 /** How long an epoch gathers records before it goes. */
 const POLL_US_MAX = 8000n;
+/** How long an epoch waits for the views that are being filled, each. */
+const BUILD_US_MAX = 4000n;
 /** How long after a refused manifest the sources are tried again. */
 const RETRY_US = 500_000n;
 
@@ -76,6 +82,8 @@ export class Engine {
   readonly #scratch: Scratch;
   #durability: Durability | null = null;
   #waiting: WaitingCommit[] = [];
+  /** Large views that are filled between epochs. */
+  #building: BuildingCommit[] = [];
   #nowUs: bigint;
   #epoch: number;
   #epochCount = 0;
@@ -124,13 +132,15 @@ export class Engine {
     const mark = this.#scratch.mark();
     try {
       const taken = this.#takeCommits();
-      const prepared = this.#prepare(taken);
+      const prepared = [...this.#buildReady(durability), ...this.#prepare(taken)];
       const hasDdl = prepared.some(({ commit }) => commit.request.ddl.length > 0);
       const chunks = hasDdl ? [] : this.#poll();
       const idle = hasDdl ? [] : this.#idleSplits(chunks);
       const nowUs = this.#advanceNow();
       const isQuiet = prepared.length === 0 && chunks.length === 0 && idle.length === 0;
-      if (isQuiet && !this.#step.isTimerDue(nowUs)) return taken.length > 0;
+      if (isQuiet && !this.#step.isTimerDue(nowUs)) {
+        return taken.length > 0 || this.#building.length > 0;
+      }
       return this.#run(durability, { prepared, chunks, idle, nowUs });
     } finally {
       this.#scratch.release(mark);
@@ -161,12 +171,38 @@ export class Engine {
     const result: TakenCommit[] = [];
     for (const commit of taken) {
       try {
-        result.push({ commit, prepared: this.#step.prepare(commit.request) });
+        const build = this.#step.prepareBuild(commit.request);
+        if (build?.build) this.#building.push({ commit, prepared: build, build: build.build });
+        else result.push({ commit, prepared: this.#step.prepare(commit.request) });
       } catch (error) {
         commit.reject(error);
       }
     }
     return result;
+  }
+
+  /** Works on large views for a while; those that are ready join this epoch. */
+  #buildReady({ numbers }: Durability): TakenCommit[] {
+    const { clock } = this.#setup;
+    const ready: TakenCommit[] = [];
+    for (const one of this.#building) {
+      const endUs = clock.monotonicUs() + BUILD_US_MAX;
+      try {
+        const isReady = this.#step.slice(
+          one.build,
+          numbers.next(),
+          () => clock.monotonicUs() >= endUs,
+        );
+        if (!isReady) continue;
+        this.#step.checkBuild(one.build);
+        ready.push(one);
+      } catch (error) {
+        this.#step.endBuild(one.build);
+        one.commit.reject(error);
+      }
+      this.#building = this.#building.filter((other) => other !== one);
+    }
+    return ready;
   }
 
   /** What the sources have, in turns, until the epoch is full. */
@@ -248,11 +284,14 @@ export class Engine {
 
   /** The manifest could not be written: nothing has happened. */
   #refuse(
-    prepared: readonly { commit: WaitingCommit }[],
+    prepared: readonly TakenCommit[],
     chunks: readonly { feed: SourceFeed }[],
     error: unknown,
   ): void {
-    for (const { commit } of prepared) commit.reject(error);
+    for (const { commit, prepared: one } of prepared) {
+      if (one.build !== null) this.#step.endBuild(one.build);
+      commit.reject(error);
+    }
     for (const feed of new Set(chunks.map((one) => one.feed))) feed.reopen();
     if (chunks.length > 0) this.#retryAtUs = this.#setup.clock.monotonicUs() + RETRY_US;
     this.#setup.log('error', `an epoch could not be logged: ${String(error)}`);
@@ -355,9 +394,11 @@ export class Engine {
   /** No more epochs; what waits is refused. */
   stop(): void {
     this.#isStopped = true;
-    for (const commit of this.#waiting) {
+    for (const { build } of this.#building) this.#step.endBuild(build);
+    for (const commit of [...this.#waiting, ...this.#building.map((one) => one.commit)]) {
       commit.reject(new SqlError('57P01', 'the server is shutting down'));
     }
+    this.#building = [];
     this.#waiting = [];
   }
 }

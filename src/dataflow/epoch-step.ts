@@ -18,9 +18,10 @@ import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { SplitProgress } from '../state/manifest.ts';
 import { RelationReader } from '../state/relation-reader.ts';
+import { Backfill, type BackfillContext } from './backfill.ts';
 import { DML_SPLIT, EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
-import type { Job } from './job.ts';
+import type { Job, JobState } from './job.ts';
 import {
   type CommitRequest,
   type DdlAction,
@@ -30,21 +31,30 @@ import {
   type RelationHandle,
   VIEW_ERRORS_ID,
 } from './port.ts';
-import { DEAD_LETTERS, VIEW_ERRORS } from './problems.ts';
+import { DEAD_LETTERS, ProblemLog, VIEW_ERRORS } from './problems.ts';
 import { stampRowWatermarks } from './row-watermarks.ts';
 import { absoluteWeight } from './rows.ts';
 import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
-import { maxWatermark, RelationWatermark } from './watermark.ts';
+import { maxWatermark } from './watermark.ts';
 
 /** A commit whose new jobs are made, so that nothing in it can be refused any more. */
 export interface PreparedCommit {
   readonly request: CommitRequest;
   readonly jobs: ReadonlyMap<number, Job>;
+  /** A large view that came up to date between epochs; null: everything is done inside the epoch. */
+  readonly build: Build | null;
 }
 
-/** Rows of a source's history that a new view takes between two ends. */
-const HISTORY_ROWS = 65_536;
+/** A view that is being filled between epochs; nobody sees it yet. */
+export interface Build {
+  readonly job: Job;
+  readonly relation: EngineRelation;
+  readonly backfill: Backfill;
+}
+
+/** A new view over more rows than this is filled in slices between epochs. */
+const ROWS_AT_ONCE = 20_000;
 
 export class EpochStep {
   readonly #setup: StepSetup;
@@ -52,11 +62,15 @@ export class EpochStep {
   readonly #scratch: Scratch;
   /** What the engine consists of. */
   readonly parts: EngineParts;
-  #fresh: Job[] = [];
+  #fresh: Backfill[] = [];
+  #builds: Build[] = [];
+  /** The number under which a build's rows are stamped; 0: none works. */
+  #buildEpoch = 0;
   #epoch = 0;
   #nowUs: bigint;
   #rowsIn = 0;
   #isRestoring = false;
+  readonly #backfillContext: BackfillContext;
 
   constructor(setup: StepSetup, memory: Memory, scratch: Scratch, nowUs: bigint) {
     this.#setup = setup;
@@ -65,6 +79,16 @@ export class EpochStep {
     this.#nowUs = nowUs;
     this.#epoch = setup.control.published;
     this.parts = new EngineParts(setup, this, memory, scratch);
+    this.#backfillContext = {
+      control: setup.control,
+      memory,
+      scratch,
+      input: (id) => ({
+        relation: this.parts.relation(id),
+        feed: this.parts.feeds.get(id) ?? null,
+      }),
+      endEpoch: (job) => job.endEpoch({ epoch: this.#stampEpoch, nowUs: this.#nowUs }),
+    };
     if (setup.metadata === null) this.parts.createSystemRelations();
     else this.#restore(setup.metadata);
   }
@@ -79,6 +103,11 @@ export class EpochStep {
 
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** The number that a row gets that is stored now. */
+  get #stampEpoch(): number {
+    return this.#buildEpoch === 0 ? this.#epoch : this.#buildEpoch;
   }
 
   get nowUs(): bigint {
@@ -102,31 +131,79 @@ export class EpochStep {
     const jobs = new Map<number, Job>();
     for (const action of request.ddl) {
       if (action.kind !== 'create_view' && action.kind !== 'create_sink') continue;
-      const counters = { used: 0, late: 0, nullTime: 0, withheld: 0, lateAssignments: 0 };
-      const state = { definition: action, cells: [], counters, rowsIn: 0, failure: null };
-      jobs.set(action.id, this.parts.makeJob(state));
+      jobs.set(action.id, this.parts.makeJob(freshState(action)));
       if (action.kind === 'create_sink') this.parts.openSink(action);
     }
-    return { request, jobs };
+    return { request, jobs, build: null };
+  }
+
+  // ---- large views
+
+  /** A commit of one view over much data is prepared by `slice` between epochs; null: `prepare` it. */
+  prepareBuild(request: CommitRequest): PreparedCommit | null {
+    const [action, ...others] = request.ddl;
+    if (action?.kind !== 'create_view' || others.length + request.dml.length > 0) return null;
+    const job = this.parts.makeJob(freshState(action), new ProblemLog(0));
+    if (!job.inputIds.every((id) => this.parts.relations.has(id))) return null;
+    const rows = job.inputIds.reduce((sum, id) => sum + this.parts.rowsIn(id), 0);
+    if (rows <= ROWS_AT_ONCE) return null;
+    const relation = this.parts.makeViewRelation(action);
+    const build = { job, relation, backfill: new Backfill(job, this.#backfillContext, null) };
+    this.#builds.push(build);
+    return { request, jobs: new Map([[job.id, job]]), build };
+  }
+
+  /** Works on a build; true: it can join the next epoch. `epoch` is a number that no other epoch has. */
+  slice(build: Build, epoch: number, isOver: () => boolean): boolean {
+    this.#buildEpoch = epoch;
+    const isReady = build.backfill.slice(isOver);
+    if (!build.job.isFailed) build.relation.publish(epoch);
+    this.#buildEpoch = 0;
+    return isReady;
+  }
+
+  /** Throws where what a build reads was dropped meanwhile. */
+  checkBuild({ job }: Build): void {
+    if (job.inputIds.every((id) => this.parts.relations.has(id))) return;
+    throw new SqlError('42P01', 'a relation that the view reads was dropped while it was made');
+  }
+
+  /** The build is over: it joined, or is given up. */
+  endBuild(build: Build): void {
+    build.backfill.cancel();
+    this.#builds = this.#builds.filter((one) => one !== build);
   }
 
   /** A commit's DDL, in order; the relations that came or whose readers must be made again. */
-  applyDdl({ request, jobs }: PreparedCommit): RelationHandle[] {
+  applyDdl({ request, jobs, build }: PreparedCommit): RelationHandle[] {
     if (request.catalog !== null) this.parts.catalog.apply(request.catalog);
     const changed = new Set<EngineRelation>();
     for (const action of request.ddl) {
-      const relation = this.#applyAction(action, jobs);
+      const relation = this.#applyAction(action, jobs, build);
       if (relation !== null) changed.add(relation);
     }
     return [...changed].flatMap((relation) => relation.handle() ?? []);
   }
 
-  #createJob(action: Job['definition'], job: Job): EngineRelation | null {
-    this.#fresh.push(job);
-    return this.parts.createJob(action, job);
+  #createJob(action: Job['definition'], job: Job, build: Build | null): EngineRelation | null {
+    let relation: EngineRelation | null = null;
+    if (action.kind === 'create_view') {
+      relation = build?.relation ?? this.parts.makeViewRelation(action);
+      this.parts.relations.set(relation.id, relation);
+    }
+    job.problems.moveTo(this.parts.problems);
+    this.parts.addJob(job);
+    const createdAt = this.#epoch;
+    this.#fresh.push(build?.backfill ?? new Backfill(job, this.#backfillContext, createdAt));
+    if (build !== null) this.#builds = this.#builds.filter((one) => one !== build);
+    return relation;
   }
 
-  #applyAction(action: DdlAction, jobs: ReadonlyMap<number, Job>): EngineRelation | null {
+  #applyAction(
+    action: DdlAction,
+    jobs: ReadonlyMap<number, Job>,
+    build: Build | null,
+  ): EngineRelation | null {
     switch (action.kind) {
       case 'create_table':
         return this.parts.addRelation({
@@ -139,7 +216,7 @@ export class EpochStep {
         return null;
       case 'create_view':
       case 'create_sink':
-        return this.#createJob(action, must(jobs.get(action.id)));
+        return this.#createJob(action, must(jobs.get(action.id)), build);
       case 'create_index': {
         const relation = this.parts.relation(action.relationId);
         relation.addIndex(action.id, action.index);
@@ -152,7 +229,7 @@ export class EpochStep {
       }
       case 'drop':
         this.parts.drop(action.id);
-        this.#fresh = this.#fresh.filter((job) => job.id !== action.id);
+        this.#fresh = this.#fresh.filter(({ job }) => job.id !== action.id);
         return null;
       case 'rename':
         this.parts.relations.get(action.id)?.rename(action.name);
@@ -163,50 +240,11 @@ export class EpochStep {
 
   // ---- backfill
 
-  /** New views take what there is: stored rows as of the last published epoch, sources from their beginning. */
+  /** New views take what there is, or what is left of it. */
   backfill(): void {
     const fresh = this.#fresh;
     this.#fresh = [];
-    for (const job of fresh) {
-      for (const id of job.inputIds) {
-        const feed = this.parts.feeds.get(id);
-        if (feed !== undefined) this.#backfillHistory(job, feed);
-        else this.#backfillSnapshot(job, this.parts.relation(id));
-      }
-    }
-  }
-
-  #backfillSnapshot(job: Job, relation: EngineRelation): void {
-    if (relation.createdAt === this.#epoch || relation.stored === null) return;
-    const { stored, memory } = relation;
-    const reader = new RelationReader(must(memory).wasm, stored.headerAddress, stored.schema);
-    const target = { memory: this.#memory, scratch: this.#scratch };
-    for (const scan of job.scansOf(relation.id)) {
-      const mark = this.#scratch.mark();
-      const { published } = this.#setup.control;
-      for (const batch of reader.scan(published, scan.node.columnIndexes, target)) {
-        job.pushScan(scan, batch);
-        this.#scratch.release(mark);
-      }
-    }
-  }
-
-  /** The records of a source again, with the watermarks as they would have moved for this view alone. */
-  #backfillHistory(job: Job, feed: SourceFeed): void {
-    const watermark = new RelationWatermark();
-    let rows = 0;
-    const mark = this.#scratch.mark();
-    for (const chunk of feed.history()) {
-      const batch = feed.takeAgain(chunk, watermark);
-      if (batch !== null) job.push(feed.relation.id, batch);
-      rows += batch?.rowCount ?? 0;
-      this.#scratch.release(mark);
-      if (rows < HISTORY_ROWS) continue;
-      rows = 0;
-      watermark.advance();
-      job.setWatermarks(feed.relation.id, [watermark.current]);
-      job.endEpoch({ epoch: this.#epoch, nowUs: this.#nowUs });
-    }
+    for (const one of fresh) one.finish();
   }
 
   // ---- contents
@@ -309,6 +347,7 @@ export class EpochStep {
     this.parts.sinks.get(id)?.add(batch, this.#epoch);
     const relation = this.parts.relations.get(id);
     if (relation !== undefined) this.#deliver(relation, batch);
+    else this.#builds.find((build) => build.job.id === id)?.relation.apply(batch, this.#stampEpoch);
   }
 
   // ---- the end
@@ -415,4 +454,10 @@ export class EpochStep {
   > {
     return { rowsIn: this.#rowsIn, ...this.parts.status() };
   }
+}
+
+/** A job that has seen nothing yet. */
+function freshState(definition: JobState['definition']): JobState {
+  const counters = { used: 0, late: 0, nullTime: 0, withheld: 0, lateAssignments: 0 };
+  return { definition, cells: [], counters, rowsIn: 0, failure: null };
 }

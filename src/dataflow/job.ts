@@ -87,6 +87,10 @@ export class Job {
     return this.definition.id;
   }
 
+  get problems(): ViewProblems {
+    return this.#context.problems;
+  }
+
   get failure(): string | null {
     return this.#failure;
   }

@@ -79,6 +79,14 @@ export class ProblemLog {
     this.#errors.push({ values: [BigInt(viewId), sqlstate, message, row], weight });
   }
 
+  /** Takes over what another log has gathered. */
+  absorb(other: ProblemLog): void {
+    this.#letters.push(...other.#letters);
+    this.#errors.push(...other.#errors);
+    other.#letters = [];
+    other.#errors = [];
+  }
+
   /** Rows for DEAD_LETTERS; forgets them. */
   takeLetters(nowUs: bigint): Value[][] {
     const letters = this.#letters;
@@ -112,7 +120,7 @@ export class ViewProblems {
   readonly counters: ProblemCounters;
   readonly #viewId: number;
   readonly #settings: ValueSettings;
-  readonly #log: ProblemLog;
+  #log: ProblemLog;
   readonly #keepsLateRows: boolean;
 
   constructor(
@@ -127,6 +135,13 @@ export class ViewProblems {
     this.#log = log;
     this.#keepsLateRows = keepsLateRows;
     this.counters = counters;
+  }
+
+  /** From now on problems go to `log`, and those gathered before as well. */
+  moveTo(log: ProblemLog): void {
+    if (log === this.#log) return;
+    log.absorb(this.#log);
+    this.#log = log;
   }
 
   /** The sink of one node's operator. */

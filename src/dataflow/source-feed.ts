@@ -122,6 +122,10 @@ export class SourceFeed {
     return { definition, splits: [], watermark, rowsRead: 0, rowsRejected: 0, nullTime: 0 };
   }
 
+  get rowsRead(): number {
+    return this.#rowsRead;
+  }
+
   /** Opens the reader for the columns that the views read now; none: the source rests. */
   refreshReader(): void {
     const wanted = this.wantedBy(this.relation.readers);
@@ -349,11 +353,7 @@ export class SourceFeed {
   }
 
   /** The relation's columns by number; generated ones computed; rows that break NOT NULL left out. */
-  #complete(
-    chunk: SourceChunk,
-    wanted: readonly number[],
-    isReported: boolean,
-  ): DeltaBatch | null {
+  #complete(chunk: SourceChunk, wanted: readonly number[], isReported: boolean): DeltaBatch | null {
     const batch = must(chunk.batch);
     const columns: Column[] = new Array(this.#definition.columns.length);
     wanted.forEach((column, index) => {

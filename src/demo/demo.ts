@@ -12,6 +12,24 @@ import { TOUR } from './tour.ts';
 /** The folder with the demo's files: the server must be allowed to read it (`--file-root`). */
 export const DEMO_DATA_DIR = fileURLToPath(new URL('./data', import.meta.url));
 
+/** Where the server's SQL port answers, as seen from this process. */
+export interface DemoServer {
+  readonly host: string;
+  readonly port: number;
+  readonly password: string | null;
+}
+
+/** Creates what is missing, then prints what to look at. */
+export async function runDemo(
+  { host, port, password }: DemoServer,
+  out: { write(text: string): unknown },
+): Promise<void> {
+  const address = `${host}:${port}/millrace`;
+  const secret = password === null ? '' : `:${encodeURIComponent(password)}`;
+  const isNew = await createDemo(`postgres://millrace${secret}@${address}`);
+  out.write(demoText(`postgres://millrace@${address}`, isNew));
+}
+
 /** Creates everything in the server at `url`; false: it is there already, from an earlier run on the same directory. */
 export async function createDemo(
   url: string,

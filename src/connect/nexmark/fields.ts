@@ -14,6 +14,7 @@ export interface NexmarkSettings {
 /** One of a bounded number of texts, each made once: by its number, with the random stream at a place of its own. */
 export interface Choice {
   readonly kind: 'choice';
+  readonly name: string;
   readonly choose: (n: number, random: RandomStream) => number;
   readonly count: number;
   readonly make: (choice: number, random: RandomStream) => string;
@@ -109,8 +110,14 @@ function bidMakers(settings: NexmarkSettings): Record<string, Maker> {
     auction: integer(events.bidAuction),
     bidder: integer(events.bidBidder),
     price: integer((_, random) => events.price(random)),
-    channel: { kind: 'choice', choose: channelOf, count, make: events.channelName },
-    url: { kind: 'choice', choose: channelOf, count, make: events.channelUrl },
+    channel: {
+      kind: 'choice',
+      name: 'channel',
+      choose: channelOf,
+      count,
+      make: events.channelName,
+    },
+    url: { kind: 'choice', name: 'url', choose: channelOf, count, make: events.channelUrl },
     date_time: time(settings),
     extra: { kind: 'letters', missing: BID_MISSING },
   };

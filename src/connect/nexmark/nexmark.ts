@@ -139,7 +139,7 @@ class NexmarkGenerator implements RecordGenerator {
     this.#kind = settings.kind;
     this.#random = new RandomStream(settings.seed);
     this.#context = context;
-    this.#pool = new TextPool(context.memory, settings.seed);
+    this.#pool = TextPool.of(context.memory);
     const makers = makersOf(settings);
     this.#fields = wanted.map((column) => {
       const name = column.name.toLowerCase();
@@ -162,10 +162,6 @@ class NexmarkGenerator implements RecordGenerator {
     return this.#fields.map((field) => this.#column(field, rows, count));
   }
 
-  close(): void {
-    this.#pool.destroy();
-  }
-
   #column({ number, maker, column }: Field, rows: Float64Array, count: number): Column {
     const { memory, scratch } = this.#context;
     const random = this.#random;
@@ -181,7 +177,7 @@ class NexmarkGenerator implements RecordGenerator {
           this.#pool.writeLetters(out.viewAddress(row), maker.missing, random);
           break;
         case 'choice':
-          this.#pool.writeChoice(out.viewAddress(row), maker, maker.choose(n, random), random);
+          this.#pool.writeChoice(out.viewAddress(row), maker, maker.choose(n, random));
           break;
         default:
           out.setInteger(row, maker.make(n, random));

@@ -1,8 +1,9 @@
 /**
  * Texts that generated rows point to instead of having their own: a run of random letters, of which each row takes a piece,
- * and the texts of choices, each made on first use. They lie in pages that are not checkpointed, as long as the reader lives.
+ * and the texts of choices, each made on first use. They are the same for every source and seed, and lie in pages of the
+ * memory that are not checkpointed, as long as the memory lives: a batch may outlive its reader.
  *
- * Cost: a text in a row is 16 bytes written, whatever its length.
+ * Cost: a text in a row is 16 bytes written, whatever its length. A memory's pool is at most about 1.5 MB.
  */
 
 import type { Memory } from '../../memory/memory.ts';
@@ -18,19 +19,30 @@ const SPREAD = 0.2;
 interface Texts {
   readonly scratch: Scratch;
   readonly letters: number;
-  /** Views of each choice's texts; length 0: not made yet. */
-  readonly choices: Map<Choice, number>;
+  /** By name of the field: views of its choices; length 0: not made yet. */
+  readonly choices: Map<string, number>;
 }
+
+const POOLS = new WeakMap<Memory, TextPool>();
 
 export class TextPool {
   readonly #memory: Memory;
-  readonly #seed: number;
+  readonly #random = new RandomStream(0);
   #texts: Texts | null = null;
   #generation = -1;
 
-  constructor(memory: Memory, seed: number) {
+  private constructor(memory: Memory) {
     this.#memory = memory;
-    this.#seed = seed;
+  }
+
+  /** The pool of a memory. */
+  static of(memory: Memory): TextPool {
+    let pool = POOLS.get(memory);
+    if (pool === undefined) {
+      pool = new TextPool(memory);
+      POOLS.set(memory, pool);
+    }
+    return pool;
   }
 
   /** To be called before rows are made: a memory that was reset has lost the texts. */
@@ -38,7 +50,7 @@ export class TextPool {
     if (this.#texts !== null && this.#generation === this.#memory.generation) return;
     const scratch = new Scratch(this.#memory);
     const letters = scratch.alloc(LETTERS);
-    const random = new RandomStream(this.#seed);
+    const random = this.#random;
     random.seek(0, URL_FIELD + 1);
     const { u8 } = this.#memory;
     for (let i = 0; i < LETTERS; i += 1) u8[letters + i] = 97 + random.below(26);
@@ -55,12 +67,12 @@ export class TextPool {
   }
 
   /** Writes the view of a choice's text. */
-  writeChoice(view: number, maker: Choice, choice: number, random: RandomStream): void {
+  writeChoice(view: number, maker: Choice, choice: number): void {
     const known = this.#viewsOf(maker) + 16 * choice;
     let { u32 } = this.#memory;
     if (u32[known >>> 2] === 0) {
-      random.seek(choice, URL_FIELD);
-      const bytes = Buffer.from(maker.make(choice, random));
+      this.#random.seek(choice, URL_FIELD);
+      const bytes = Buffer.from(maker.make(choice, this.#random));
       writeView(this.#memory, known, bytes, this.#texts!.scratch);
       u32 = this.#memory.u32;
     }
@@ -72,17 +84,12 @@ export class TextPool {
     u32[to + 3] = u32[from + 3]!;
   }
 
-  destroy(): void {
-    if (this.#generation === this.#memory.generation) this.#texts?.scratch.destroy();
-    this.#texts = null;
-  }
-
   #viewsOf(maker: Choice): number {
     const { choices, scratch } = this.#texts!;
-    let views = choices.get(maker);
+    let views = choices.get(maker.name);
     if (views === undefined) {
       views = scratch.allocZeroed(16 * maker.count);
-      choices.set(maker, views);
+      choices.set(maker.name, views);
     }
     return views;
   }

@@ -23,6 +23,7 @@ export class BindState implements Coercer {
   readonly #subqueries: BoundSubquery[] = [];
   readonly #parameterTypes: (DataType | null)[];
   readonly #parameterPositions: (number | undefined)[] = [];
+  readonly #positions = new WeakMap<BoundExpr, number>();
   #scopes = 0;
 
   constructor(context: PlannerContext, allowedLatenessUs = '0') {
@@ -36,6 +37,18 @@ export class BindState implements Coercer {
       () => this.newScopeId(),
       declaredNotNull(context.catalog),
     );
+  }
+
+  /** The literal or column reference, remembered with where it stands in the text: for errors found later. */
+  located(expr: BoundExpr, position: number): BoundExpr {
+    if (expr.kind !== 'literal' && expr.kind !== 'column') return expr;
+    const own = { ...expr };
+    this.#positions.set(own, position);
+    return own;
+  }
+
+  positionOf(expr: BoundExpr): number | undefined {
+    return this.#positions.get(expr);
   }
 
   newScopeId(): number {
@@ -66,7 +79,8 @@ export class BindState implements Coercer {
     position?: number,
   ): BoundExpr | null {
     if (expr.kind !== 'parameter' || expr.type.id !== 'unknown') {
-      return coerce(expr, type, context, this.context.settings, position);
+      const own = expr.type.id === 'unknown' ? this.positionOf(expr) : undefined;
+      return coerce(expr, type, context, this.context.settings, own ?? position);
     }
     const known = this.#parameterTypes[expr.index] ?? null;
     if (known === null) {

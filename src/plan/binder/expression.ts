@@ -94,6 +94,10 @@ export class ExpressionBinder {
   }
 
   bind(expr: Expr): BoundExpr {
+    return this.state.located(this.#bind(expr), expr.position);
+  }
+
+  #bind(expr: Expr): BoundExpr {
     const { forms } = this;
     const { position } = expr;
     switch (expr.kind) {

@@ -9,20 +9,19 @@ import { canonicalKey } from '../expr-facts.ts';
 import { coerceArgs, makeCall } from '../expr-make.ts';
 import { numberedPlaceholder } from '../placeholder.ts';
 import type { ExpressionBinder } from './expression.ts';
+import { positionalArguments } from './named-arguments.ts';
 import type { WindowUse } from './select-builder.ts';
 
 const NOW_FUNCTIONS = new Set(['now', 'transaction_timestamp', 'statement_timestamp']);
 
-export function bindFunctionCall(binder: ExpressionBinder, call: FunctionCall): BoundExpr {
-  const { position } = call;
-  const name = functionName(binder, call);
+export function bindFunctionCall(binder: ExpressionBinder, written: FunctionCall): BoundExpr {
+  const { position } = written;
+  const name = functionName(binder, written);
+  const call = { ...written, args: positionalArguments(name, written) };
   if (NOW_FUNCTIONS.has(name) && call.args.length === 0) {
     return { kind: 'now', type: TIMESTAMPTZ };
   }
   if (call.isVariadic) throw notSupported('VARIADIC in a call', { position });
-  const named = call.args.find((arg) => arg.name !== null);
-  if (named !== undefined)
-    throw notSupported('a named argument', { position: named.value.position });
   if (call.over !== null) return bindWindowCall(binder, call, name, call.over);
   const probe = binder.within({});
   const args = probe.bindAll(call.args.map((arg) => arg.value));

@@ -207,14 +207,14 @@ export class SelectBuilder {
       if (aggregate !== undefined) return columnRef(this.#plan, this.#aggregateStart + aggregate);
       const key = part.kind === 'literal' ? undefined : this.#groupColumns.get(exprKey(part));
       if (key !== undefined) return columnRef(this.#plan, key);
-      if (part.kind === 'column') throw this.#ungrouped(part.index);
+      if (part.kind === 'column') throw this.#ungrouped(part.index, this.#state.positionOf(part));
       return undefined;
     });
   }
 
-  #ungrouped(index: number): SqlError {
+  #ungrouped(index: number, position: number | undefined): SqlError {
     const message = `column "${this.#columnName(index)}" must appear in the GROUP BY clause or be used in an aggregate function`;
-    return new SqlError('42803', message);
+    return new SqlError('42803', message, { position });
   }
 
   #columnName(index: number): string {

@@ -75,7 +75,7 @@ async function createView(client: pg.Client, rate: number): Promise<void> {
       ? 'nexmark.max.events = 1'
       : `nexmark.event.rate = ${rate}, nexmark.pace = 'realtime'`;
   await client.query(
-    `CREATE SOURCE bid WITH (connector = 'nexmark', nexmark.table.type = 'bid', ${bounds})`,
+    `CREATE SOURCE bid (auction BIGINT) WITH (connector = 'nexmark', nexmark.table.type = 'bid', ${bounds})`,
   );
   await client.query('CREATE TABLE probes (auction bigint, id bigint)');
   await client.query(VIEW);

@@ -3,6 +3,7 @@
  * answer; stopping runs backwards. It composes and holds no logic.
  */
 
+import { AssertionError } from './base/assert.ts';
 import { SystemClock } from './base/clock.ts';
 import { type Config, ConfigError, MEMORY_DATA_DIR } from './base/config.ts';
 import { Lifecycle } from './base/lifecycle.ts';
@@ -11,7 +12,7 @@ import { Metrics } from './base/metrics.ts';
 import { systemRandom } from './base/random.ts';
 import { MILLRACE_RELATIONS } from './catalog/system/millrace-relations.ts';
 import { postgresRelations } from './catalog/system/postgres15.ts';
-import { startEngine } from './dataflow/client.ts';
+import { type EnginePort, startEngine } from './dataflow/client.ts';
 import { DEFAULT_ENGINE_OPTIONS } from './dataflow/port.ts';
 import { startHttpServer } from './ops/http-server.ts';
 import { QueryService } from './serve/query-service.ts';
@@ -49,13 +50,16 @@ export async function startServer(
   const random = systemRandom();
   const metrics = new Metrics(true);
   await loadParser();
-  const engine = await startEngine(engineOptions(config, tuning), {
-    log: (level, text) => log[level]({ part: 'dataflow' }, text),
-    onDeath: (error) => {
-      log.fatal({ err: error }, 'the dataflow worker died; start again to recover');
-      process.exit(1);
-    },
-  });
+  const engine = await refusable(
+    startEngine(engineOptions(config, tuning), {
+      log: (level, text) => log[level]({ part: 'dataflow' }, text),
+      onDeath: (error) => {
+        log.fatal({ err: error }, 'the dataflow worker died; start again to recover');
+        process.exit(1);
+      },
+    }),
+    log,
+  );
   lifecycle.onStop('engine', () => engine.close());
   const batchRowsMax = tuning.batchRowsMax ?? DEFAULT_ENGINE_OPTIONS.batchRowsMax;
   const queries = new QueryService({
@@ -95,6 +99,17 @@ export async function startServer(
   const httpPort = await startHttp(config, database, lifecycle);
   lifecycle.running();
   return { lifecycle, sqlPort: wire.port, httpPort };
+}
+
+/** A data directory that cannot be used is one line and exit code 1; a broken belief keeps its stack in the log. */
+async function refusable(engine: Promise<EnginePort>, log: Log): Promise<EnginePort> {
+  try {
+    return await engine;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (error instanceof AssertionError) log.fatal({ err: error }, 'recovery failed');
+    throw new ConfigError(`millrace: ${error.message.split('\n')[0]}`, 1);
+  }
 }
 
 function engineOptions(config: Config, tuning: ServerTuning) {

@@ -73,6 +73,8 @@ const EPOCH_DML_BYTES_MAX = 32 * 2 ** 20;
 const POLL_US_MAX = 8000n;
 /** How long an epoch waits for the views that are being filled, each. */
 const BUILD_US_MAX = 4000n;
+/** Epochs that a sink may fall behind before sources wait for it. */
+const SINK_BACKLOG_MAX = 64;
 /** How long after a refused manifest the sources are tried again. */
 const RETRY_US = 500_000n;
 
@@ -90,6 +92,8 @@ export class Engine {
   #lastEpochUs = 0;
   #lastCheckpointEpoch = 0;
   #retryAtUs: bigint | null = null;
+  /** Epochs published whose manifest is not known to be durable yet. */
+  #inFlight = 0;
   #isStopped = false;
 
   constructor(setup: EngineSetup) {
@@ -137,6 +141,7 @@ export class Engine {
       const chunks = hasDdl ? [] : this.#poll();
       const idle = hasDdl ? [] : this.#idleSplits(chunks);
       const nowUs = this.#advanceNow();
+      this.#retrySinks(durability);
       const isQuiet = prepared.length === 0 && chunks.length === 0 && idle.length === 0;
       if (isQuiet && !this.#step.isTimerDue(nowUs)) {
         return taken.length > 0 || this.#building.length > 0;
@@ -211,6 +216,7 @@ export class Engine {
     const startUs = clock.monotonicUs();
     if (this.#retryAtUs !== null && startUs < this.#retryAtUs) return [];
     this.#retryAtUs = null;
+    if (this.#step.sinkBacklog > SINK_BACKLOG_MAX) return [];
     const chunks: PolledChunk[] = [];
     let active = [...this.#step.parts.feeds.values()];
     let rows = 0;
@@ -228,6 +234,13 @@ export class Engine {
       });
     }
     return chunks;
+  }
+
+  /** Sinks that fell behind are tried again; an epoch in flight waits for its own answer. */
+  #retrySinks({ log }: Durability): void {
+    if (this.#step.sinkBacklog === 0 || this.#inFlight > 0) return;
+    if (log !== null) log.syncNow();
+    this.#step.deliver(this.#epoch);
   }
 
   /** Splits that count as idle from this epoch on; one that brings rows does not. */
@@ -314,14 +327,17 @@ export class Engine {
     results: readonly CommitResult['relations'][],
   ): void {
     const isDurable = log === null ? Promise.resolve() : this.#syncIfNeeded(log, prepared.length);
+    this.#inFlight += 1;
     isDurable.then(
       () => {
+        this.#inFlight -= 1;
         prepared.forEach(({ commit }, i) => {
           commit.resolve({ epoch, relations: must(results[i]) });
         });
         if (this.#step.hasSinks) this.#step.deliver(epoch);
       },
       (error: unknown) => {
+        this.#inFlight -= 1;
         for (const { commit } of prepared) commit.reject(error);
       },
     );
@@ -359,6 +375,7 @@ export class Engine {
       if (due !== null) dues.push(this.#retryAtUs === null ? due : maxOf(due, this.#retryAtUs));
     }
     if (this.#retryAtUs !== null) dues.push(this.#retryAtUs);
+    if (this.#step.sinkBacklog > 0) dues.push(clock.monotonicUs() + RETRY_US);
     return dues.length === 0 ? null : dues.reduce((a, b) => (a < b ? a : b));
   }
 
@@ -369,6 +386,10 @@ export class Engine {
     if (log === null || checkpoints === null || checkpoints.isSaving) return;
     log.syncNow();
     this.#step.deliver(this.#epoch);
+    if (this.#step.sinkBacklog > 0) {
+      this.#setup.log('warn', 'no checkpoint was written: a sink does not take its changes');
+      return;
+    }
     const position = log.end;
     const epoch = this.#epoch;
     const metadata = this.#step.parts.metadata();

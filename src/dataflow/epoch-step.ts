@@ -21,6 +21,7 @@ import { RelationReader } from '../state/relation-reader.ts';
 import { Backfill, type BackfillContext } from './backfill.ts';
 import { DML_SPLIT, EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
+import { scannedRelations } from './graph.ts';
 import type { Job, JobState } from './job.ts';
 import {
   type CommitRequest,
@@ -143,10 +144,10 @@ export class EpochStep {
   prepareBuild(request: CommitRequest): PreparedCommit | null {
     const [action, ...others] = request.ddl;
     if (action?.kind !== 'create_view' || others.length + request.dml.length > 0) return null;
+    const inputs = scannedRelations(action.plan.node);
+    if (!inputs.every((id) => this.parts.relations.has(id))) return null;
+    if (inputs.reduce((sum, id) => sum + this.parts.rowsIn(id), 0) <= ROWS_AT_ONCE) return null;
     const job = this.parts.makeJob(freshState(action), new ProblemLog(0));
-    if (!job.inputIds.every((id) => this.parts.relations.has(id))) return null;
-    const rows = job.inputIds.reduce((sum, id) => sum + this.parts.rowsIn(id), 0);
-    if (rows <= ROWS_AT_ONCE) return null;
     const relation = this.parts.makeViewRelation(action);
     const build = { job, relation, backfill: new Backfill(job, this.#backfillContext, null) };
     this.#builds.push(build);
@@ -425,6 +426,13 @@ export class EpochStep {
 
   get hasSinks(): boolean {
     return this.parts.sinks.size > 0;
+  }
+
+  /** The most epochs that a sink has not taken yet. */
+  get sinkBacklog(): number {
+    let most = 0;
+    for (const { pendingCount } of this.parts.sinks.values()) most = Math.max(most, pendingCount);
+    return most;
   }
 
   /** Epochs up to `durable` may leave. */

@@ -209,6 +209,12 @@ class GraphBuilder {
   }
 }
 
+/** Ids of the relations that a plan scans, each once. */
+export function scannedRelations(node: PlanNode): readonly number[] {
+  if (node.kind === 'scan') return [node.relation.id];
+  return [...new Set(inputsOf(node).flatMap(scannedRelations))];
+}
+
 function inputsOf(node: PlanNode): readonly PlanNode[] {
   switch (node.kind) {
     case 'scan':

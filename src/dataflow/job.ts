@@ -14,7 +14,7 @@ import { selectRange } from '../batch/select.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import type { ValueSettings } from '../types/value.ts';
-import { buildGraph, type Graph, type GraphScan } from './graph.ts';
+import { buildGraph, type Graph, type GraphScan, scannedRelations } from './graph.ts';
 import type { DeltaSink, EpochContext } from './operator.ts';
 import type { CreateSinkAction, CreateViewAction, JobStatus } from './port.ts';
 import type { ProblemCounters, ViewProblems } from './problems.ts';
@@ -105,7 +105,7 @@ export class Job {
 
   /** Ids of the relations that its plan reads, each once. */
   get inputIds(): readonly number[] {
-    return [...new Set(this.graph.scans.map(({ node }) => node.relation.id))];
+    return scannedRelations(this.definition.plan.node);
   }
 
   /** Columns that it reads of a relation. */

@@ -41,6 +41,22 @@ class RandomBag {
   }
 }
 
+/** Adds up what several benches print. */
+function totalOf(benches: readonly GraphBench[]): string {
+  const totals = new Map<string, number>();
+  for (const bench of benches) {
+    for (const line of bench.total().split('\n')) {
+      if (line === '') continue;
+      const [, weight, row] = /^(-?\d+) (.*)$/.exec(line)!;
+      totals.set(row!, (totals.get(row!) ?? 0) + Number(weight));
+    }
+  }
+  return [...totals]
+    .map(([row, weight]) => `${weight} ${row}`)
+    .sort()
+    .join('\n');
+}
+
 function smallRow(random: Random): Row {
   const key = random.chance(0.1) ? null : BigInt(random.below(6));
   const value = random.chance(0.1) ? null : BigInt(random.below(5));
@@ -66,21 +82,39 @@ function summed(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** Drives a plan over random bags and compares with the oracle after every epoch, for several batch sizes, with a restart. */
-function compare(plan: PlanNode, bags: number, oracle: (inputs: readonly Row[][]) => Row[]): void {
+/**
+ * Drives a plan over random bags and compares with the oracle after every epoch: for several batch sizes, with a restart,
+ * with a memory that grows all the time, and, where the plan can be cut by its first column, as two partitions.
+ */
+function compare(
+  plan: PlanNode,
+  bags: number,
+  oracle: (inputs: readonly Row[][]) => Row[],
+  isPartitioned = false,
+): void {
   for (const batchRowsMax of [1, 7, 1024]) {
     const random = new Random(42 + batchRowsMax);
     const inputs = Array.from({ length: bags }, () => new RandomBag(random, smallRow));
-    let bench = new GraphBench(plan, batchRowsMax);
+    const partitions = isPartitioned && batchRowsMax === 7 ? 2 : 1;
+    const partitionOf = ([key]: Row): number => Number(key ?? 0) % partitions;
+    let benches = Array.from({ length: partitions }, () => new GraphBench(plan, batchRowsMax));
     for (let epoch = 0; epoch < 30; epoch++) {
       inputs.forEach((bag, scan) => {
         const { rows, weights } = bag.change(random.below(12));
-        bench.rows(scan, rows, weights);
+        benches.forEach((bench, partition) => {
+          bench.memory.alloc(300_000);
+          const own = rows.flatMap((row, i) => (partitionOf(row) === partition ? [i] : []));
+          bench.rows(
+            scan,
+            own.map((i) => rows[i]!),
+            own.map((i) => weights[i]!),
+          );
+        });
       });
-      bench.end();
+      for (const bench of benches) bench.end();
       const expected = summed(oracle(inputs.map(({ rows }) => [...rows])));
-      assert.equal(bench.total(), expected, `epoch ${epoch}, batches of ${batchRowsMax}`);
-      if (epoch === 15) bench = new GraphBench(plan, batchRowsMax, bench);
+      assert.equal(totalOf(benches), expected, `epoch ${epoch}, batches of ${batchRowsMax}`);
+      if (epoch === 15) benches = benches.map((bench) => new GraphBench(plan, batchRowsMax, bench));
     }
   }
 }
@@ -148,7 +182,7 @@ for (const kind of ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const) 
     };
     const on = (l: Row, r: Row): boolean =>
       l[0] !== null && l[0] === r[0] && l[1] !== null && r[1] !== null && l[1]! < r[1]!;
-    compare(joinNode(kind, { residual }), 2, bruteJoin(kind, on));
+    compare(joinNode(kind, { residual }), 2, bruteJoin(kind, on), true);
   });
 
   test(`${kind} join without keys`, () => {
@@ -206,12 +240,16 @@ test('aggregates by key', () => {
     calls: CALLS,
     columns: [COLUMNS[0]!, COLUMNS[2]!, ...RESULT_COLUMNS],
   };
-  compare(plan, 1, ([rows]) =>
-    grouped(rows!, (row) => `${row[0]}/${row[2]}`).map((group) => [
-      group[0]![0]!,
-      group[0]![2]!,
-      ...results(group),
-    ]),
+  compare(
+    plan,
+    1,
+    ([rows]) =>
+      grouped(rows!, (row) => `${row[0]}/${row[2]}`).map((group) => [
+        group[0]![0]!,
+        group[0]![2]!,
+        ...results(group),
+      ]),
+    true,
   );
 });
 
@@ -236,7 +274,7 @@ test('DISTINCT', () => {
     columns: COLUMNS,
   };
   const key = (row: Row): string => row.map(field).join(' ');
-  compare(plan, 1, ([rows]) => grouped(rows!, key).map((group) => group[0]!));
+  compare(plan, 1, ([rows]) => grouped(rows!, key).map((group) => group[0]!), true);
 });
 
 for (const operation of ['intersect', 'except'] as const) {
@@ -251,15 +289,19 @@ for (const operation of ['intersect', 'except'] as const) {
         columns: COLUMNS,
       };
       const key = (row: Row): string => row.map(field).join(' ');
-      compare(plan, 2, ([ls, rs]) =>
-        grouped(ls!, key).flatMap((group) => {
-          const others = rs!.filter((row) => key(row) === key(group[0]!)).length;
-          const own = group.length;
-          const both = Math.min(own, others);
-          const all = operation === 'intersect' ? both : Math.max(own - others, 0);
-          const one = operation === 'intersect' ? Math.min(1, both) : others === 0 ? 1 : 0;
-          return group.slice(0, isAll ? all : one);
-        }),
+      compare(
+        plan,
+        2,
+        ([ls, rs]) =>
+          grouped(ls!, key).flatMap((group) => {
+            const others = rs!.filter((row) => key(row) === key(group[0]!)).length;
+            const own = group.length;
+            const both = Math.min(own, others);
+            const all = operation === 'intersect' ? both : Math.max(own - others, 0);
+            const one = operation === 'intersect' ? Math.min(1, both) : others === 0 ? 1 : 0;
+            return group.slice(0, isAll ? all : one);
+          }),
+        true,
       );
     });
   }
@@ -293,13 +335,17 @@ for (const withRank of [false, true]) {
       withRank,
       columns: withRank ? [...COLUMNS, column('rank', INT8)] : COLUMNS,
     };
-    compare(plan, 1, ([rows]) =>
-      grouped(rows!, (row) => String(row[0])).flatMap((group) =>
-        group
-          .sort(canonical)
-          .map((row, i): Row => (withRank ? [...row, BigInt(i + 1)] : row))
-          .slice(1, 4),
-      ),
+    compare(
+      plan,
+      1,
+      ([rows]) =>
+        grouped(rows!, (row) => String(row[0])).flatMap((group) =>
+          group
+            .sort(canonical)
+            .map((row, i): Row => (withRank ? [...row, BigInt(i + 1)] : row))
+            .slice(1, 4),
+        ),
+      true,
     );
   });
 }
@@ -336,23 +382,27 @@ test('window functions', () => {
     calls,
     columns: [...COLUMNS, ...calls.map(({ type }, i) => column(`w${i}`, type))],
   };
-  compare(plan, 1, ([rows]) =>
-    grouped(rows!, (row) => String(row[0])).flatMap((group) => {
-      group.sort(canonical);
-      return group.map((row, i): Row => {
-        const before = group.slice(0, i).filter((other) => other[1] !== row[1]);
-        const upToPeers = group.filter((other, j) => j <= i || other[1] === row[1]);
-        return [
-          ...row,
-          BigInt(i + 1),
-          BigInt(before.length + 1),
-          BigInt(new Set(before.map((other) => other[1])).size + 1),
-          group[i - 1]?.[1] ?? null,
-          group.at(-1)![2]!,
-          BigInt(present(upToPeers).length),
-        ];
-      });
-    }),
+  compare(
+    plan,
+    1,
+    ([rows]) =>
+      grouped(rows!, (row) => String(row[0])).flatMap((group) => {
+        group.sort(canonical);
+        return group.map((row, i): Row => {
+          const before = group.slice(0, i).filter((other) => other[1] !== row[1]);
+          const upToPeers = group.filter((other, j) => j <= i || other[1] === row[1]);
+          return [
+            ...row,
+            BigInt(i + 1),
+            BigInt(before.length + 1),
+            BigInt(new Set(before.map((other) => other[1])).size + 1),
+            group[i - 1]?.[1] ?? null,
+            group.at(-1)![2]!,
+            BigInt(present(upToPeers).length),
+          ];
+        });
+      }),
+    true,
   );
 });
 

@@ -45,17 +45,18 @@ export class SinkOutput {
     this.#deliveredThrough = writer.begin(lastEpoch);
   }
 
+  /** Why the oldest epoch could not be delivered yet; null: nothing is wrong. */
   get failure(): string | null {
     return this.#failure;
   }
 
-  get hasPending(): boolean {
-    return this.#pending.length > 0;
+  get pendingCount(): number {
+    return this.#pending.length;
   }
 
   /** Takes a part of the running epoch's change. */
   add(batch: DeltaBatch, epoch: number): void {
-    if (epoch <= this.#deliveredThrough || this.#failure !== null || this.#isDiscarding) return;
+    if (epoch <= this.#deliveredThrough || this.#isDiscarding) return;
     this.#current ??= this.#free.pop() ?? new Changes(this.#columns);
     this.#current.add(batch);
   }
@@ -67,22 +68,22 @@ export class SinkOutput {
     this.#current = null;
   }
 
-  /** The epochs up to `durable` go out. */
+  /** The epochs up to `durable` go out. One that fails is whole again and is given again at the next call. */
   deliver(durable: number): void {
-    while (this.#failure === null) {
-      const next = this.#pending[0];
-      if (next === undefined || next.epoch > durable) return;
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
+      if (next.epoch > durable) return;
       try {
         for (const batch of next.rows.batches()) this.#writer.write(next.epoch, next.nowUs, batch);
         this.#writer.commit(next.epoch);
-        this.#pending.shift();
-        next.rows.clear();
-        this.#free.push(next.rows);
       } catch (error) {
         if (!(error instanceof SqlError)) throw error;
         this.#failure = error.message;
-        this.#pending = [];
+        return;
       }
+      this.#failure = null;
+      this.#pending.shift();
+      next.rows.clear();
+      this.#free.push(next.rows);
     }
   }
 

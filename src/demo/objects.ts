@@ -48,7 +48,7 @@ GROUP BY a.state`,
 ];
 
 /** The Nexmark auction site, endless, at a rate that a laptop does not notice. */
-const BIDS = `CREATE SOURCE bids
+const BIDS = `CREATE SOURCE bids (channel TEXT, price BIGINT, date_time TIMESTAMP)
 WITH (connector = 'nexmark', nexmark.table.type = 'bid', nexmark.event.rate = 2000)`;
 
 const BID_VIEW = `CREATE MATERIALIZED VIEW bids_per_channel AS

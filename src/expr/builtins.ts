@@ -15,6 +15,7 @@ import './functions/jsonb-edit.ts';
 import './functions/math.ts';
 import './functions/numeric-math.ts';
 import './functions/patterns.ts';
+import './functions/regex-functions.ts';
 import './functions/system.ts';
 import './functions/text.ts';
 import './vector/identity.ts';

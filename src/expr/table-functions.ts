@@ -13,7 +13,7 @@ import { Interval } from '../types/interval.ts';
 import { timeZone } from '../types/timezone.ts';
 import { addInterval } from './functions/datetime.ts';
 import { jsonArrayElements, jsonEach, jsonKeys } from './functions/json.ts';
-import { regexpMatches, regexpSplit } from './functions/patterns.ts';
+import { regexpMatches, regexpSplit } from './functions/regex-functions.ts';
 import { type CallContext, defineSignature, mustFunction } from './registry.ts';
 import { mustTypeOfKey } from './signature.ts';
 

@@ -1,7 +1,8 @@
 /** CREATE SOURCE. */
 
+import { SqlError } from '../../base/sql-error.ts';
 import type { ConnectorDefinition, SourceObject } from '../../catalog/objects.ts';
-import { checkSourceOptions } from '../../connect/connectors.ts';
+import { checkSourceOptions, defaultSourceColumns } from '../../connect/connectors.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { planRelation } from '../../plan/planner.ts';
 import type { CreateSource } from '../../sql/statements.ts';
@@ -26,13 +27,22 @@ export function planCreateSource(ast: CreateSource, { session }: HandlerContext)
 async function createSource(ast: CreateSource, session: SessionState): Promise<void> {
   const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE SOURCE');
   if (placement === null) return;
-  const definition = planRelation(ast, session.plannerContext());
   const connector = connectorDefinition(ast.options, ast.format, ast.position);
+  const definition = planRelation(withColumns(ast, connector), session.plannerContext());
   const columns = engineColumns(definition.columns);
-  const checked = checkSourceOptions(connector, columns, {
-    fileRoots: session.database.fileRoots,
-    clock: session.database.clock,
-  });
+  const checked = checkSourceOptions(
+    connector,
+    definition.columns.map(({ name, type, generatedExpr }) => ({
+      name,
+      type,
+      isGenerated: generatedExpr !== null,
+    })),
+    {
+      fileRoots: session.database.fileRoots,
+      clock: session.database.clock,
+      settings: session.valueSettings,
+    },
+  );
   const source: SourceObject = {
     kind: 'source',
     ...objectBase(session.catalog.nextId, placement.name),
@@ -57,4 +67,40 @@ async function createSource(ast: CreateSource, session: SessionState): Promise<v
       connector: checked,
     },
   ]);
+}
+
+/** Without a column list: the columns that the connector's records have. */
+function withColumns(ast: CreateSource, connector: ConnectorDefinition): CreateSource {
+  if (ast.columns.length > 0) return ast;
+  const { position } = ast;
+  const columns = defaultSourceColumns(connector);
+  if (columns === null) {
+    throw new SqlError(
+      '42601',
+      `CREATE SOURCE with connector "${connector.connector}" needs a list of columns`,
+      { position },
+    );
+  }
+  return {
+    ...ast,
+    columns: columns.map(({ name, type }) => ({
+      kind: 'column_definition',
+      position,
+      name,
+      type: {
+        kind: 'type_name',
+        position,
+        names: ['pg_catalog', type.id],
+        modifiers: [],
+        arrayDimensions: 0,
+        isSetOf: false,
+      },
+      isNotNull: false,
+      default: null,
+      generated: null,
+      identity: null,
+      collation: null,
+      constraints: [],
+    })),
+  };
 }

@@ -1,0 +1,153 @@
+/** Rule 6: a large view is filled between epochs, without gap or double, while its input changes. */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { Random } from '../base/random.ts';
+import type { AggregateNode, ScanNode } from '../plan/plan-node.ts';
+import { INT8 } from '../types/data-type.ts';
+import { createSource, createView, EngineBench, sourceScan } from './engine-bench.ts';
+import { column } from './graph-bench.ts';
+import type { CreateTableAction } from './port.ts';
+
+const TABLE = 20_001;
+const VIEW = 20_002;
+const COLUMNS = [column('k', INT8), column('v', INT8)];
+const TYPES = [INT8, INT8];
+
+const createTable: CreateTableAction = {
+  kind: 'create_table',
+  id: TABLE,
+  name: 't',
+  columns: COLUMNS,
+  schema: { storages: ['i64', 'i64'], key: null, isAppendOnly: false, indexes: [] },
+  watermark: null,
+};
+
+const scan: ScanNode = {
+  kind: 'scan',
+  relation: { kind: 'table', id: TABLE, schema: 'public', name: 't' },
+  columnIndexes: [0, 1],
+  columns: COLUMNS,
+};
+
+function counts(input: ScanNode): AggregateNode {
+  return {
+    kind: 'aggregate',
+    input,
+    keys: [0],
+    calls: [
+      { function: 'count()', args: [], isDistinct: false, filter: null, orderBy: [], type: INT8 },
+    ],
+    columns: [column('k', INT8), column('n', INT8)],
+  };
+}
+
+function pictureOf(rows: readonly (readonly [bigint, bigint])[]): string {
+  const totals = new Map<bigint, number>();
+  for (const [k] of rows) totals.set(k, (totals.get(k) ?? 0) + 1);
+  return [...totals]
+    .map(([k, n]) => `+ ${k} ${n}`)
+    .sort()
+    .join('\n');
+}
+
+/** A clock that moves with every look at it, so that slices end. */
+function tick(bench: EngineBench): void {
+  const { monotonicUs } = bench.clock;
+  bench.clock.monotonicUs = () => {
+    bench.clock.advanceUs(400n);
+    return monotonicUs.call(bench.clock);
+  };
+}
+
+async function changesMeanwhile(dataDir: string): Promise<void> {
+  const random = new Random(3);
+  let bench = await EngineBench.open({ dataDir });
+  const rows: (readonly [bigint, bigint])[] = [];
+  const line = (sign: string, [k, v]: readonly [bigint, bigint]): string => `${sign} ${k} ${v}`;
+  const insert = (count: number): string =>
+    Array.from({ length: count }, () => {
+      const row = [BigInt(random.below(50)), BigInt(random.below(1_000_000))] as const;
+      rows.push(row);
+      return line('+', row);
+    }).join('\n');
+  const remove = (count: number): string =>
+    rows
+      .splice(random.below(rows.length - count), count)
+      .map((row) => line('-', row))
+      .join('\n');
+  await bench.commit({ ddl: [createTable] });
+  for (let i = 0; i < 5; i++)
+    await bench.commit({ dml: [bench.dml(TABLE, TYPES, insert(10_000))] });
+  tick(bench);
+  let isDone = false;
+  const { engine } = bench.opened;
+  const answer = engine
+    .commit({ ddl: [createView(VIEW, counts(scan))], catalog: null, dml: [] })
+    .then((result) => {
+      isDone = true;
+      return result;
+    });
+  let epochsMeanwhile = 0;
+  while (!isDone) {
+    const dml = [bench.dml(TABLE, TYPES, insert(30)), bench.dml(TABLE, TYPES, remove(20))];
+    await bench.commit({ dml });
+    epochsMeanwhile += 1;
+    assert.ok(epochsMeanwhile < 5000, 'the view never comes up to date');
+  }
+  const { relations, epoch } = await answer;
+  bench.relations.set(VIEW, relations[0]!);
+  assert.ok(epochsMeanwhile > 3, `other epochs waited: only ${epochsMeanwhile} went by`);
+  assert.ok(bench.control.published >= epoch);
+  assert.equal(bench.read(VIEW), pictureOf(rows));
+  await bench.commit({ dml: [bench.dml(TABLE, TYPES, remove(500))] });
+  assert.equal(bench.read(VIEW), pictureOf(rows));
+  await bench.opened.close();
+  if (dataDir === ':memory:') return;
+  bench = await EngineBench.open({ dataDir }, bench);
+  assert.equal(bench.read(VIEW), pictureOf(rows));
+  await bench.opened.close();
+}
+
+test('a large view is filled while its table changes', () => changesMeanwhile(':memory:'));
+
+test('and is the same after a restart', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-backfill-'));
+  try {
+    await changesMeanwhile(directory);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a large view over a source meets the shared reader', async () => {
+  const bench = await EngineBench.open({ dataDir: ':memory:' });
+  const source = createSource(TABLE, 's', COLUMNS, { column: 1, delayUs: '10' });
+  const input = sourceScan(TABLE, COLUMNS, 1);
+  await bench.commit({ ddl: [source, createView(VIEW, counts(input))] });
+  const { rows } = bench.source('s');
+  for (let i = 0; i < 120_000; i++) rows.push([BigInt(i % 7), BigInt(i)]);
+  bench.source('s').available = 60_000;
+  bench.run();
+  tick(bench);
+  let isDone = false;
+  const { engine } = bench.opened;
+  const answer = engine
+    .commit({ ddl: [createView(VIEW + 1, counts(input))], catalog: null, dml: [] })
+    .finally(() => {
+      isDone = true;
+    });
+  while (!isDone) {
+    bench.source('s').available = Math.min(120_000, bench.source('s').available + 500);
+    engine.runEpoch();
+    await Promise.resolve();
+  }
+  bench.relations.set(VIEW + 1, (await answer).relations[0]!);
+  assert.equal(bench.read(VIEW + 1), bench.read(VIEW));
+  bench.source('s').available = 120_000;
+  bench.run();
+  assert.equal(bench.read(VIEW + 1), bench.read(VIEW));
+});

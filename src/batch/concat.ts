@@ -1,7 +1,9 @@
 /** Whole batches: joined, negated, copied to another memory; weights. Results lie in scratch. */
 
+import { copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
+import { VIEW_INLINE_MAX } from '../memory/views.ts';
 import { type Column, type DeltaBatch, storageWidth } from './delta-batch.ts';
 
 /** All batches (of one shape, one memory, at least one) as one; it may have more than BATCH_ROWS_MAX rows. */
@@ -112,6 +114,10 @@ export function copyBatch(batch: DeltaBatch, scratch: Scratch): DeltaBatch {
   };
 }
 
+/** How much more than the strings' own bytes a block may be that is copied as one. */
+const BLOCK_SLACK = 4096;
+
+/** Makes n views, copied as they were, own their long bytes: as one block where they lie close together. */
 function copyLongViews(
   source: Memory,
   values: number,
@@ -119,18 +125,60 @@ function copyLongViews(
   n: number,
   scratch: Scratch,
 ): void {
-  const { memory } = scratch;
-  for (let i = 0; i < n; i += 1) {
-    const at = (values >>> 2) + 4 * i;
-    if (validity !== 0 && ((memory.u8[validity + (i >>> 3)]! >>> (i & 7)) & 1) === 0) {
-      memory.u32.fill(0, at, at + 4);
-      continue;
-    }
-    const length = memory.u32[at]!;
-    if (length <= 12) continue;
-    const from = memory.u32[at + 3]!;
-    const to = scratch.alloc(length);
-    memory.u8.set(source.u8.subarray(from, from + length), to);
-    memory.u32[at + 3] = to;
+  if (validity !== 0) clearNulls(scratch.memory, values, validity, n);
+  const { total, first, end } = longBytes(scratch.memory.u32, values, n);
+  if (total === 0) return;
+  if (end - first <= total + BLOCK_SLACK) {
+    const block = scratch.alloc(end - first + 4) + (first & 3);
+    const { u8, u32 } = scratch.memory;
+    u8.set(source.u8.subarray(first, end), block);
+    moveLongViews(u32, values, n, block - first);
+    return;
+  }
+  let to = scratch.alloc(total);
+  const { u32 } = scratch.memory;
+  for (let i = 0, at = values >>> 2; i < n; i += 1, at += 4) {
+    const length = u32[at]!;
+    if (length <= VIEW_INLINE_MAX) continue;
+    copyWords(source.u32, u32[at + 3]!, u32, to, length);
+    u32[at + 3] = to;
+    to += (length + 3) & ~3;
+  }
+}
+
+function clearNulls(memory: Memory, values: number, validity: number, n: number): void {
+  const { u8, u32 } = memory;
+  for (let i = 0, at = values >>> 2; i < n; i += 1, at += 4) {
+    if (((u8[validity + (i >>> 3)]! >>> (i & 7)) & 1) === 1) continue;
+    u32[at] = 0;
+    u32[at + 1] = 0;
+    u32[at + 2] = 0;
+    u32[at + 3] = 0;
+  }
+}
+
+/** Sum of the long views' lengths, each rounded up to words, and the range in which their bytes lie. */
+function longBytes(
+  u32: Uint32Array,
+  values: number,
+  n: number,
+): { readonly total: number; readonly first: number; readonly end: number } {
+  let total = 0;
+  let first = Number.POSITIVE_INFINITY;
+  let end = 0;
+  for (let i = 0, at = values >>> 2; i < n; i += 1, at += 4) {
+    const length = u32[at]!;
+    if (length <= VIEW_INLINE_MAX) continue;
+    const from = u32[at + 3]!;
+    total += (length + 3) & ~3;
+    if (from < first) first = from;
+    if (from + length > end) end = from + length;
+  }
+  return { total, first, end };
+}
+
+function moveLongViews(u32: Uint32Array, values: number, n: number, distance: number): void {
+  for (let i = 0, at = values >>> 2; i < n; i += 1, at += 4) {
+    if (u32[at]! > VIEW_INLINE_MAX) u32[at + 3] = u32[at + 3]! + distance;
   }
 }

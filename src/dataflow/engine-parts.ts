@@ -8,7 +8,6 @@ import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { RelationSchema } from '../state/relation-schema.ts';
-import { DEFAULT_SETTINGS, type ValueSettings } from '../types/settings.ts';
 import { EngineRelation, type RelationDefinition } from './engine-relation.ts';
 import {
   CatalogObjects,
@@ -32,6 +31,7 @@ import { DEAD_LETTERS, ProblemLog, VIEW_ERRORS, ViewProblems } from './problems.
 import { SinkOutput } from './sink-output.ts';
 import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
+import { valueSettings } from './value-settings.ts';
 
 /** The split under which a table's DML runs. */
 export const DML_SPLIT = 'dml';
@@ -276,7 +276,7 @@ export class EngineParts {
 
   status(): Pick<EngineStatus, 'stateBytes' | 'jobs' | 'sources' | 'tableWatermarks'> {
     const jobs = [...this.jobs.values()].map((job) => {
-      const status = job.status(this.relations.get(job.id)?.stored?.rowCount ?? 0);
+      const status = job.status(this.relations.get(job.id)?.stored?.rowCount ?? job.graph.rowsOut);
       const failure = this.sinks.get(job.id)?.failure ?? null;
       return failure === null ? status : { ...status, state: 'failed' as const, error: failure };
     });
@@ -308,19 +308,4 @@ function systemDefinition(
   columns: readonly EngineColumn[],
 ): Omit<RelationDefinition, 'schema'> {
   return { id, name, kind: 'system', columns, indexIds: [], watermark: null };
-}
-
-/** Frozen settings as what they change. */
-function valueSettings(frozen: Readonly<Record<string, string>>): ValueSettings {
-  const byLowerCase = new Map(
-    Object.entries(frozen).map(([name, value]) => [name.toLowerCase(), value]),
-  );
-  const digits = Number(byLowerCase.get('extra_float_digits') ?? DEFAULT_SETTINGS.extraFloatDigits);
-  return {
-    timeZone: byLowerCase.get('timezone') ?? DEFAULT_SETTINGS.timeZone,
-    dateStyle: byLowerCase.get('datestyle') ?? DEFAULT_SETTINGS.dateStyle,
-    intervalStyle: byLowerCase.get('intervalstyle') ?? DEFAULT_SETTINGS.intervalStyle,
-    byteaOutput: byLowerCase.get('bytea_output') === 'escape' ? 'escape' : 'hex',
-    extraFloatDigits: digits,
-  };
 }

@@ -245,7 +245,15 @@ export class EpochStep {
   backfill(): void {
     const fresh = this.#fresh;
     this.#fresh = [];
-    for (const one of fresh) one.finish();
+    for (const one of fresh) {
+      try {
+        one.finish();
+      } catch (error) {
+        if (!(error instanceof SqlError)) throw error;
+        one.cancel();
+        one.job.fail(error.message);
+      }
+    }
   }
 
   // ---- contents
@@ -322,19 +330,37 @@ export class EpochStep {
         'a manifest names an unknown source',
       );
       feed.refreshWanted();
-      let rowCount = 0;
-      const mark = this.#scratch.mark();
-      for (const chunk of feed.replay(progress)) {
-        rowCount += chunk.batch?.rowCount ?? 0;
-        this.#applyChunk(feed, { ...chunk, isEnded: false });
-        this.#scratch.release(mark);
+      try {
+        this.#replaySplit(feed, progress);
+      } catch (error) {
+        if (!(error instanceof SqlError)) throw error;
+        this.#failSource(feed, error);
       }
-      assert(
-        rowCount === progress.rowCount,
-        `source ${feed.relation.definition.name} gave ${rowCount} rows again instead of ${progress.rowCount}`,
-      );
-      feed.finishReplay(progress);
     }
+  }
+
+  #replaySplit(feed: SourceFeed, progress: SplitProgress): void {
+    let rowCount = 0;
+    const mark = this.#scratch.mark();
+    for (const chunk of feed.replay(progress)) {
+      rowCount += chunk.batch?.rowCount ?? 0;
+      this.#applyChunk(feed, { ...chunk, isEnded: false });
+      this.#scratch.release(mark);
+    }
+    if (rowCount !== progress.rowCount) {
+      throw new SqlError('58030', `${rowCount} records came again instead of ${progress.rowCount}`);
+    }
+    feed.finishReplay(progress);
+  }
+
+  /** Records that were taken in cannot be read again: the source and what reads it stop (rule 7). */
+  #failSource(feed: SourceFeed, error: SqlError): void {
+    const { name } = feed.relation.definition;
+    feed.fail(error);
+    for (const job of feed.relation.readers) {
+      job.fail(`source "${name}" cannot be read again: ${error.message}`);
+    }
+    this.#setup.log('error', `source ${name} cannot be read again: ${error.message}`);
   }
 
   #deliver(relation: EngineRelation, batch: DeltaBatch): void {

@@ -89,13 +89,16 @@ export interface OperatorCounts {
 export class Graph {
   readonly scans: readonly GraphScan[];
   readonly #steps: readonly Step[];
+  readonly #output: { readonly rows: number };
   readonly #root: { readonly watermarks: readonly bigint[] };
 
   constructor(
     scans: readonly GraphScan[],
     steps: readonly Step[],
     root: { readonly watermarks: readonly bigint[] },
+    output: { readonly rows: number },
   ) {
+    this.#output = output;
     this.scans = scans;
     this.#steps = steps;
     this.#root = root;
@@ -126,6 +129,11 @@ export class Graph {
     return earliest;
   }
 
+  /** Rows that have come out since the graph was made. */
+  get rowsOut(): number {
+    return this.#output.rows;
+  }
+
   /** Root first. */
   operatorCounts(): OperatorCounts[] {
     const counts = this.#steps.map(({ operator, input, output }) => ({
@@ -145,8 +153,9 @@ export class Graph {
 /** Makes the operators of `plan`; their output goes to `context.output`. */
 export function buildGraph(plan: PlanNode, context: GraphContext): Graph {
   const builder = new GraphBuilder(context);
-  const root = builder.build(plan, context.output);
-  return new Graph(builder.scans, builder.steps.reverse(), root);
+  const output = new CountingSink(context.output);
+  const root = builder.build(plan, output);
+  return new Graph(builder.scans, builder.steps.reverse(), root, output);
 }
 
 class CountingSink implements DeltaSink {

@@ -95,6 +95,8 @@ export interface CreateSourceAction {
   readonly watermark: EngineWatermark | null;
   /** connect's checked options (its own JSON). */
   readonly connector: Json;
+  /** Settings frozen at CREATE, for generated columns; absent: the defaults (UTC). */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface CreateViewAction {
@@ -223,6 +225,7 @@ export interface JobStatus {
   readonly state: 'running' | 'building' | 'failed';
   readonly error: string | null;
   readonly onError: 'fail' | 'withhold';
+  /** Rows of a view; rows that a sink has sent since the server started. */
   readonly rowCount: number;
   readonly rowsIn: number;
   readonly used: number;

@@ -10,23 +10,19 @@
 import { must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { SqlError } from '../base/sql-error.ts';
-import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
-import { select } from '../batch/select.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { SinkContext, SinkWriter } from '../connect/sink.ts';
 import type { SourceChunk, SourceColumn, SourceContext, SourceReader } from '../connect/source.ts';
-import type { BoundExpr } from '../expr/bound-expr.ts';
-import { type CompiledExpr, compileExpr } from '../expr/evaluate.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { SplitProgress } from '../state/manifest.ts';
-import { DEFAULT_SETTINGS } from '../types/value.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import type { Job } from './job.ts';
 import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
-import { type ProblemLog, rowText } from './problems.ts';
+import type { ProblemLog } from './problems.ts';
 import { stampRowWatermarks } from './row-watermarks.ts';
-import { isValid } from './rows.ts';
+import { SourceRecords } from './source-records.ts';
 import type { RelationWatermark, SplitWatermark } from './watermark.ts';
 
 /** The outside world as the engine opens it: connect/connectors.ts, or a fake. */
@@ -84,7 +80,7 @@ export class SourceFeed {
   readonly relation: EngineRelation;
   readonly #definition: CreateSourceAction;
   readonly #context: FeedContext;
-  readonly #generated: readonly (CompiledExpr | null)[];
+  readonly #records: SourceRecords;
   readonly #splits = new Map<string, Split>();
   /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
   readonly #endings = new Map<string, bigint | null>();
@@ -106,10 +102,7 @@ export class SourceFeed {
     this.#nullTime = state.nullTime;
     this.#idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
     this.#maxAheadUs = optionUs(state.definition.connector, 'maxAheadUs');
-    const options = { settings: DEFAULT_SETTINGS, isInView: true };
-    this.#generated = state.definition.generated.map((expr) =>
-      expr === null ? null : compileExpr(expr, options),
-    );
+    this.#records = new SourceRecords(state.definition, context.memory, context.scratch);
     for (const { split, ranges, running, isIdle, isEnded } of state.splits) {
       this.#splits.set(split, { ranges: [...ranges] });
       relation.watermark.splits.set(split, { running: BigInt(running), isIdle, isEnded });
@@ -148,7 +141,7 @@ export class SourceFeed {
       reader.start(positions);
       this.#reader = reader;
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -159,7 +152,8 @@ export class SourceFeed {
     return this.#context.connectors.openSource(this.#definition.connector, columns, context);
   }
 
-  #fail(error: unknown): void {
+  /** The source cannot be read any more: an error state, with its reason. */
+  fail(error: unknown): void {
     this.#failure = error instanceof SqlError ? error : new SqlError('58000', String(error));
     this.close();
   }
@@ -169,20 +163,13 @@ export class SourceFeed {
     this.#reader = null;
   }
 
-  /** What these views read, what the watermark and NOT NULL need, and what generated columns are made of. */
+  /** What these views read, and what it takes to make that. */
   wantedBy(jobs: Iterable<Job>): readonly number[] {
-    const wanted = new Set<number>(this.#definition.notNull);
-    const { watermark, generated } = this.#definition;
-    if (watermark !== null) wanted.add(watermark.column);
+    const read = new Set<number>();
     for (const job of jobs) {
-      for (const column of job.wantedColumns(this.relation.id)) wanted.add(column);
+      for (const column of job.wantedColumns(this.relation.id)) read.add(column);
     }
-    for (const column of [...wanted]) {
-      const expr = generated[column] ?? null;
-      if (expr !== null) addColumnsOf(expr, wanted);
-    }
-    const filled = [...wanted].filter((column) => (generated[column] ?? null) === null);
-    return filled.sort((a, b) => a - b);
+    return this.#records.neededFor(read);
   }
 
   /** The next records; null: nothing now. The chunk lies in the context's scratch. */
@@ -193,7 +180,7 @@ export class SourceFeed {
       if (chunk !== null) this.#noteEnd(chunk);
       return chunk;
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
       return null;
     }
   }
@@ -352,83 +339,15 @@ export class SourceFeed {
     return stamped.batch;
   }
 
-  /** The relation's columns by number; generated ones computed; rows that break NOT NULL left out. */
+  /** The rows of a chunk with all known columns; records that break a rule are rejected. */
   #complete(chunk: SourceChunk, wanted: readonly number[], isReported: boolean): DeltaBatch | null {
-    const batch = must(chunk.batch);
-    const columns: Column[] = new Array(this.#definition.columns.length);
-    wanted.forEach((column, index) => {
-      columns[column] = must(batch.columns[index]);
-    });
-    const whole: DeltaBatch = { ...batch, columns };
-    const bad = new Map<number, { sqlstate: string; reason: string }>();
-    this.#generate(whole, columns, bad);
-    this.#checkNotNull(whole, bad);
-    if (bad.size === 0) return whole;
+    const { rows, rejected } = this.#records.complete(must(chunk.batch), wanted);
     if (isReported) {
-      for (const [row, { sqlstate, reason }] of bad) {
-        const known = this.#definition.columns.filter((_, index) => columns[index] !== undefined);
-        const present = columns.filter((column) => column !== undefined);
-        const raw = rowText({ ...whole, columns: present }, row, known, DEFAULT_SETTINGS);
+      for (const { row, raw, sqlstate, reason } of rejected) {
         this.#reject(chunk.split, JSON.stringify({ from: chunk.from, row }), raw, sqlstate, reason);
       }
     }
-    return this.#without(whole, bad);
-  }
-
-  #generate(
-    whole: DeltaBatch,
-    columns: Column[],
-    bad: Map<number, { sqlstate: string; reason: string }>,
-  ): void {
-    const { memory, scratch } = this.#context;
-    this.#generated.forEach((expr, index) => {
-      if (expr === null || !this.#isComputable(index, columns)) return;
-      columns[index] = expr.evaluate(whole, {
-        memory,
-        scratch,
-        nowUs: 0n,
-        onError: (row, { sqlstate, message }) => {
-          if (!bad.has(row)) bad.set(row, { sqlstate, reason: message });
-        },
-      });
-    });
-  }
-
-  /** Are all the columns there of which a generated column is made? */
-  #isComputable(index: number, columns: readonly (Column | undefined)[]): boolean {
-    const needed = new Set<number>();
-    addColumnsOf(must(this.#definition.generated[index]), needed);
-    return [...needed].every((column) => columns[column] !== undefined);
-  }
-
-  #checkNotNull(whole: DeltaBatch, bad: Map<number, { sqlstate: string; reason: string }>): void {
-    for (const index of this.#definition.notNull) {
-      const column = whole.columns[index];
-      if (column === undefined || column.validity === 0) continue;
-      const { name } = must(this.#definition.columns[index]);
-      for (let row = 0; row < whole.rowCount; row++) {
-        if (isValid(whole.memory, column, row) || bad.has(row)) continue;
-        bad.set(row, { sqlstate: '23502', reason: `null value in column "${name}"` });
-      }
-    }
-  }
-
-  #without(whole: DeltaBatch, bad: ReadonlyMap<number, unknown>): DeltaBatch | null {
-    const { memory, scratch } = this.#context;
-    const kept = whole.rowCount - bad.size;
-    if (kept === 0) return null;
-    const sel = scratch.alloc(kept * 4);
-    for (let row = 0, at = sel >>> 2; row < whole.rowCount; row++) {
-      if (!bad.has(row)) memory.u32[at++] = row;
-    }
-    const present = whole.columns.flatMap((column, index) => (column === undefined ? [] : [index]));
-    const dense = { ...whole, columns: present.map((index) => must(whole.columns[index])) };
-    const gathered = select(dense, sel, kept, scratch);
-    const columns: Column[] = new Array(whole.columns.length);
-    present.forEach((index, at) => {
-      columns[index] = must(gathered.columns[at]);
-    });
-    return { ...gathered, columns };
+    return rows;
   }
 
   #reject(split: string, position: string, raw: string, sqlstate: string, reason: string): void {
@@ -501,27 +420,6 @@ export class SourceFeed {
       }),
     };
   }
-}
-
-/** Adds the columns that an expression reads. Expressions are plain JSON trees. */
-function addColumnsOf(expr: BoundExpr, into: Set<number>): void {
-  if (expr.kind === 'column') {
-    into.add(expr.index);
-    return;
-  }
-  for (const part of Object.values(expr)) visitPart(part, into);
-}
-
-function visitPart(part: unknown, into: Set<number>): void {
-  if (Array.isArray(part)) for (const item of part) visitPart(item, into);
-  else if (isExpression(part)) addColumnsOf(part, into);
-  else if (typeof part === 'object' && part !== null && 'condition' in part) {
-    for (const item of Object.values(part)) visitPart(item, into);
-  }
-}
-
-function isExpression(part: unknown): part is BoundExpr {
-  return typeof part === 'object' && part !== null && 'kind' in part && 'type' in part;
 }
 
 /** A duration among a source's checked options; null: it has none. */

@@ -34,9 +34,9 @@ GROUP BY window_start, window_end
 EMIT ON WINDOW CLOSE`,
   `CREATE MATERIALIZED VIEW busy_spells AS
 SELECT origin, window_start AS began, window_end AS ended, count(*) AS flights
-FROM SESSION(flights PARTITION BY origin, departed, INTERVAL '30 minutes')
+FROM SESSION(flights PARTITION BY origin, departed, INTERVAL '1 hour')
 GROUP BY origin, window_start, window_end
-HAVING count(*) >= 6`,
+HAVING count(*) >= 8`,
   `CREATE MATERIALIZED VIEW top_routes AS
 SELECT origin, destination, count(*) AS flights, round(avg(delay), 1) AS avg_delay
 FROM flights GROUP BY origin, destination

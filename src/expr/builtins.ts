@@ -14,6 +14,7 @@ import './functions/json.ts';
 import './functions/jsonb-edit.ts';
 import './functions/math.ts';
 import './functions/numeric-math.ts';
+import './functions/overlaps.ts';
 import './functions/patterns.ts';
 import './functions/regex-functions.ts';
 import './functions/system.ts';

@@ -5,7 +5,7 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { DataType } from '../types/data-type.ts';
-import { arrayOf, BOOL, TEXT, UNKNOWN } from '../types/data-type.ts';
+import { arrayOf, BOOL, REGTYPE, TEXT, UNKNOWN } from '../types/data-type.ts';
 import { typeName } from '../types/value.ts';
 import { canCast, castContext } from './casts.ts';
 import './builtins.ts';
@@ -294,6 +294,10 @@ function resolved(
   position: number | undefined,
 ): ResolvedCall {
   const { definition, patterns } = choice;
+  // What it says is the type as it stands, unknown too.
+  if (definition.id === 'pg_typeof(any)') {
+    return { definition, id: definition.id, argTypes: args, type: REGTYPE };
+  }
   const bound: BoundSignature = bindSignature(patterns, definition.resultType, args, position);
   return { definition, id: definition.id, argTypes: bound.argTypes, type: bound.type };
 }

@@ -2,6 +2,7 @@
 
 import type { Column } from '../batch/delta-batch.ts';
 import { storageWidth } from '../batch/delta-batch.ts';
+import { copyWords } from '../memory/copy-words.ts';
 import { Memory } from '../memory/memory.ts';
 import { ROW_VALIDITY, type RowLayout } from '../memory/row-layout.ts';
 import type { Scratch } from '../memory/scratch.ts';
@@ -81,7 +82,7 @@ function storeViews(
       // The new bytes may be this row's own: copied before the old block goes.
       const block = memory.alloc(length);
       const source = memory.u32[from + 3]!;
-      memory.u8.copyWithin(block, source, source + length);
+      copyWords(memory.u32, source, memory.u32, block, length);
       memory.u32[to + 3] = block;
       grown += Memory.blockBytes(length);
     }
@@ -135,6 +136,7 @@ function gatherViews(
   scratch: Scratch,
 ): void {
   let u32 = memory.u32;
+  let total = 0;
   for (let i = 0; i < n; i += 1) {
     const from = (u32[(rows >>> 2) + i]! * 8 + offset) >>> 2;
     const to = (values >>> 2) + 4 * i;
@@ -143,12 +145,17 @@ function gatherViews(
     u32[to + 1] = u32[from + 1]!;
     u32[to + 2] = u32[from + 2]!;
     u32[to + 3] = u32[from + 3]!;
+    if (length > VIEW_INLINE_MAX) total += (length + 3) & ~3;
+  }
+  if (total === 0) return;
+  let copy = scratch.alloc(total);
+  u32 = memory.u32;
+  for (let i = 0, at = values >>> 2; i < n; i += 1, at += 4) {
+    const length = u32[at]!;
     if (length <= VIEW_INLINE_MAX) continue;
-    const source = u32[from + 3]!;
-    const copy = scratch.alloc(length);
-    u32 = memory.u32;
-    memory.u8.copyWithin(copy, source, source + length);
-    u32[to + 3] = copy;
+    copyWords(u32, u32[at + 3]!, u32, copy, length);
+    u32[at + 3] = copy;
+    copy += (length + 3) & ~3;
   }
 }
 

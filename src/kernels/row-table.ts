@@ -8,6 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
+import { copyWords } from '../memory/copy-words.ts';
 import { Memory } from '../memory/memory.ts';
 import { ROW_VALIDITY, RowLayout, STATE_INDEXED, STATE_LIVE } from '../memory/row-layout.ts';
 import type { Scratch } from '../memory/scratch.ts';
@@ -365,7 +366,7 @@ export class RowTable {
         if (length <= VIEW_INLINE_MAX) continue;
         const block = this.memory.alloc(length);
         const from = this.memory.u32[(view >>> 2) + 3]!;
-        this.memory.u8.copyWithin(block, from, from + length);
+        copyWords(this.memory.u32, from, this.memory.u32, block, length);
         this.memory.u32[(view >>> 2) + 3] = block;
         held += Memory.blockBytes(length);
       }

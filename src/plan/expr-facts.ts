@@ -64,7 +64,9 @@ export function hashableSides(
   if (left.type.oid === right.type.oid) {
     // Scales or lengths that differ: equal values are not the same bytes on both sides.
     const isOneShape = left.type.typmod === right.type.typmod || isIdentityEquality(left.type);
-    return isOneShape ? [canonicalKey(left), canonicalKey(right)] : [canonical(left), canonical(right)];
+    return isOneShape
+      ? [canonicalKey(left), canonicalKey(right)]
+      : [canonical(left), canonical(right)];
   }
   const a = INTEGER_RANK[left.type.id];
   const b = INTEGER_RANK[right.type.id];

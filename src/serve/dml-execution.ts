@@ -16,6 +16,7 @@ import type { DmlPlan, InsertPlan, OnConflictPlan } from '../plan/bound-statemen
 import type { DataType } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import type { QueryMemory } from './query-memory.ts';
+import { atRunTime } from './run-time-error.ts';
 import type { Collision, TableWrites } from './write-set.ts';
 
 export interface DmlRequest {
@@ -82,21 +83,22 @@ export class DmlExecution {
     return this.#affected;
   }
 
-  /** Does it all; `packed` are the plan's rows. */
-  run(packed: readonly Uint8Array[]): void {
+  /** Does it all in bounded steps; `packed` are the plan's rows. */
+  *run(packed: readonly Uint8Array[]): Generator<void> {
     const { plan } = this.#request;
-    if (plan.kind === 'insert') this.#each(packed, (batch) => this.#insert(batch, plan));
+    const { columnCount } = { columnCount: this.#types.length, ...plan };
+    if (plan.kind === 'insert') yield* this.#each(packed, (batch) => this.#insert(batch, plan));
     else if (plan.kind === 'delete') {
-      this.#each(packed, (batch) => this.#remove(batch));
-      this.#each(packed, (batch) => this.#return(batch, 0, plan.columnCount, plan.columnCount));
+      yield* this.#each(packed, (batch) => {
+        this.#remove(batch);
+        this.#return(batch, 0, columnCount, columnCount);
+      });
     } else {
-      this.#each(packed, (batch) => this.#remove(batch));
-      this.#each(packed, (batch) =>
-        this.#put(columnsFrom(batch, plan.columnCount, plan.columnCount)),
-      );
-      this.#each(packed, (batch) =>
-        this.#return(batch, plan.columnCount, plan.columnCount, 2 * plan.columnCount),
-      );
+      yield* this.#each(packed, (batch) => this.#remove(batch));
+      yield* this.#each(packed, (batch) => {
+        this.#put(columnsFrom(batch, columnCount, columnCount));
+        this.#return(batch, columnCount, columnCount, 2 * columnCount);
+      });
     }
   }
 
@@ -106,12 +108,13 @@ export class DmlExecution {
     this.#affected += batch.rowCount;
   }
 
-  #each(packed: readonly Uint8Array[], work: (batch: DeltaBatch) => void): void {
+  *#each(packed: readonly Uint8Array[], work: (batch: DeltaBatch) => void): Generator<void> {
     const { scratch } = this.#request.memory;
     for (const bytes of packed) {
       const mark = scratch.mark();
       for (const batch of unpackBatch(bytes, scratch)) work(batch);
       scratch.release(mark);
+      yield;
     }
   }
 
@@ -281,7 +284,7 @@ export class DmlExecution {
       memory,
       scratch,
       onError: (_row, error) => {
-        throw error;
+        throw atRunTime(error);
       },
     };
   }

@@ -15,7 +15,6 @@ import { select, selectRange, selectTrue } from '../batch/select.ts';
 import type { BoundExpr, BoundLiteral } from '../expr/bound-expr.ts';
 import { type CompiledExpr, compileExpr, type EvalContext } from '../expr/evaluate.ts';
 import { callsSession } from '../expr/session-functions.ts';
-import type { Scratch } from '../memory/scratch.ts';
 import type { QueryPlan } from '../plan/plan-node.ts';
 import type { RelationReader } from '../state/relation-reader.ts';
 import type { RelationSchema } from '../state/relation-schema.ts';
@@ -23,6 +22,8 @@ import type { DataType, Value } from '../types/data-type.ts';
 import type { ValueSettings } from '../types/value.ts';
 import { type IndexProbe, keyValue, lookupShape } from './point-shape.ts';
 import type { QueryMemory } from './query-memory.ts';
+import { rowCopies } from './row-copies.ts';
+import { atRunTime } from './run-time-error.ts';
 
 /** What a run stands on. */
 export interface PointRun {
@@ -92,7 +93,7 @@ export class PointLookup {
         run,
       );
       if (passing === null) continue;
-      for (const batch of copies(passing, run.memory.scratch)) {
+      for (const batch of rowCopies(passing, run.memory.scratch)) {
         const skipped = Math.min(skip, batch.rowCount);
         skip -= skipped;
         const count = Math.min(left, batch.rowCount - skipped);
@@ -159,31 +160,13 @@ export function plainCount(
   return expr.kind === 'literal' ? (expr as BoundLiteral).text : undefined;
 }
 
-/** A batch of weighted rows as batches of rows that each stand for themselves. */
-function* copies(batch: DeltaBatch, scratch: Scratch): Generator<DeltaBatch> {
-  if (batch.weights === 0) {
-    yield batch;
-    return;
-  }
-  for (let copy = 0; ; copy++) {
-    const selection = scratch.alloc(4 * batch.rowCount + 16);
-    const { i32, u32 } = batch.memory;
-    let count = 0;
-    for (let row = 0; row < batch.rowCount; row++) {
-      if (i32[(batch.weights >>> 2) + row]! > copy) u32[(selection >>> 2) + count++] = row;
-    }
-    if (count === 0) return;
-    yield select(batch, selection, count, scratch);
-  }
-}
-
 function evalContext({ memory, evaluation }: PointRun): EvalContext {
   return {
     ...evaluation,
     memory: memory.memory,
     scratch: memory.scratch,
     onError: (_row, error) => {
-      throw error;
+      throw atRunTime(error);
     },
   };
 }

@@ -85,9 +85,7 @@ function flatten(node: PlanNode): Flat | null {
   }
   if (node.kind === 'values') {
     const row = node.rows.length === 1 ? node.rows[0]! : null;
-    return row === null || row.some(isVolatile)
-      ? null
-      : { base: null, predicates: [], outputs: row };
+    return row === null ? null : { base: null, predicates: [], outputs: row };
   }
   if (node.kind !== 'filter' && node.kind !== 'project') return null;
   const input = flatten(node.input);

@@ -4,6 +4,8 @@ import type { PortError } from '../base/threads.ts';
 import type { RelationHandle } from '../dataflow/port.ts';
 import type { QueryPlan } from '../plan/plan-node.ts';
 import type { ValueSettings } from '../types/value.ts';
+import type { OwnRows } from './own-writes.ts';
+import type { Question, SessionLink } from './session-questions.ts';
 
 /** Words of the shared control block. */
 export const CANCEL_WORD = 0;
@@ -11,8 +13,11 @@ export const CANCEL_WORD = 0;
 export const CREDIT_WORD = 1;
 export const CONTROL_BYTES = 8;
 
-/** Packed batches under way to the main thread at most: its memory stays bounded while its client is slow. */
-export const CREDITS = 4;
+/**
+ * Packed batches (of up to 1024 rows) under way to the main thread at most: its memory stays bounded while its client is
+ * slow, and the thread is free for others once a result of that size is out, however slowly it is read.
+ */
+export const CREDITS = 32;
 
 /** The end of a channel that packed rows go through. */
 export type RowPort = InstanceType<typeof MessageChannel>['port1'];
@@ -26,6 +31,11 @@ export interface QueryTask {
   readonly nowUs: bigint;
   readonly epoch: number;
   readonly relations: readonly RelationHandle[];
+  readonly ownRows: readonly OwnRows[];
+  /** Rows of system relations by the number of their scan. */
+  readonly systemRows: ReadonlyMap<number, readonly Uint8Array[]>;
+  /** null: the query asks the session nothing. */
+  readonly session: SessionLink | null;
   readonly kernels: 'auto' | 'ts';
   readonly queryMemoryBytes: number;
   readonly batchRowsMax: number;
@@ -35,5 +45,6 @@ export interface QueryTask {
 
 export type FromQuery =
   | { readonly kind: 'rows'; readonly bytes: Uint8Array }
+  | { readonly kind: 'ask'; readonly question: Question }
   | { readonly kind: 'end' }
   | { readonly kind: 'error'; readonly error: PortError };

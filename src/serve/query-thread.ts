@@ -1,17 +1,25 @@
 /** A thread of the query pool: runs one query at a time over published snapshots, which it reads without locks. */
 
+import { SystemClock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { toPortError } from '../base/threads.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { packBatch } from '../batch/pack.ts';
 import { setKernelMode } from '../kernels/kernels.ts';
 import { RelationReader } from '../state/relation-reader.ts';
 import { CANCEL_WORD, CREDIT_WORD, type FromQuery, type QueryTask } from './pool-port.ts';
-import { QueryExecution } from './query-execution.ts';
+import { QueryExecution, type QueryRequest } from './query-execution.ts';
 import { type QueryMemory, QueryMemoryPool } from './query-memory.ts';
-import { SnapshotInputs } from './snapshot-inputs.ts';
+import { remoteEnvironment } from './session-questions.ts';
+import { packedBatches, SnapshotInputs } from './snapshot-inputs.ts';
 
 const ROWS_A_MESSAGE = 1024;
 
+type Post = (message: FromQuery, transfer?: ArrayBuffer[]) => void;
+
+const clock = new SystemClock();
+const random = systemRandom();
 let memories: QueryMemoryPool | null = null;
 
 /** The pool's task (piscina calls a worker's `run`). */
@@ -19,8 +27,7 @@ export function run(task: QueryTask): void {
   setKernelMode(task.kernels);
   memories ??= new QueryMemoryPool(task.queryMemoryBytes);
   const memory = memories.acquire();
-  const post = (message: FromQuery, transfer: ArrayBuffer[] = []) =>
-    task.port.postMessage(message, transfer);
+  const post: Post = (message, transfer = []) => task.port.postMessage(message, transfer);
   try {
     runQuery(task, memory, post);
     post({ kind: 'end' });
@@ -31,41 +38,44 @@ export function run(task: QueryTask): void {
   }
 }
 
-function runQuery(
-  task: QueryTask,
-  memory: QueryMemory,
-  post: (message: FromQuery, transfer: ArrayBuffer[]) => void,
-): void {
+function runQuery(task: QueryTask, memory: QueryMemory, post: Post): void {
   const control = new Int32Array(task.control);
-  const execution = new QueryExecution({ ...requestOf(task) }, inputsOf(task), memory);
   const types = task.plan.node.columns
     .slice(0, task.plan.visibleCount)
     .map((column) => column.type);
+  const send = (batch: DeltaBatch) => {
+    awaitCredit(control);
+    const bytes = packBatch(batch, types);
+    post({ kind: 'rows', bytes }, [bytes.buffer as ArrayBuffer]);
+  };
+  const execution = new QueryExecution(requestOf(task, post), inputsOf(task), memory, send);
   while (!execution.isFinished) {
     checkCancel(control);
     if (!execution.hasRows) {
       execution.step();
       continue;
     }
-    awaitCredit(control);
     const mark = memory.scratch.mark();
     const batch = execution.take(ROWS_A_MESSAGE);
-    if (batch !== null) {
-      const bytes = packBatch(batch, types);
-      post({ kind: 'rows', bytes }, [bytes.buffer as ArrayBuffer]);
-    }
+    if (batch !== null) send(batch);
     memory.scratch.release(mark);
   }
 }
 
-function requestOf(task: QueryTask) {
+function requestOf(task: QueryTask, post: Post): QueryRequest {
+  const environment =
+    task.session === null
+      ? null
+      : remoteEnvironment(task.session, (question) => post({ kind: 'ask', question }));
   return {
     plan: task.plan,
     limit: task.limit ?? Number.POSITIVE_INFINITY,
     offset: task.offset,
     settings: task.settings,
-    environment: null,
+    environment,
     nowUs: task.nowUs,
+    random,
+    clock,
     batchRowsMax: task.batchRowsMax,
   };
 }
@@ -81,10 +91,8 @@ function inputsOf(task: QueryTask): SnapshotInputs {
     reader: (id) => readers.get(id),
     epoch: task.epoch,
     checkEpoch: () => checkCancel(new Int32Array(task.control)),
-    writes: null,
-    systemRows: (schema, name) => {
-      throw new SqlError('0A000', `${schema}.${name} cannot be read here`);
-    },
+    ownRows: task.ownRows,
+    systemRows: (_node, index, target) => packedBatches(task.systemRows.get(index) ?? [], target),
   });
 }
 

@@ -65,6 +65,12 @@ export class ResultRows {
     return this.#given >= this.#shape.limit;
   }
 
+  /** What waits and what was given reaches LIMIT, in whatever order rows come. */
+  get isEnough(): boolean {
+    const { offset, limit } = this.#shape;
+    return this.isStreaming && this.#given + this.#rowsWaiting() >= limit + offset - this.#skipped;
+  }
+
   get hasRows(): boolean {
     return this.#position < this.#count && !this.isSatisfied;
   }
@@ -122,6 +128,11 @@ export class ResultRows {
       this.#ids = larger;
     }
     this.#ids[this.#count++] = id;
+  }
+
+  /** At least: a row with a weight counts once. */
+  #rowsWaiting(): number {
+    return this.#count - this.#position;
   }
 
   #collectLive(): void {

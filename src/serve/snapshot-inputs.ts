@@ -1,16 +1,17 @@
-/** What a query on the main thread reads: stored relations at one epoch, a transaction's own writes over them, system relations. */
+/** What a query reads: stored relations at one epoch, a transaction's own writes over them, system relations. */
 
 import { must } from '../base/assert.ts';
 import { notSupported, SqlError } from '../base/sql-error.ts';
 import { buildBatch } from '../batch/build-batch.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { unpackBatch } from '../batch/pack.ts';
 import type { ScanNode } from '../plan/plan-node.ts';
 import type { RelationReader } from '../state/relation-reader.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, parseValue } from '../types/value.ts';
+import { type OwnRows, unpackRows } from './own-writes.ts';
 import type { QueryInputs } from './query-execution.ts';
 import type { QueryMemory } from './query-memory.ts';
-import type { WriteSet } from './write-set.ts';
 
 /** Rows of a system relation, each value in its text form. */
 export type SystemRowsProvider = (
@@ -23,8 +24,9 @@ export interface SnapshotSources {
   readonly epoch: number;
   /** Throws 72000 once the epoch may no longer be read. */
   checkEpoch(): void;
-  readonly writes: WriteSet | null;
-  readonly systemRows: SystemRowsProvider;
+  readonly ownRows: readonly OwnRows[];
+  /** Rows of the system relation behind scan number `index`, of the scan's columns. */
+  systemRows(node: ScanNode, index: number, target: QueryMemory): Iterable<DeltaBatch>;
 }
 
 const ROWS_A_BATCH = 1024;
@@ -37,12 +39,12 @@ export class SnapshotInputs implements QueryInputs {
   }
 
   get hasRetractions(): boolean {
-    return this.#sources.writes !== null && !this.#sources.writes.isEmpty;
+    return this.#sources.ownRows.length > 0;
   }
 
-  *scan(node: ScanNode, target: QueryMemory): Generator<DeltaBatch> {
+  *scan(node: ScanNode, index: number, target: QueryMemory): Generator<DeltaBatch> {
     const { kind, id, name } = node.relation;
-    if (kind === 'system') yield* this.#systemRows(node, target);
+    if (kind === 'system') yield* this.#sources.systemRows(node, index, target);
     else if (kind === 'source') {
       throw notSupported(`reading source "${name}" directly`, {
         hint: `CREATE MATERIALIZED VIEW ... AS SELECT ... FROM ${name} and read that.`,
@@ -51,41 +53,53 @@ export class SnapshotInputs implements QueryInputs {
   }
 
   *#storedRows(node: ScanNode, id: number, target: QueryMemory): Generator<DeltaBatch> {
-    const { epoch, writes } = this.#sources;
-    const written = writes?.writesOf(id);
-    const reader = this.#sources.reader(id);
-    if (reader === undefined && written === undefined && writes?.isNewTable(id) !== true) {
-      throw new SqlError('55000', `relation "${node.relation.name}" cannot be read yet`, {
-        detail: 'It is made by this transaction and has no contents before COMMIT.',
-      });
-    }
-    if (reader !== undefined && written?.isTruncated !== true) {
-      for (const batch of reader.scan(epoch, node.columnIndexes, target)) {
+    const own = this.#sources.ownRows.find((rows) => rows.relationId === id);
+    if (own?.isTruncated !== true) {
+      const reader = this.#sources.reader(id);
+      if (reader === undefined) {
+        throw new SqlError('55000', `relation "${node.relation.name}" cannot be read yet`, {
+          detail: 'It is made by this transaction and has no contents before COMMIT.',
+        });
+      }
+      for (const batch of reader.scan(this.#sources.epoch, node.columnIndexes, target)) {
         this.#sources.checkEpoch();
         yield batch;
       }
     }
-    if (written === undefined) return;
-    for (const batch of written.deltas(target)) {
-      yield { ...batch, columns: node.columnIndexes.map((index) => must(batch.columns[index])) };
+    if (own === undefined) return;
+    for (const batch of unpackRows(own, target)) {
+      yield { ...batch, columns: node.columnIndexes.map((column) => must(batch.columns[column])) };
     }
   }
+}
 
-  *#systemRows(node: ScanNode, target: QueryMemory): Generator<DeltaBatch> {
-    const { schema, name } = node.relation;
-    const { types, rows } = this.#sources.systemRows(schema, name);
-    const kept = node.columnIndexes.map((index) => must(types[index]));
-    let pending: Value[][] = [];
-    for (const row of rows) {
-      pending.push(
-        node.columnIndexes.map((index, at) => parseText(must(kept[at]), row[index] ?? null)),
-      );
-      if (pending.length < ROWS_A_BATCH) continue;
-      yield buildBatch(kept, pending, target.scratch);
-      pending = [];
-    }
-    if (pending.length > 0) yield buildBatch(kept, pending, target.scratch);
+/** The scan's columns of a system relation's rows. */
+export function* systemBatches(
+  node: ScanNode,
+  provider: SystemRowsProvider,
+  target: QueryMemory,
+): Generator<DeltaBatch> {
+  const { schema, name } = node.relation;
+  const { types, rows } = provider(schema, name);
+  const kept = node.columnIndexes.map((index) => must(types[index]));
+  let pending: Value[][] = [];
+  for (const row of rows) {
+    pending.push(
+      node.columnIndexes.map((index, at) => parseText(must(kept[at]), row[index] ?? null)),
+    );
+    if (pending.length < ROWS_A_BATCH) continue;
+    yield buildBatch(kept, pending, target.scratch);
+    pending = [];
   }
+  if (pending.length > 0) yield buildBatch(kept, pending, target.scratch);
+}
+
+/** The same rows, packed on another thread. */
+export function* packedBatches(
+  packed: readonly Uint8Array[],
+  target: QueryMemory,
+): Generator<DeltaBatch> {
+  for (const bytes of packed) yield* unpackBatch(bytes, target.scratch);
 }
 
 function parseText(type: DataType, text: string | null): Value {

@@ -162,16 +162,6 @@ export class TableWrites {
     return must(unpackBatch(this.#packRows([id]), target)[0]);
   }
 
-  /** The net rows with weights, copied into another memory, where they live until its scratch mark is released. */
-  *deltas(target: { readonly scratch: Scratch }): Generator<DeltaBatch> {
-    for (const bytes of this.#packedBatches()) yield* unpackBatch(bytes, target.scratch);
-  }
-
-  /** The net rows packed for the engine; empty: nothing changed. */
-  pack(): Uint8Array {
-    return concatBytes([...this.#packedBatches()]);
-  }
-
   get rowCount(): number {
     return this.#rows.rowCount;
   }
@@ -191,7 +181,8 @@ export class TableWrites {
     }
   }
 
-  *#packedBatches(): Generator<Uint8Array> {
+  /** The net rows with weights, packed, a batch at a time. */
+  *packedBatches(): Generator<Uint8Array> {
     const ids: number[] = [];
     for (let cursor = this.#rows.next(0); cursor !== 0; cursor = this.#rows.next(cursor)) {
       if (this.#weight(cursor) !== 0) ids.push(cursor);
@@ -401,7 +392,8 @@ function keyOfRow(batch: DeltaBatch, columns: readonly number[], row: number): D
   };
 }
 
-function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+/** Packed batches as one piece of bytes. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;

@@ -152,10 +152,14 @@ export function findObject(
 
 export function notFound(object: ObjectKind, name: QualifiedName): SqlError {
   const text = name.parts.join('.');
-  if (object === 'schema')
-    return new SqlError('3F000', `schema "${text}" does not exist`, { position: name.position });
-  const what = object === 'table' || object === 'view' || object === 'index' ? object : object;
-  return new SqlError('42P01', `${what} "${text}" does not exist`, { position: name.position });
+  if (object === 'schema') return new SqlError('3F000', `schema "${text}" does not exist`);
+  const sqlstate = object === 'index' ? '42704' : '42P01';
+  return new SqlError(sqlstate, `${object} "${text}" does not exist`);
+}
+
+/** What ALTER, TRUNCATE and COPY say of a name that nothing has. */
+export function missingRelation(name: QualifiedName): SqlError {
+  return new SqlError('42P01', `relation "${name.parts.join('.')}" does not exist`);
 }
 
 export function engineColumns(columns: readonly CatalogColumn[]): EngineColumn[] {

@@ -12,8 +12,8 @@ import type { PlanNode, QueryPlan } from '../plan/plan-node.ts';
 import { millraceRows } from '../serve/millrace-rows.ts';
 import { type PointLookup, type PointRun, plainCount } from '../serve/point-lookup.ts';
 import { PointRows } from '../serve/point-rows.ts';
-import { scansOf } from '../serve/query-service.ts';
 import type { RowSource } from '../serve/row-source.ts';
+import { scansOf } from '../serve/scans.ts';
 import type { SystemRowsProvider } from '../serve/snapshot-inputs.ts';
 import { TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue, typeName } from '../types/value.ts';
@@ -87,7 +87,7 @@ export async function openQuery(plan: QueryPlan, session: SessionState): Promise
     };
     const count = (expr: BoundExpr | null, name: string) =>
       expr === null ? null : rowCount(evaluateValue(expr, [], scalar), name);
-    return database.queries.open({
+    return await database.queries.open({
       request: {
         plan,
         limit: count(plan.limit, 'LIMIT') ?? Number.POSITIVE_INFINITY,
@@ -95,6 +95,8 @@ export async function openQuery(plan: QueryPlan, session: SessionState): Promise
         settings,
         environment,
         nowUs,
+        random: database.random,
+        clock: database.clock,
       },
       pin,
       writes: transaction.writes,

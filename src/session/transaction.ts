@@ -6,7 +6,8 @@
 import { SqlError } from '../base/sql-error.ts';
 import type { Catalog, CatalogChange } from '../catalog/catalog.ts';
 import type { DdlAction, DmlChange } from '../dataflow/port.ts';
-import type { WriteSet } from '../serve/write-set.ts';
+import { Slice } from '../serve/slice.ts';
+import { concatBytes, type WriteSet } from '../serve/write-set.ts';
 import type { EpochPin } from '../state/epoch-control.ts';
 import type { Database } from './database.ts';
 import { CATALOG_LOCK, type LockOwner, type LockWait } from './locks.ts';
@@ -127,7 +128,7 @@ export class Transaction implements LockOwner {
     await this.database.commit({
       changes: this.#changes,
       actions: this.actions,
-      dml: this.#packWrites(),
+      dml: await this.#packWrites(),
     });
   }
 
@@ -140,14 +141,20 @@ export class Transaction implements LockOwner {
     this.database.locks.releaseAll(this);
   }
 
-  #packWrites(): DmlChange[] {
+  /** Long ones let others run in between; a COMMIT is not cancelled. */
+  async #packWrites(): Promise<DmlChange[]> {
+    const slice = new Slice(new AbortController().signal);
     const dml: DmlChange[] = [];
     for (const writes of this.#writes?.tables ?? []) {
       const relationId = writes.table.relationId;
       const judge = this.#touched.get(relationId) ?? 'statement';
       if (writes.isTruncated) dml.push({ relationId, rows: null, judge });
-      const rows = writes.pack();
-      if (rows.length > 0) dml.push({ relationId, rows, judge });
+      const packed: Uint8Array[] = [];
+      for (const bytes of writes.packedBatches()) {
+        packed.push(bytes);
+        await slice.pause();
+      }
+      if (packed.length > 0) dml.push({ relationId, rows: concatBytes(packed), judge });
     }
     return dml;
   }

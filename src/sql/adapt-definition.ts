@@ -1,6 +1,6 @@
 /** CREATE, DROP, ALTER and COMMENT of libpg-query's tree -> ours. */
 
-import { notSupported } from '../base/sql-error.ts';
+import { notSupported, SqlError } from '../base/sql-error.ts';
 import {
   type AdaptContext,
   node,
@@ -124,9 +124,8 @@ export function adaptColumn(raw: Raw, c: AdaptContext): ColumnDefinition {
     const body = item.Constraint;
     switch (body.contype) {
       case 'CONSTR_NOTNULL':
-        found.isNotNull = true;
-        break;
       case 'CONSTR_NULL':
+        found.isNotNull = nullability(raw, body.contype, found.isNotNull, position);
         break;
       case 'CONSTR_DEFAULT':
         found.default = c.expr(body.raw_expr);
@@ -444,4 +443,19 @@ function adaptAlterAction(raw: Raw, position: number, c: AdaptContext): AlterAct
       throw notSupported(`ALTER TABLE: ${words.toUpperCase()}`, { position });
     }
   }
+}
+
+/** NOT NULL and NULL of one column must not contradict each other. */
+function nullability(raw: Raw, contype: string, isNotNull: boolean, position: number): boolean {
+  const kinds = new Set((raw.constraints ?? []).map((item: Raw) => item.Constraint.contype));
+  if (kinds.has('CONSTR_NOTNULL') && kinds.has('CONSTR_NULL')) {
+    throw new SqlError(
+      '42601',
+      `conflicting NULL/NOT NULL declarations for column "${raw.colname}"`,
+      {
+        position,
+      },
+    );
+  }
+  return contype === 'CONSTR_NOTNULL' || isNotNull;
 }

@@ -6,6 +6,7 @@
 
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { storageWidth } from '../batch/delta-batch.ts';
+import { copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { Storage } from '../types/data-type.ts';
@@ -108,7 +109,7 @@ function copyViews(
   let bytes = 0;
   for (let i = 0; i < piece.count; i++) {
     const length = words[(column.values >>> 2) + 4 * piece.rows[i]!]!;
-    if (length > INLINE_BYTES) bytes += length;
+    if (length > INLINE_BYTES) bytes += (length + 3) & ~3;
   }
   let at = bytes === 0 ? 0 : target.scratch.alloc(bytes);
   const copied = target.memory.u32;
@@ -122,10 +123,10 @@ function copyViews(
     copied[to + 3] = words[from + 3]!;
     if (length <= INLINE_BYTES) continue;
     const start = words[from + 3]!;
-    target.memory.u8.set(source.u8.subarray(start, start + length), at);
+    copyWords(words, start, copied, at, length);
     copied[to + 2] = 0;
     copied[to + 3] = at;
-    at += length;
+    at += (length + 3) & ~3;
   }
 }
 

@@ -11,6 +11,7 @@
 import { assert } from '../base/assert.ts';
 import type { Column } from '../batch/delta-batch.ts';
 import { storageWidth } from '../batch/delta-batch.ts';
+import { copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Storage } from '../types/data-type.ts';
 import { INLINE_BYTES, isValid } from './row-identity.ts';
@@ -394,7 +395,7 @@ export class Segment {
       if (length > INLINE_BYTES) {
         address = this.#allocBytes(length);
         const bytes = source.u32[at + 3]!;
-        this.memory.u8.set(source.u8.subarray(bytes, bytes + length), address);
+        copyWords(source.u32, bytes, this.memory.u32, address, length);
       }
       const out = (target >>> 2) + 4 * (first + i - from);
       const words = this.memory.u32;
@@ -436,7 +437,9 @@ export class Segment {
     return validity;
   }
 
-  #allocBytes(size: number): number {
+  /** Room for `length` bytes of a long string, in whole words. */
+  #allocBytes(length: number): number {
+    const size = (length + 3) & ~3;
     const words = this.memory.u32;
     const at = words[this.#word + CHUNK_AT]!;
     if (at !== 0 && at + size <= words[this.#word + CHUNK_END]!) {

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 /** Time that a start may take before the test fails; generous, because the machine may be busy. */
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
-const LOG_BYTES_KEPT = 64 * 1024;
+const LOG_BYTES_KEPT = 8 * 1024;
 
 const LAUNCHER = fileURLToPath(new URL('../launch.mjs', import.meta.url));
 const TUNED_SERVER = fileURLToPath(new URL('./tuned-server.ts', import.meta.url));

@@ -1,6 +1,7 @@
 /** A connection for tests: `pg` with every value as the text that the server sent, errors with SQLSTATE and position. */
 
 import pg from 'pg';
+import { copyIn } from './copy-in.ts';
 
 const AS_TEXT = { getTypeParser: () => (value: unknown) => value };
 
@@ -81,6 +82,11 @@ export class SqlClient {
       rows: last.rows,
       rowCount: last.rowCount,
     };
+  }
+
+  /** COPY ... FROM STDIN; the number of rows. */
+  copyIn(sql: string, data: string): Promise<number> {
+    return copyIn(this.#client, sql, data);
   }
 
   /** One value. */

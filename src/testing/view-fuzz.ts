@@ -47,23 +47,31 @@ export interface FuzzOutcome {
 /** Runs cases until one fails, the number is reached or the time is over. */
 export async function fuzzViews(options: FuzzOptions): Promise<FuzzOutcome> {
   const server = options.url === null ? await ServerProcess.start(options.server) : null;
-  const fuzzer = new Fuzzer(options, server, await referenceFor(options.postgres));
+  const postgres = isUrl(options.postgres) ? await SqlClient.connect(options.postgres) : null;
+  const fuzzer = new Fuzzer(options, server, await referenceFor(options, postgres));
   try {
     return await fuzzer.run();
   } finally {
     await fuzzer.close();
+    await postgres?.close();
     await server?.dispose();
     await closeOracle();
   }
 }
 
-async function referenceFor(postgres: string | null): Promise<Reference | null> {
-  if (postgres === 'none') return null;
+function isUrl(postgres: string | null): postgres is string {
+  return postgres !== null && postgres !== 'none';
+}
+
+async function referenceFor(
+  options: FuzzOptions,
+  postgres: SqlClient | null,
+): Promise<Reference | null> {
+  if (options.postgres === 'none') return null;
   if (postgres === null) return oracle();
-  const client = await SqlClient.connect(postgres);
   return {
-    exec: async (sql) => void (await client.query(sql)),
-    query: (sql) => client.query(sql),
+    exec: async (sql) => void (await postgres.query(sql)),
+    query: (sql) => postgres.query(sql),
   };
 }
 

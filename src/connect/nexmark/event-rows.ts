@@ -21,7 +21,7 @@ const PLACES: Readonly<Record<EventKind, readonly [number, number]>> = {
 export class EventRows {
   count = 0;
   /** Event numbers, ascending. */
-  numbers = new Float64Array(0);
+  numbers: Float64Array = new Float64Array(0);
   /** number / 50, whole. */
   readonly cycles = new Float64Array(BATCH_ROWS_MAX);
   /** number % 50. */
@@ -48,12 +48,6 @@ export class EventRows {
       bases[row] = eventBase(seed, n);
     }
   }
-}
-
-/** Kind of event `n`. */
-export function kindOf(n: number): EventKind {
-  const place = n % CYCLE;
-  return place === 0 ? 'person' : place < PLACES.bid[0] ? 'auction' : 'bid';
 }
 
 /**

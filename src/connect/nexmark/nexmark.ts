@@ -1,17 +1,16 @@
 /** The connector `nexmark`: the auction site's events, made in process, only the columns that somebody reads. */
 
 import { notSupported, SqlError } from '../../base/sql-error.ts';
-import type { Column } from '../../batch/delta-batch.ts';
+import { type Column, storageWidth } from '../../batch/delta-batch.ts';
 import { type DataType, INT8, TEXT, TIMESTAMP } from '../../types/data-type.ts';
 import { typeName } from '../../types/type-name.ts';
-import { ChunkColumn } from '../chunk-columns.ts';
 import { GeneratedSource, type RecordGenerator } from '../generated-source.ts';
 import { type CheckRequest, checkOptions, type OptionSchema } from '../options.ts';
-import { RandomStream } from '../random-stream.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
-import { type EventKind, kindOf } from './events.ts';
-import { type Maker, makersOf, type NexmarkSettings } from './fields.ts';
-import { TextPool } from './text-pool.ts';
+import { chooseEvents, type EventKind, EventRows } from './event-rows.ts';
+import * as numbers from './numbers.ts';
+import { ResidentTexts } from './resident-texts.ts';
+import * as texts from './texts.ts';
 
 const NEXMARK_OPTIONS: OptionSchema = {
   'nexmark.table.type': { kind: 'choice', choices: ['person', 'auction', 'bid'], default: null },
@@ -20,6 +19,14 @@ const NEXMARK_OPTIONS: OptionSchema = {
   'nexmark.seed': { kind: 'integer', min: 0, max: 4_294_967_295, default: 0 },
   'nexmark.pace': { kind: 'choice', choices: ['fast', 'realtime'], default: null },
 };
+
+interface Settings {
+  readonly kind: EventKind;
+  readonly rate: number;
+  readonly seed: number;
+  readonly eventsMax: number | null;
+  readonly pace: 'fast' | 'realtime' | null;
+}
 
 const FIELD_TYPES: Readonly<Record<EventKind, readonly (readonly [string, DataType])[]>> = {
   person: [
@@ -88,11 +95,11 @@ export function openNexmark(
   context: SourceContext,
 ): SourceReader {
   const wanted = context.wanted.map((index) => columns[index]!);
-  const settings = checked as unknown as NexmarkSettings;
+  const settings = checked as unknown as Settings;
   return new GeneratedSource(new NexmarkGenerator(settings, wanted, context), context);
 }
 
-function checkSettings(given: ReadonlyMap<string, string>): NexmarkSettings {
+function checkSettings(given: ReadonlyMap<string, string>): Settings {
   const options = checkOptions('connector "nexmark"', NEXMARK_OPTIONS, given);
   const kind = options.get('nexmark.table.type') as EventKind | null;
   if (kind === null) {
@@ -105,7 +112,7 @@ function checkSettings(given: ReadonlyMap<string, string>): NexmarkSettings {
     rate: options.get('nexmark.event.rate') as number,
     seed: options.get('nexmark.seed') as number,
     eventsMax: options.get('nexmark.max.events') as number | null,
-    pace: options.get('nexmark.pace') as NexmarkSettings['pace'],
+    pace: options.get('nexmark.pace') as Settings['pace'],
   };
 }
 
@@ -115,74 +122,97 @@ function holds(type: DataType, field: DataType): boolean {
   return type.id === field.id;
 }
 
-interface Field {
-  /** Its place in the kind's list, which numbers its random stream. */
-  readonly number: number;
-  readonly maker: Maker;
-  readonly column: SourceColumn;
-}
+/** Makes one field of the events: numbers and times, or texts. */
+type Maker =
+  | {
+      readonly type: 'number';
+      readonly fill: (rows: EventRows, u32: Uint32Array, out: number, rate: number) => void;
+    }
+  | { readonly type: 'text'; readonly fill: (rows: EventRows, target: texts.TextTarget) => void };
 
 class NexmarkGenerator implements RecordGenerator {
   readonly recordsMax: number | null;
   readonly perSecond: number | null;
-  readonly #kind: EventKind;
-  readonly #random: RandomStream;
-  readonly #fields: readonly Field[];
-  readonly #pool: TextPool;
+  readonly #settings: Settings;
+  readonly #rows: EventRows;
+  readonly #fields: readonly { readonly maker: Maker; readonly column: SourceColumn }[];
   readonly #context: SourceContext;
 
-  constructor(settings: NexmarkSettings, wanted: readonly SourceColumn[], context: SourceContext) {
+  constructor(settings: Settings, wanted: readonly SourceColumn[], context: SourceContext) {
     const isPaced =
       settings.pace === null ? settings.eventsMax === null : settings.pace === 'realtime';
     this.recordsMax = settings.eventsMax;
     this.perSecond = isPaced ? settings.rate : null;
-    this.#kind = settings.kind;
-    this.#random = new RandomStream(settings.seed);
+    this.#settings = settings;
+    this.#rows = new EventRows(settings.seed);
     this.#context = context;
-    this.#pool = TextPool.of(context.memory);
-    const makers = makersOf(settings);
+    const makers = MAKERS[settings.kind];
     this.#fields = wanted.map((column) => {
-      const name = column.name.toLowerCase();
-      const number = FIELD_TYPES[settings.kind].findIndex(([field]) => field === name);
-      return { number, maker: makers[name]!, column };
+      return { maker: makers[column.name.toLowerCase()]!, column };
     });
   }
 
   choose(from: number, limit: number, rowsMax: number, rows: Float64Array): [number, number] {
-    let count = 0;
-    let n = from;
-    for (; n < limit && count < rowsMax; n++) {
-      if (kindOf(n) === this.#kind) rows[count++] = n;
-    }
-    return [count, n];
+    return chooseEvents(this.#settings.kind, from, limit, rowsMax, rows);
   }
 
   columns(rows: Float64Array, count: number): Column[] {
-    this.#pool.renew();
-    return this.#fields.map((field) => this.#column(field, rows, count));
+    this.#rows.prepare(rows, count);
+    return this.#fields.map(({ maker, column }) => this.#column(maker, column));
   }
 
-  #column({ number, maker, column }: Field, rows: Float64Array, count: number): Column {
+  #column(maker: Maker, { type: { storage } }: SourceColumn): Column {
     const { memory, scratch } = this.#context;
-    const random = this.#random;
-    const out = new ChunkColumn(memory, scratch, column.type.storage, count);
-    for (let row = 0; row < count; row += 1) {
-      const n = rows[row]!;
-      if (maker.kind !== 'time') random.seek(n, number);
-      switch (maker.kind) {
-        case 'text':
-          out.setText(row, maker.make(n, random));
-          break;
-        case 'letters':
-          this.#pool.writeLetters(out.viewAddress(row), maker.missing, random);
-          break;
-        case 'choice':
-          this.#pool.writeChoice(out.viewAddress(row), maker, maker.choose(n, random));
-          break;
-        default:
-          out.setInteger(row, maker.make(n, random));
-      }
-    }
-    return out.build();
+    const rows = this.#rows;
+    const out = scratch.alloc(Math.max(16, storageWidth(storage) * rows.count));
+    if (maker.type === 'number') maker.fill(rows, memory.u32, out, this.#settings.rate);
+    else maker.fill(rows, { memory, scratch, texts: ResidentTexts.of(memory), out });
+    return { storage, values: out, validity: 0 };
   }
 }
+
+function number(fill: Extract<Maker, { type: 'number' }>['fill']): Maker {
+  return { type: 'number', fill };
+}
+
+function text(fill: Extract<Maker, { type: 'text' }>['fill']): Maker {
+  return { type: 'text', fill };
+}
+
+function extra(kind: EventKind): Maker {
+  return text((rows, target) => texts.fillExtra(rows, target, texts.EXTRA_SIZES[kind]));
+}
+
+const MAKERS: Readonly<Record<EventKind, Readonly<Record<string, Maker>>>> = {
+  person: {
+    id: number(numbers.fillPersonId),
+    name: text(texts.fillName),
+    email_address: text(texts.fillEmail),
+    credit_card: text(texts.fillCard),
+    city: text(texts.fillCity),
+    state: text(texts.fillState),
+    date_time: number(numbers.fillTime),
+    extra: extra('person'),
+  },
+  auction: {
+    id: number(numbers.fillAuctionId),
+    item_name: text(texts.fillItemName),
+    description: text(texts.fillDescription),
+    initial_bid: number(numbers.fillPrice),
+    reserve: number(numbers.fillReserve),
+    date_time: number(numbers.fillTime),
+    expires: number(numbers.fillExpires),
+    seller: number(numbers.fillAuctionSeller),
+    category: number(numbers.fillCategory),
+    extra: extra('auction'),
+  },
+  bid: {
+    auction: number(numbers.fillBidAuction),
+    bidder: number(numbers.fillBidBidder),
+    price: number(numbers.fillPrice),
+    channel: text(texts.fillChannel),
+    url: text(texts.fillUrl),
+    date_time: number(numbers.fillTime),
+    extra: extra('bid'),
+  },
+};

@@ -9,7 +9,7 @@
 
 import type { Memory } from '../../memory/memory.ts';
 import { PAGE_BYTES } from '../../memory/memory.ts';
-import { VIEW_INLINE_MAX, writeView, writeViewAt } from '../../memory/views.ts';
+import { writeView, writeViewAt } from '../../memory/views.ts';
 import { drawBelow, drawKey, eventBase } from './draws.ts';
 
 /** Longest piece of a block of letters. */
@@ -32,7 +32,7 @@ const encoder = new TextEncoder();
 const residents = new WeakMap<Memory, ResidentTexts>();
 
 export class ResidentTexts {
-  /** 65,536 bytes 'a'..'z'. */
+  /** Address of 65,536 bytes 'a'..'z'. */
   readonly letters: number;
   /** As many, of which one of 13 is a blank. */
   readonly spacedLetters: number;
@@ -132,15 +132,18 @@ export function writeTrimmed(memory: Memory, view: number, bytes: number, length
 }
 
 /** Writes the view of more than 12 bytes that start at a multiple of 4. */
-export function writeLongPiece(u32: Uint32Array, view: number, bytes: number, length: number): void {
+export function writeLongPiece(
+  u32: Uint32Array,
+  view: number,
+  bytes: number,
+  length: number,
+): void {
   const word = view >>> 2;
   u32[word] = length;
   u32[word + 1] = u32[bytes >>> 2]!;
   u32[word + 2] = 0;
   u32[word + 3] = bytes;
 }
-
-export const LONG_PIECE_BYTES_MIN = VIEW_INLINE_MAX + 1;
 
 function channelUrl(channel: number): string {
   const base = eventBase(TEXT_SEED, PAGE_BYTES + channel);

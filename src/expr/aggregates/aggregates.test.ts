@@ -175,6 +175,57 @@ test('a float sum is the exact one, rounded once, also after retractions', () =>
   check('sum(float8)', FLOAT8, false, float, floatTotal);
 });
 
+/** The unscaled value of a numeric: PostgreSQL's scale of the quotient is checked in sql-tests/functions/variance.slt. */
+const isPopulationVarianceZero: Fold = (values) => (values.length === 0 ? null : 0n);
+
+test('variance follows inserts and retractions', () => {
+  check(
+    'var_pop(int8)',
+    INT8,
+    false,
+    (random) => (random(6) === 0 ? null : 7n),
+    isPopulationVarianceZero,
+  );
+  check('var_pop(float8)', FLOAT8, false, (random) => random(1000) / 8, varianceOf);
+  const bench = new Bench('stddev_pop(float8)', FLOAT8, false, false);
+  bench.update([
+    [0, 1, 1],
+    [0, 3, 1],
+    [0, 100, 1],
+  ]);
+  bench.update([[0, 100, -1]]);
+  assert.deepEqual(bench.results(), [1, null, null]);
+});
+
+/** Values are eighths below 125: all sums are exact in doubles. */
+const varianceOf: Fold = (values) => {
+  if (values.length === 0) return null;
+  const numbers = values as readonly number[];
+  const sum = numbers.reduce((a, b) => a + b, 0);
+  const squares = numbers.reduce((a, b) => a + b * b, 0);
+  return (numbers.length * squares - sum * sum) / (numbers.length * numbers.length);
+};
+
+test('what is not finite leaves a variance when it is retracted', () => {
+  const bench = new Bench('var_samp(float8)', FLOAT8, false, false);
+  bench.update([
+    [0, 1, 1],
+    [0, 2, 1],
+    [0, Infinity, 1],
+    [1, 5, 1],
+    [2, 1e200, 1],
+    [2, -1e200, 1],
+  ]);
+  assert.throws(() => bench.results(), { message: 'value out of range: overflow' });
+  bench.update([
+    [2, 1e200, -1],
+    [2, -1e200, -1],
+  ]);
+  assert.deepEqual(bench.results(), [Number.NaN, null, null]);
+  bench.update([[0, Infinity, -1]]);
+  assert.deepEqual(bench.results(), [0.5, null, null]);
+});
+
 test('NaN and infinities leave a float sum when they are retracted', () => {
   const bench = new Bench('sum(float8)', FLOAT8, false, false);
   bench.update([

@@ -31,6 +31,7 @@ import {
 } from './integer-sum.ts';
 import { INTERVAL_SLOT_BYTES, IntervalSumAggregate } from './interval-sum.ts';
 import { NUMERIC_SUM_SLOT_BYTES, NumericSumAggregate } from './numeric-sum.ts';
+import { VARIANCE_SLOT_BYTES, VarianceAggregate, type VarianceInput } from './variance.ts';
 
 interface Family {
   readonly slotBytes: number;
@@ -99,9 +100,35 @@ function familyOf(id: string): Family | null {
         (types) => must(arrayOf(types[0]!)),
         (context) => new ArrayAggregate(context),
       );
+    case 'variance':
+    case 'var_samp':
+    case 'var_pop':
+    case 'stddev':
+    case 'stddev_samp':
+    case 'stddev_pop':
+      return variance(arg, !name.endsWith('_pop'), name.startsWith('stddev'));
     default:
       return null;
   }
+}
+
+const VARIANCE_INPUTS: Readonly<Record<string, VarianceInput>> = {
+  int2: 'integer',
+  int4: 'integer',
+  int8: 'integer',
+  numeric: 'numeric',
+  float4: 'float',
+  float8: 'float',
+};
+
+function variance(arg: string, isSample: boolean, isDeviation: boolean): Family | null {
+  const input = VARIANCE_INPUTS[arg];
+  if (input === undefined) return null;
+  return {
+    slotBytes: VARIANCE_SLOT_BYTES,
+    resultType: () => (input === 'float' ? FLOAT8 : NUMERIC),
+    make: (context) => new VarianceAggregate(context, { input, isSample, isDeviation }),
+  };
 }
 
 function count(hasArgument: boolean): Family {

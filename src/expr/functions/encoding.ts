@@ -8,6 +8,10 @@ import { defineFunction, defineGeneral, defineOperator } from '../registry.ts';
 
 const PURE = { canFail: false } as const;
 
+const UNICODE_ESCAPE =
+  /\\(?:([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(\\|[\s\S]|$))/g;
+const ESCAPE_HINT = 'Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.';
+
 defineFunction('md5(text)', 'text', (s) => createHash('md5').update(s, 'utf8').digest('hex'), PURE);
 defineFunction('md5(bytea)', 'text', (b) => createHash('md5').update(b).digest('hex'), PURE);
 for (const bits of [224, 256, 384, 512] as const) {
@@ -23,6 +27,22 @@ defineFunction('length(bytea)', 'int4', (b) => b.length, PURE);
 defineFunction('octet_length(bytea)', 'int4', (b) => b.length, PURE);
 defineFunction('bit_length(bytea)', 'int4', (b) => b.length * 8, PURE);
 defineOperator('||(bytea,bytea)', 'bytea', (a, b) => new Uint8Array(Buffer.concat([a, b])), PURE);
+
+/** unistr: `\\XXXX`, `\\+XXXXXX`, `\\uXXXX`, `\\UXXXXXXXX` and doubled backslashes. */
+defineFunction('unistr(text)', 'text', (text) => {
+  const decoded = text.replace(UNICODE_ESCAPE, (_, plain, plus, small, large, other) => {
+    if (other === '\\') return '\\';
+    const digits = plain ?? plus ?? small ?? large;
+    if (digits === undefined)
+      throw new SqlError('42601', 'invalid Unicode escape', { hint: ESCAPE_HINT });
+    const code = Number.parseInt(digits, 16);
+    if (code === 0 || code > 0x10ffff)
+      throw new SqlError('22023', `invalid Unicode code point: ${digits}`);
+    return code > 0xffff ? String.fromCodePoint(code) : String.fromCharCode(code);
+  });
+  if (!decoded.isWellFormed()) throw new SqlError('42601', 'invalid Unicode surrogate pair');
+  return decoded;
+});
 
 function byteSlice(bytes: Uint8Array, from: number, count: number | null): Uint8Array {
   if (count !== null && count < 0)

@@ -52,13 +52,26 @@ for (const name of ['ceil', 'ceiling'] as const) {
 }
 defineFunction('floor(numeric)', 'numeric', (a) => a.floor());
 defineFunction('scale(numeric)', 'int4', (a) => (a.isFinite ? a.scale : null), PURE);
+defineFunction(
+  'min_scale(numeric)',
+  'int4',
+  (a) => (a.isFinite ? a.normalize().scale : null),
+  PURE,
+);
 defineFunction('trim_scale(numeric)', 'numeric', (a) => a.normalize(), PURE);
 
 for (const type of ['float4', 'float8'] as const) {
   defineFunction(`abs(${type})`, type, (a) => Math.abs(a), PURE);
 }
 defineFunction('sign(float8)', 'float8', (a) => (a > 0 ? 1 : a < 0 ? -1 : a), PURE);
-defineFunction('round(float8)', 'float8', (a) => (Number.isFinite(a) ? roundEven(a) : a), PURE);
+defineFunction('round(float8)', 'float8', roundFloat, PURE);
+/** rint: ties to even, the sign of a zero kept. */
+function roundFloat(a: number): number {
+  if (!Number.isFinite(a)) return a;
+  const rounded = roundEven(a);
+  return rounded === 0 && (a < 0 || Object.is(a, -0)) ? -0 : rounded;
+}
+
 defineFunction('trunc(float8)', 'float8', (a) => Math.trunc(a), PURE);
 defineFunction('floor(float8)', 'float8', (a) => Math.floor(a), PURE);
 

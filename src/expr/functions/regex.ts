@@ -186,7 +186,7 @@ const PARTS =
 
 /** Does the pattern prefer short matches? 0A000 where PostgreSQL's choice of match or groups could differ from RE2's. */
 function checkPreference(pattern: string): boolean {
-  const parts = pattern.match(PARTS) ?? [];
+  const parts: readonly string[] = pattern.match(PARTS) ?? [];
   const quantifiers = parts.filter((part) => /^([*+?]|\{\d)/.test(part) && !/^\{\d+\}/.test(part));
   const lazy = quantifiers.filter((part) => part.length > 1 && part.endsWith('?'));
   const mixes = lazy.length > 0 && (lazy.length < quantifiers.length || parts.includes('|'));

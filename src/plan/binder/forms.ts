@@ -290,8 +290,10 @@ export class Forms {
     position: number,
   ): BoundExpr {
     const results = branches.map((branch) => branch.result);
-    const all = otherwise === null ? results : [...results, otherwise];
+    // PostgreSQL looks at the ELSE first: it decides ties of types and the order in the message.
+    const all = otherwise === null ? results : [otherwise, ...results];
     const { type, operands } = this.unify(all, 'CASE', position);
+    const shift = all.length - results.length;
     const tested =
       operand?.type.id === 'unknown' ? castTo(operand, TEXT, 'implicit', this.#state) : operand;
     return {
@@ -301,9 +303,9 @@ export class Forms {
           tested === null
             ? this.boolean(branch.when, 'CASE/WHEN', position)
             : this.operator('=', tested, branch.when, position),
-        result: must(operands[i]),
+        result: must(operands[i + shift]),
       })),
-      otherwise: otherwise === null ? null : must(operands.at(-1)),
+      otherwise: otherwise === null ? null : must(operands[0]),
       type,
     };
   }

@@ -164,7 +164,14 @@ export class FromBinder {
         ? []
         : [{ name: 'tableoid', expr: oidLiteral(relation.oid), origin: null, isHidden: true }];
     const schema = ref.alias === null ? relation.schema : null;
-    const table = { alias, schema, columns: [...columns, ...hidden], isVisible: true };
+    const relationName = ref.name.parts.at(-1) as string;
+    const table = {
+      alias,
+      schema,
+      relationName,
+      columns: [...columns, ...hidden],
+      isVisible: true,
+    };
     return { plan: relation.plan, base, tables: [table], visible };
   }
 

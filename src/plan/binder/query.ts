@@ -114,6 +114,11 @@ export class QueryBinder implements QueryBinding {
   #ordered(body: BoundQuery, query: Query): BoundQuery {
     const order = query.orderBy.map((key): SortKey => {
       const column = outputColumn(key.expr, body.names, 'ORDER BY');
+      if (column === null && key.expr.kind === 'column_ref' && key.expr.parts.length === 1) {
+        throw new SqlError('42703', `column "${key.expr.parts[0]}" does not exist`, {
+          position: key.position,
+        });
+      }
       if (column === null) {
         throw new SqlError('0A000', 'invalid UNION/INTERSECT/EXCEPT ORDER BY clause', {
           position: key.position,
@@ -197,9 +202,22 @@ export class QueryBinder implements QueryBinding {
     });
   }
 
+  #countExpression(expr: Expr, clause: string): BoundExpr {
+    try {
+      return constantBinder(this.state, clause).bind(expr);
+    } catch (error) {
+      const isColumn =
+        error instanceof SqlError && (error.sqlstate === '42703' || error.sqlstate === '42P01');
+      if (!isColumn) throw error;
+      throw new SqlError('42P10', `argument of ${clause} must not contain variables`, {
+        position: error.fields.position,
+      });
+    }
+  }
+
   #count(expr: Expr | null, clause: string): BoundExpr | null {
     if (expr === null) return null;
-    const bound = constantBinder(this.state, clause).bind(expr);
+    const bound = this.#countExpression(expr, clause);
     if (bound.kind === 'literal' && bound.text === null) return null;
     const coerced = this.state.coerce(bound, INT8, 'assignment', expr.position);
     const count = coerced === null ? null : foldExpr(coerced);

@@ -22,6 +22,8 @@ export interface ScopeTable {
   readonly alias: string;
   /** Schema and name of a relation that is used without alias. */
   readonly schema: string | null;
+  /** The relation's own name where an alias hides it: only messages know it. */
+  readonly relationName?: string;
   readonly columns: readonly ScopeColumn[];
   /** false: a join's inner alias that is hidden by the join's own alias. */
   readonly isVisible: boolean;
@@ -128,7 +130,8 @@ export class Scope {
   }
 
   #knowsTable(name: string): boolean {
-    if (this.tables.some((table) => table.alias === name)) return true;
+    if (this.tables.some((table) => table.alias === name || table.relationName === name))
+      return true;
     return this.parent === null ? false : this.parent.#knowsTable(name);
   }
 

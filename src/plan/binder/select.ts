@@ -304,7 +304,11 @@ class SelectBinding {
     const width = items.length;
     if (this.#select.distinct !== null && onColumns.length === 0 && outputs.length > width) {
       const message = 'for SELECT DISTINCT, ORDER BY expressions must appear in select list';
-      throw new SqlError('42P10', message, { position: this.#select.position });
+      const unlisted = sorts.find(
+        ({ expr }) => !items.some((item) => exprKey(item.expr) === exprKey(expr)),
+      );
+      const position = unlisted === undefined ? undefined : state.positionOf(unlisted.expr);
+      throw new SqlError('42P10', message, { position: position ?? this.#select.position });
     }
     let plan = builder.project(outputs);
     if (!this.#options.keepsUnknown) plan = resolveUnknowns(plan, outputs.length, state);

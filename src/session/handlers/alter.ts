@@ -4,7 +4,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import { isReadable, type RelationObject } from '../../catalog/objects.ts';
 import type { DdlAction } from '../../dataflow/port.ts';
 import type { Alter, AlterAction } from '../../sql/statements.ts';
-import { alreadyExists, changeOf, findObject, notFound } from '../ddl.ts';
+import { alreadyExists, changeOf, findObject, missingRelation } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 import { refuse, type SessionState } from '../session-state.ts';
@@ -40,7 +40,7 @@ async function alter(ast: Alter, session: SessionState): Promise<void> {
   }
   const found = findObject(ast.object, ast.name, session, 'ALTER');
   if (found === null) {
-    if (!ast.ifExists) throw notFound(ast.object, ast.name);
+    if (!ast.ifExists) throw missingRelation(ast.name);
     session.notice(`relation "${ast.name.parts.join('.')}" does not exist, skipping`);
     return;
   }

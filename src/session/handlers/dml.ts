@@ -5,6 +5,7 @@ import type { DmlPlan } from '../../plan/bound-statement.ts';
 import { dmlWithParameters, planDml as planRows } from '../../plan/planner.ts';
 import { PackedRows } from '../../serve/packed-rows.ts';
 import type { RowSource } from '../../serve/row-source.ts';
+import { Slice } from '../../serve/slice.ts';
 import type { Delete, Insert, Update } from '../../sql/statements.ts';
 import type { Value } from '../../types/data-type.ts';
 import type { HandlerContext } from '../dispatch.ts';
@@ -61,7 +62,7 @@ async function runDml(
       memory,
       returned === null ? null : (batch) => packedReturning.push(packBatch(batch, returned)),
     );
-    execution.run(rows);
+    await new Slice(session.signal).drain(execution.run(rows));
     const isValues =
       ast.kind === 'insert' && (ast.query === null || ast.query.body.kind === 'values');
     session.running.touch(plan.targetId, isValues ? 'row' : 'statement');

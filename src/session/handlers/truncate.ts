@@ -2,7 +2,7 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import type { Truncate } from '../../sql/statements.ts';
-import { findObject, notFound } from '../ddl.ts';
+import { findObject, missingRelation } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 import { lockForWrite, openWrites } from '../table-access.ts';
@@ -13,7 +13,7 @@ export function planTruncate(ast: Truncate, { session }: HandlerContext): Statem
     const { memories } = session.database.queries;
     for (const name of ast.tables) {
       const table = findObject('table', name, session, 'ALTER');
-      if (table === null) throw notFound('table', name);
+      if (table === null) throw missingRelation(name);
       if (table.kind !== 'table') continue;
       if (table.isAppendOnly) {
         throw new SqlError(

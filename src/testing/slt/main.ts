@@ -39,13 +39,17 @@ function report(path: string, outcome: SltOutcome): void {
   for (const failure of outcome.failures) console.log(`${failure}\n`);
 }
 
+function failed(error: unknown): SltOutcome {
+  return { recordCount: 0, failures: [String(error)], completed: null };
+}
+
 async function runOnServers(): Promise<void> {
   const others = values.all ? otherConfigurations() : [];
   for (const configuration of [DEFAULT_CONFIGURATION, ...others]) {
     console.log(`configuration ${configuration.name}`);
     const servers = new SltServers(configuration);
     try {
-      for (const path of paths) report(path, await servers.run(path));
+      for (const path of paths) report(path, await servers.run(path).catch(failed));
     } finally {
       servers.close();
     }

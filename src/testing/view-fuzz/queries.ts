@@ -217,18 +217,13 @@ export class Queries {
     const partition = random.chance(0.8) ? `PARTITION BY ${random.pick(names)} ` : '';
     const over = `row_number() OVER (${partition}ORDER BY ${either(given, canonical)})`;
     const from = `(SELECT ${names.join(', ')}, ${over} AS n FROM (${inner.text}) ${this.#alias()})`;
+    const rank = { name: `c${names.length}`, type: 'big' as const };
     const isRankShown = random.chance(0.4);
-    const shown = isRankShown ? ', n' : '';
-    const columns = isRankShown
-      ? [...inner.columns, { name: 'n', type: 'big' as const }]
-      : inner.columns;
+    const shown = isRankShown ? `, n AS ${rank.name}` : '';
     const limit = random.pick(['n <= 1', 'n <= 2', 'n < 4', 'n = 1', 'n <= 3']);
     return {
       text: `SELECT ${names.join(', ')}${shown} FROM ${from} ${this.#alias()} WHERE ${limit}`,
-      columns: columns.map((column, i) => ({
-        ...column,
-        name: i < names.length ? column.name : 'n',
-      })),
+      columns: isRankShown ? [...inner.columns, rank] : inner.columns,
     };
   }
 
@@ -250,7 +245,7 @@ export class Queries {
       { sql: `count(${value.name})`, type: 'big', isTieSafe: true },
     ] as const);
     const order = call.isTieSafe ? given : either(given, canonical);
-    const name = `w${inner.columns.length}`;
+    const name = `c${inner.columns.length}`;
     return {
       text: `SELECT ${names.join(', ')}, ${call.sql} OVER (${partition}ORDER BY ${order}) AS ${name} FROM (${inner.text}) ${this.#alias()}`,
       columns: [...inner.columns, { name, type: call.type }],

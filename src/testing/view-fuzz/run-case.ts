@@ -75,6 +75,7 @@ class CaseRun {
   }
 
   async begin(): Promise<void> {
+    await this.end();
     const sql = `CREATE SCHEMA ${this.#schema}; SET search_path = ${this.#schema}`;
     await (await this.#target.client()).query(sql);
     await this.#target.reference?.exec(`${sql}; SET timezone = 'UTC'`);
@@ -83,8 +84,11 @@ class CaseRun {
   async end(): Promise<void> {
     const sql = `DROP SCHEMA IF EXISTS ${this.#schema} CASCADE`;
     const client = await this.#target.client();
-    await client.query(sql).catch(() => undefined);
-    await this.#target.reference?.exec(`${sql}`);
+    // A case that failed may have left a transaction open.
+    await client.query('ROLLBACK');
+    await client.query(sql);
+    await this.#target.reference?.exec('ROLLBACK');
+    await this.#target.reference?.exec(sql);
   }
 
   async run(): Promise<CaseOutcome> {

@@ -42,7 +42,7 @@ const tumble: Spelling = (random, { name }, time) => {
     random.chance(0.5) && offset === null
       ? `TABLE(TUMBLE(TABLE ${name}, DESCRIPTOR(${time}), ${seconds(size)}))`
       : `TUMBLE(${name}, ${time}, ${seconds(size)}${argument(offset)})`,
-    `SELECT *, ${start} AS window_start, ${start} + ${seconds(size)} AS window_end FROM ${name} WHERE ${isFinite(time)}`,
+    `SELECT *, ${start} AS window_start, ${start} + ${seconds(size)} AS window_end FROM ${name} WHERE ${isFiniteTime(time)}`,
   ];
 };
 
@@ -59,7 +59,7 @@ const hop: Spelling = (random, { name }, time) => {
   return [
     `HOP(${name}, ${time}, ${seconds(slide)}, ${seconds(size)}${argument(offset)})`,
     `SELECT t.*, w AS window_start, w + ${seconds(size)} AS window_end FROM ${name} t,
-       generate_series(${first}, ${time} - ${seconds(size)} + ${INSTANT}, - ${seconds(slide)}) w WHERE ${isFinite(time)}`,
+       generate_series(${first}, ${time} - ${seconds(size)} + ${INSTANT}, - ${seconds(slide)}) w WHERE ${isFiniteTime(time)}`,
   ];
 };
 
@@ -74,7 +74,7 @@ const cumulate: Spelling = (random, { name }, time) => {
   return [
     `CUMULATE(${name}, ${time}, ${seconds(step)}, ${seconds(size)})`,
     `SELECT t.*, ${start} AS window_start, w AS window_end FROM ${name} t,
-       generate_series(${first}, ${start} + ${seconds(size)}, ${seconds(step)}) w WHERE ${isFinite(time)}`,
+       generate_series(${first}, ${start} + ${seconds(size)}, ${seconds(step)}) w WHERE ${isFiniteTime(time)}`,
   ];
 };
 
@@ -94,7 +94,7 @@ const session: Spelling = (random, { name, columns }, time) => {
        max(${time}) OVER (PARTITION BY ${also}session_number) + ${seconds(gap)} AS window_end
      FROM (SELECT *, count(*) FILTER (WHERE begins) OVER (${by}ORDER BY ${time}) AS session_number
            FROM (SELECT *, ${time} - lag(${time}) OVER (${by}ORDER BY ${time}) > ${seconds(gap)} AS begins
-                 FROM ${name} WHERE ${isFinite(time)}) marked) numbered`,
+                 FROM ${name} WHERE ${isFiniteTime(time)}) marked) numbered`,
   ];
 };
 
@@ -111,6 +111,6 @@ function origin(offset: number | null): string {
 }
 
 /** NULL and infinite times are in no window. */
-function isFinite(time: string): string {
+function isFiniteTime(time: string): string {
   return `isfinite(${time})`;
 }

@@ -123,12 +123,13 @@ async function measure(
   check: { readonly oracle: NexmarkOracle | null } | null,
   report: Report,
 ): Promise<void> {
-  const { volume, workers, isDurable } = settings;
-  const checkedAgainst = check === null ? null : await checkedBy(query, settings, check.oracle);
+  const { volume, checkVolume, workers, isDurable } = settings;
   const sink = sinkOf(query, settings.sink);
   const server = await MeasuredServer.start({ isDurable, workers });
   try {
     const client = await server.connect();
+    const checkedAgainst =
+      check === null ? null : await checkQuery(client, query, check.oracle, checkVolume);
     if (settings.isWarmedUp) {
       await run(server, query, sink, volume);
       await dropSources(client);
@@ -154,20 +155,6 @@ async function measure(
       resultHash: hash?.toString() ?? null,
       checkedAgainst,
     });
-  } finally {
-    await server.stop();
-  }
-}
-
-/** In a server of its own, so that its memory is not counted. */
-async function checkedBy(
-  query: NexmarkQuery,
-  { checkVolume, workers }: Settings,
-  oracle: NexmarkOracle | null,
-): Promise<'batch' | 'pglite'> {
-  const server = await MeasuredServer.start({ isDurable: false, workers });
-  try {
-    return await checkQuery(await server.connect(), query, oracle, checkVolume);
   } finally {
     await server.stop();
   }

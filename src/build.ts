@@ -21,11 +21,14 @@ const COPIED = ['launch.mjs', 'catalog/system/postgres15.jsonl.gz', 'demo/data']
 const EXCLUDED = [
   '../src/**/*.test.ts',
   '../src/**/*.e2e.ts',
+  '../src/**/*.test-support.ts',
   '../src/**/*.as.ts',
   '../src/testing',
   '../src/build.ts',
   '../src/kernels/build.ts',
   '../src/plan/scripted-catalog.ts',
+  '../src/state/batch-fixture.ts',
+  '../src/state/concurrent-reader.ts',
 ];
 
 /** Makes the generated files of a checkout; nothing to do when they are there. */

@@ -8,6 +8,8 @@ const NUMERIC_OIDS = new Set([20, 21, 23, 26, 700, 701, 1700]);
 export interface SqlResult {
   readonly columns: readonly { readonly name: string; readonly isNumeric: boolean }[];
   readonly rows: (string | null)[][];
+  /** The command tag as far as the driver keeps it: `INSERT 0 3`, `CREATE`. */
+  readonly tag: string;
 }
 
 export class SqlClient {
@@ -25,7 +27,7 @@ export class SqlClient {
 
   /** Runs one statement. */
   async query(text: string): Promise<SqlResult> {
-    const { fields, rows } = await this.#client.query<(string | null)[]>({
+    const { fields, rows, command, rowCount } = await this.#client.query<(string | null)[]>({
       text,
       rowMode: 'array',
       types: { getTypeParser: () => (value: string) => value },
@@ -34,13 +36,20 @@ export class SqlClient {
       name,
       isNumeric: NUMERIC_OIDS.has(dataTypeID),
     }));
-    return { columns, rows };
+    const count = rowCount === null ? '' : `${command === 'INSERT' ? ' 0' : ''} ${rowCount}`;
+    return { columns, rows, tag: `${command}${count}` };
   }
 
   /** The result as psql shows it. */
   async table(text: string): Promise<string> {
     const { columns, rows } = await this.query(text);
     return formatTable(columns, rows);
+  }
+
+  /** What psql prints as the answer: the table, or the tag. */
+  async answer(text: string): Promise<string> {
+    const { columns, rows, tag } = await this.query(text);
+    return columns.length > 0 ? formatTable(columns, rows).trimEnd() : tag;
   }
 
   async close(): Promise<void> {

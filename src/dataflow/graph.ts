@@ -3,7 +3,7 @@
  * query, pushes a snapshot through it as one epoch, and throws it away.
  *
  * Operators are made from the root down, so that each is given its output; cells of durable state are numbered in the
- * same order and are therefore the same after recovery. An epoch: `push` into scans any number of times, then `endEpoch`
+ * same order and are therefore the same after recovery. Equal subtrees of a view are made once (shared-subtrees.ts). An epoch: `push` into scans any number of times, then `endEpoch`
  * calls every operator once, inputs before the operators that they feed.
  */
 
@@ -26,6 +26,7 @@ import { TopNOperator } from './operators/top-n.ts';
 import { UnionOperator } from './operators/union.ts';
 import { ValuesOperator } from './operators/values.ts';
 import { WindowOperator } from './operators/window.ts';
+import { inputsOf, sharedSubtrees } from './shared-subtrees.ts';
 
 /** Where a relation's rows enter. */
 export class GraphScan {
@@ -70,10 +71,15 @@ export class GraphScan {
   }
 }
 
-/** One operator with what it reads, in the order in which epochs end. */
+/** A scan or an operator. */
+interface WatermarkSource {
+  readonly watermarks: readonly bigint[];
+}
+
+/** One operator with what it reads. */
 interface Step {
   readonly operator: Operator;
-  readonly inputs: readonly { readonly watermarks: readonly bigint[] }[];
+  readonly inputs: readonly WatermarkSource[];
   readonly input: { rows: number };
   readonly output: CountingSink;
 }
@@ -90,12 +96,12 @@ export class Graph {
   readonly scans: readonly GraphScan[];
   readonly #steps: readonly Step[];
   readonly #output: { readonly rows: number };
-  readonly #root: { readonly watermarks: readonly bigint[] };
+  readonly #root: WatermarkSource;
 
   constructor(
     scans: readonly GraphScan[],
     steps: readonly Step[],
-    root: { readonly watermarks: readonly bigint[] },
+    root: WatermarkSource,
     output: { readonly rows: number },
   ) {
     this.#output = output;
@@ -152,10 +158,11 @@ export class Graph {
 
 /** Makes the operators of `plan`; their output goes to `context.output`. */
 export function buildGraph(plan: PlanNode, context: GraphContext): Graph {
-  const builder = new GraphBuilder(context);
+  const shared = context.isInView ? sharedSubtrees(plan) : new Map<PlanNode, number>();
+  const builder = new GraphBuilder(context, shared);
   const output = new CountingSink(context.output);
   const root = builder.build(plan, output);
-  return new Graph(builder.scans, builder.steps.reverse(), root, output);
+  return new Graph(builder.scans, inOrder(builder.steps, root), root, output);
 }
 
 class CountingSink implements DeltaSink {
@@ -190,27 +197,67 @@ class PortSink implements DeltaSink {
   }
 }
 
-class GraphBuilder {
-  readonly scans: GraphScan[] = [];
-  readonly steps: Step[] = [];
-  readonly #context: GraphContext;
+/** The output of an operator that several read. */
+class FanOut implements DeltaSink {
+  readonly #outputs: DeltaSink[];
 
-  constructor(context: GraphContext) {
-    this.#context = context;
+  constructor(first: DeltaSink) {
+    this.#outputs = [first];
   }
 
-  build(node: PlanNode, to: DeltaSink): { readonly watermarks: readonly bigint[] } {
-    const output = new CountingSink(to);
+  add(output: DeltaSink): void {
+    this.#outputs.push(output);
+  }
+
+  onDelta(batch: DeltaBatch): void {
+    for (const output of this.#outputs) output.onDelta(batch);
+  }
+}
+
+interface SharedOperator {
+  readonly operator: Operator;
+  readonly output: FanOut;
+}
+
+class GraphBuilder {
+  readonly scans: GraphScan[] = [];
+  readonly steps = new Map<WatermarkSource, Step>();
+  readonly #context: GraphContext;
+  readonly #shared: ReadonlyMap<PlanNode, number>;
+  readonly #made = new Map<number, SharedOperator>();
+
+  /** `shared`: nodes whose operators are made once for each number. */
+  constructor(context: GraphContext, shared: ReadonlyMap<PlanNode, number>) {
+    this.#context = context;
+    this.#shared = shared;
+  }
+
+  build(node: PlanNode, to: DeltaSink): WatermarkSource {
     if (node.kind === 'scan') {
-      const scan = new GraphScan(node, output);
+      const scan = new GraphScan(node, new CountingSink(to));
       this.scans.push(scan);
       return scan;
     }
+    const number = this.#shared.get(node);
+    if (number === undefined) return this.#buildOperator(node, to);
+    const made = this.#made.get(number);
+    if (made !== undefined) {
+      made.output.add(to);
+      return made.operator;
+    }
+    const output = new FanOut(to);
+    const operator = this.#buildOperator(node, output);
+    this.#made.set(number, { operator, output });
+    return operator;
+  }
+
+  #buildOperator(node: Exclude<PlanNode, ScanNode>, to: DeltaSink): Operator {
+    const output = new CountingSink(to);
     const problems = this.#context.problemsOf?.(node) ?? this.#context.problems;
     const operator = makeOperator(node, { ...this.#context, output, problems });
     const input = { rows: 0 };
-    const inputs: { readonly watermarks: readonly bigint[] }[] = [];
-    this.steps.push({ operator, inputs, input, output });
+    const inputs: WatermarkSource[] = [];
+    this.steps.set(operator, { operator, inputs, input, output });
     inputsOf(node).forEach((child, port) => {
       inputs.push(this.build(child, new PortSink(operator, port, input)));
     });
@@ -218,25 +265,25 @@ class GraphBuilder {
   }
 }
 
+/** Inputs before what they feed, the root last. */
+function inOrder(steps: ReadonlyMap<WatermarkSource, Step>, root: WatermarkSource): Step[] {
+  const order: Step[] = [];
+  const seen = new Set<WatermarkSource>();
+  const visit = (source: WatermarkSource): void => {
+    const step = steps.get(source);
+    if (step === undefined || seen.has(source)) return;
+    seen.add(source);
+    for (const input of [...step.inputs].reverse()) visit(input);
+    order.push(step);
+  };
+  visit(root);
+  return order;
+}
+
 /** Ids of the relations that a plan scans, each once. */
 export function scannedRelations(node: PlanNode): readonly number[] {
   if (node.kind === 'scan') return [node.relation.id];
   return [...new Set(inputsOf(node).flatMap(scannedRelations))];
-}
-
-function inputsOf(node: PlanNode): readonly PlanNode[] {
-  switch (node.kind) {
-    case 'scan':
-    case 'values':
-      return [];
-    case 'union':
-      return node.inputs;
-    case 'join':
-    case 'set_operation':
-      return [node.left, node.right];
-    default:
-      return [node.input];
-  }
 }
 
 function makeOperator(node: Exclude<PlanNode, ScanNode>, context: GraphContext): Operator {

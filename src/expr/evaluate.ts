@@ -69,8 +69,15 @@ function compilePart(expr: BoundExpr, options: CompileOptions): CompiledExpr {
       };
     case 'call':
       return compileCall(expr, options);
-    case 'array':
-      return compileArray(expr, options);
+    case 'array': {
+      const value = constantOf(expr);
+      if (value === undefined) return compileArray(expr, options);
+      return {
+        type: expr.type,
+        canFail: false,
+        evaluate: (batch, ctx) => constantColumn(ctx, expr.type, value, batch.rowCount),
+      };
+    }
     case 'not':
       return compileNot(compilePart(expr.arg, options), expr.type);
     case 'is':

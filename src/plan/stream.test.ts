@@ -173,6 +173,9 @@ test('an error fails reads where a missing row would change others', () => {
   assert.equal(onError('SELECT 1 / v AS x FROM s'), 'withhold');
   assert.equal(onError('SELECT count(*) FROM s WHERE 1 / v > 0'), 'fail');
   assert.equal(onError('SELECT k FROM s GROUP BY k'), 'withhold');
+  const joined = (kind: string) => `SELECT a.k FROM s a ${kind} s b ON a.k = b.k AND 1 / b.v > 0`;
+  assert.equal(onError(joined('JOIN')), 'withhold');
+  assert.equal(onError(joined('LEFT JOIN')), 'fail');
   assert.equal(scripted.view('SELECT 1 / v AS x FROM s', { onError: 'fail' }).plan.onError, 'fail');
 });
 

@@ -165,7 +165,8 @@ function defaultOnError(node: PlanNode): StreamPlan['onError'] {
 }
 
 function hasFallibleBelow(node: PlanNode): boolean {
-  if (combinesRows(node) && inputsOf(node).some(isFallible)) return true;
+  // An outer join's own condition too: a pair that fails would leave its row without a partner.
+  if (combinesRows(node) && isFallible(node)) return true;
   return inputsOf(node).some(hasFallibleBelow);
 }
 

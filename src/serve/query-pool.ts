@@ -49,6 +49,10 @@ export class QueryPool {
     return rows;
   }
 
+  get lentMemories(): number {
+    return this.#memories.lentCount;
+  }
+
   async close(): Promise<void> {
     await this.#piscina?.destroy();
     this.#piscina = null;

@@ -88,6 +88,11 @@ export class QueryService {
     this.#writeMemories.delete(writes);
   }
 
+  /** Memories in use: 0 when no statement runs and no cursor is open. */
+  get lentMemories(): number {
+    return this.memories.lentCount + this.#pool.lentMemories;
+  }
+
   async close(): Promise<void> {
     await this.#pool.close();
   }

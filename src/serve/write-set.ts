@@ -62,7 +62,7 @@ export class TableWrites {
   readonly #scratch: Scratch;
   readonly #rows: RowTable;
   readonly #keys: readonly KeyState[];
-  readonly #lookup: PublishedLookup;
+  #lookup: PublishedLookup;
   #isTruncated = false;
 
   constructor(table: WriteTable, memory: Memory, scratch: Scratch, lookup: PublishedLookup) {
@@ -85,6 +85,11 @@ export class TableWrites {
 
   get isTruncated(): boolean {
     return this.#isTruncated;
+  }
+
+  /** A new statement of the transaction looks rows up in its own memory: that of the last one may be another's by now. */
+  useLookup(lookup: PublishedLookup): void {
+    this.#lookup = lookup;
   }
 
   /**
@@ -328,7 +333,10 @@ export class WriteSet {
 
   open(table: WriteTable, lookup: PublishedLookup): TableWrites {
     const known = this.#tables.get(table.relationId);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.useLookup(lookup);
+      return known;
+    }
     const made = new TableWrites(table, this.#memory, this.#scratch, lookup);
     this.#tables.set(table.relationId, made);
     return made;

@@ -10,6 +10,8 @@ export interface Cursor {
   readonly rows: RowSource;
   /** WITH HOLD: outlives its transaction. */
   readonly isHeld: boolean;
+  /** The transaction that declared it. */
+  readonly transactionId: number;
   /** Rows that were fetched or moved over. */
   position: number;
 }

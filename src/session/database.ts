@@ -7,12 +7,14 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
+import { SqlError } from '../base/sql-error.ts';
 import { Catalog, type CatalogChange } from '../catalog/catalog.ts';
 import type { SystemRelation } from '../catalog/objects.ts';
 import type { EnginePort } from '../dataflow/client.ts';
 import type { CommitResult, DdlAction, DmlChange } from '../dataflow/port.ts';
 import type { QueryService } from '../serve/query-service.ts';
 import { LockTable } from './locks.ts';
+import { TextParser } from './text-parser.ts';
 
 export const DATABASE_NAME = 'millrace';
 
@@ -46,6 +48,8 @@ export interface TransactionContent {
   readonly changes: readonly CatalogChange[];
   readonly actions: readonly DdlAction[];
   readonly dml: readonly DmlChange[];
+  /** What a serializable transaction has read, and when; null: it does not matter. */
+  readonly reads: { readonly tableIds: ReadonlySet<number>; readonly epoch: number } | null;
 }
 
 export class Database {
@@ -59,9 +63,12 @@ export class Database {
   readonly batchRowsMax: number;
   readonly startedUs: bigint;
   readonly locks = new LockTable();
+  readonly parser = new TextParser();
   readonly sessions = new Map<number, ConnectedSession>();
   #catalog: Catalog;
   readonly #lastWrites = new Map<number, number>();
+  /** Tables that running commits change, with how many of them. */
+  readonly #committing = new Map<number, number>();
   #nextTransactionId = 1;
 
   constructor(options: DatabaseOptions) {
@@ -96,16 +103,43 @@ export class Database {
    * (the catalog's for DDL), so that no other commit comes between.
    */
   async commit(content: TransactionContent): Promise<CommitResult> {
+    this.#checkReads(content);
     const isDdl = content.changes.length > 0;
     const change = isDdl ? Catalog.merge(content.changes, this.#catalog) : null;
-    const result = await this.engine.commit({
-      ddl: content.actions,
-      catalog: change,
-      dml: content.dml,
-    });
-    if (change !== null) this.#catalog = this.#catalog.apply(change);
-    for (const { relationId } of content.dml) this.#lastWrites.set(relationId, result.epoch);
-    return result;
+    this.#countCommitting(content.dml, 1);
+    try {
+      const result = await this.engine.commit({
+        ddl: content.actions,
+        catalog: change,
+        dml: content.dml,
+      });
+      if (change !== null) this.#catalog = this.#catalog.apply(change);
+      for (const { relationId } of content.dml) this.#lastWrites.set(relationId, result.epoch);
+      return result;
+    } finally {
+      this.#countCommitting(content.dml, -1);
+    }
+  }
+
+  /** A serializable transaction that writes must have read what still holds (semantics.md rule 28). */
+  #checkReads({ reads }: TransactionContent): void {
+    if (reads === null) return;
+    for (const id of reads.tableIds) {
+      if (!this.#committing.has(id) && this.lastWriteEpoch(id) <= reads.epoch) continue;
+      throw new SqlError(
+        '40001',
+        'could not serialize access due to read/write dependencies among transactions',
+        { hint: 'The transaction might succeed if retried.' },
+      );
+    }
+  }
+
+  #countCommitting(dml: readonly DmlChange[], by: 1 | -1): void {
+    for (const { relationId } of dml) {
+      const count = (this.#committing.get(relationId) ?? 0) + by;
+      if (count === 0) this.#committing.delete(relationId);
+      else this.#committing.set(relationId, count);
+    }
   }
 }
 

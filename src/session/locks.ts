@@ -54,6 +54,11 @@ export class LockTable {
       if (lock.owner === owner) this.#release(objectId, lock);
   }
 
+  /** Locks that somebody holds. */
+  get heldCount(): number {
+    return this.#locks.size;
+  }
+
   isHeldBy(owner: LockOwner, objectId: number): boolean {
     return this.#locks.get(objectId)?.owner === owner;
   }

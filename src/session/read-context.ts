@@ -131,6 +131,7 @@ function checkReadable(plan: QueryPlan, session: SessionState, epoch: number): v
 }
 
 function checkRelation(id: number, session: SessionState, epoch: number): void {
+  session.running.noteRead(id);
   const view = session.catalog.object(id);
   if (view?.kind === 'materialized_view') checkView(view, session.database, epoch);
 }

@@ -3,28 +3,22 @@
  * ParameterStatus. What is only accepted so that clients' start-up goes through says so.
  */
 
-import { SqlError } from '../base/sql-error.ts';
+import {
+  normalizeDateStyle,
+  normalizeEncoding,
+  normalizeTimeZone,
+  type SettingKind,
+  type SettingRules,
+} from './setting-values.ts';
 
 export const SERVER_VERSION = '15.18';
 export const SERVER_VERSION_NUM = '150018';
 
-type SettingKind =
-  | { readonly kind: 'string' }
-  | { readonly kind: 'bool' }
-  | { readonly kind: 'int'; readonly min: number; readonly max: number }
-  /** Milliseconds; accepts a unit (`5s`). */
-  | { readonly kind: 'duration' }
-  | { readonly kind: 'enum'; readonly values: readonly string[] };
-
-export interface SettingDefinition {
-  readonly name: string;
-  readonly type: SettingKind;
+export interface SettingDefinition extends SettingRules {
   readonly initial: string;
   readonly isReported?: boolean;
   readonly isReadOnly?: boolean;
   readonly description: string;
-  /** Canonical form of an accepted value, or undefined where it is refused. */
-  readonly normalize?: (value: string) => string | undefined;
 }
 
 const STRING: SettingKind = { kind: 'string' };
@@ -33,7 +27,7 @@ const DURATION: SettingKind = { kind: 'duration' };
 const int = (min: number, max: number): SettingKind => ({ kind: 'int', min, max });
 const oneOf = (...values: string[]): SettingKind => ({ kind: 'enum', values });
 
-const ISOLATION = oneOf('read committed', 'read uncommitted', 'repeatable read', 'serializable');
+const ISOLATION = oneOf('serializable', 'repeatable read', 'read committed', 'read uncommitted');
 
 /** Every setting; the order is that of SHOW ALL. */
 export const SETTINGS: readonly SettingDefinition[] = [
@@ -350,145 +344,3 @@ export const SETTINGS: readonly SettingDefinition[] = [
 export const SETTING_BY_NAME: ReadonlyMap<string, SettingDefinition> = new Map(
   SETTINGS.map((definition) => [definition.name.toLowerCase(), definition]),
 );
-
-function invalidValue(name: string, value: string, hint?: string): SqlError {
-  return new SqlError('22023', `invalid value for parameter "${name}": "${value}"`, { hint });
-}
-
-function normalizeEncoding(value: string): string | undefined {
-  const plain = value
-    .replace(/^'(.*)'$/, '$1')
-    .toUpperCase()
-    .replace(/[-_]/g, '');
-  return plain === 'UTF8' || plain === 'UNICODE' || plain === 'SQLASCII' ? 'UTF8' : undefined;
-}
-
-const DATE_STYLES: Readonly<Record<string, string>> = Object.freeze({
-  iso: 'ISO',
-  sql: 'SQL',
-  postgres: 'Postgres',
-  german: 'German',
-});
-const DATE_ORDERS: Readonly<Record<string, string>> = Object.freeze({
-  mdy: 'MDY',
-  us: 'MDY',
-  noneuro: 'MDY',
-  noneuropean: 'MDY',
-  dmy: 'DMY',
-  euro: 'DMY',
-  european: 'DMY',
-  ymd: 'YMD',
-});
-
-function normalizeDateStyle(value: string): string | undefined {
-  let style = 'ISO';
-  let order = 'MDY';
-  for (const part of value
-    .toLowerCase()
-    .split(',')
-    .map((word) => word.trim())
-    .filter(Boolean)) {
-    if (Object.hasOwn(DATE_STYLES, part)) style = DATE_STYLES[part]!;
-    else if (Object.hasOwn(DATE_ORDERS, part)) order = DATE_ORDERS[part]!;
-    else if (part !== 'default') return undefined;
-  }
-  return `${style}, ${order}`;
-}
-
-function normalizeTimeZone(value: string): string | undefined {
-  const plain = value.replace(/^'(.*)'$/, '$1');
-  if (/^(utc|gmt|z|zulu|etc\/utc)$/i.test(plain))
-    return /^etc/i.test(plain) ? 'Etc/UTC' : plain.toUpperCase().replace(/^Z.*/, 'UTC');
-  if (/^[+-]?\d{1,2}(\.\d+)?(:\d{2})?$/.test(plain) || /^<[^>]+>[+-]\d/.test(plain)) return plain;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: plain }).resolvedOptions().timeZone && plain;
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-}
-
-const DURATION_UNITS: Readonly<Record<string, number>> = Object.freeze({
-  us: 0.001,
-  ms: 1,
-  s: 1000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-});
-
-function parseDuration(name: string, value: string): string {
-  const match = /^\s*(-?\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(value);
-  if (match === null) {
-    throw invalidValue(
-      name,
-      value,
-      'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".',
-    );
-  }
-  const ms = Math.round(Number(match[1]) * DURATION_UNITS[match[2] ?? 'ms']!);
-  if (ms < 0 || ms > 2147483647) {
-    throw new SqlError(
-      '22023',
-      `${ms} ms is outside the valid range for parameter "${name}" (0 ms .. 2147483647 ms)`,
-    );
-  }
-  return String(ms);
-}
-
-function parseBoolean(name: string, value: string): string {
-  const word = value.trim().toLowerCase();
-  if (word !== '' && word !== 'o') {
-    if (['on', 'true', 'yes', '1'].some((full) => full.startsWith(word))) return 'on';
-    if (['off', 'false', 'no', '0'].some((full) => full.startsWith(word))) return 'off';
-  }
-  throw new SqlError('22023', `parameter "${name}" requires a Boolean value`);
-}
-
-function parseInteger(name: string, value: string, min: number, max: number): string {
-  if (!/^\s*[+-]?\d+\s*$/.test(value)) throw invalidValue(name, value);
-  const number = Number(value);
-  if (number < min || number > max) {
-    throw new SqlError(
-      '22023',
-      `${number} is outside the valid range for parameter "${name}" (${min} .. ${max})`,
-    );
-  }
-  return String(number);
-}
-
-/** The stored form of `value` for the setting, or the error that PostgreSQL would give. */
-export function canonicalSetting(definition: SettingDefinition, value: string): string {
-  const { name, type } = definition;
-  if (definition.normalize) {
-    const normal = definition.normalize(value);
-    if (normal === undefined) throw invalidValue(name, value);
-    return normal;
-  }
-  switch (type.kind) {
-    case 'string':
-      return value;
-    case 'bool':
-      return parseBoolean(name, value);
-    case 'int':
-      return parseInteger(name, value, type.min, type.max);
-    case 'duration':
-      return parseDuration(name, value);
-    case 'enum': {
-      const word = value.trim().toLowerCase();
-      if (type.values.includes(word)) return word;
-      throw invalidValue(name, value, `Available values: ${type.values.join(', ')}.`);
-    }
-  }
-}
-
-/** `5000` ms is shown as `5s`, as PostgreSQL does. */
-export function showDuration(value: string): string {
-  const ms = Number(value);
-  if (ms === 0) return '0';
-  for (const unit of ['d', 'h', 'min', 's'] as const) {
-    const size = DURATION_UNITS[unit]!;
-    if (ms % size === 0) return `${ms / size}${unit}`;
-  }
-  return `${ms}ms`;
-}

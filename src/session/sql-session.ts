@@ -6,7 +6,6 @@
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { decodeParameter } from '../formats/parameters.ts';
-import { parseStatements } from '../sql/parse.ts';
 import type { ParsedStatement } from '../sql/statements.ts';
 import { type DataType, typeByOid, type Value } from '../types/data-type.ts';
 import type { ConnectedSession } from './database.ts';
@@ -94,7 +93,7 @@ export class SqlSession implements Session {
   async simpleQuery(text: string, writer: ResultWriter): Promise<void> {
     await this.#working(text, writer, async () => {
       this.closePortal('');
-      const statements = parseStatements(text);
+      const statements = await this.#statements(text);
       if (statements.length === 0) writer.emptyQuery();
       for (const [index, statement] of statements.entries()) {
         await this.#runSimple(statement, writer, index === statements.length - 1);
@@ -110,7 +109,7 @@ export class SqlSession implements Session {
     writer: ResultWriter,
   ): Promise<void> {
     await this.#working(text, writer, async () => {
-      const statements = parseStatements(text);
+      const statements = await this.#statements(text);
       if (statements.length > 1) {
         throw new SqlError('42601', 'cannot insert multiple commands into a prepared statement');
       }
@@ -351,6 +350,11 @@ export class SqlSession implements Session {
       portal.rowsSent += batch.rowCount;
     }
     return 'suspended';
+  }
+
+  #statements(text: string): Promise<readonly ParsedStatement[]> {
+    const { database, signal } = this.#state;
+    return database.parser.parse(text, signal);
   }
 
   #checkRunnable(statement: ParsedStatement): void {

@@ -61,7 +61,7 @@ export class TransactionBlock {
     const transaction = this.#state.running;
     if (modes.isolation !== null) {
       const isolation = isolationOf(modes.isolation);
-      if (transaction.fixedEpoch !== null || transaction.hasChanges) {
+      if (transaction.hasBegun && isolation !== transaction.isolation) {
         throw new SqlError(
           '25001',
           'SET TRANSACTION ISOLATION LEVEL must be called before any query',
@@ -70,7 +70,13 @@ export class TransactionBlock {
       transaction.isolation = isolation;
       this.#state.variables.set('transaction_isolation', modes.isolation, true);
     }
-    if (modes.isReadOnly !== null) transaction.isReadOnly = modes.isReadOnly;
+    if (modes.isReadOnly !== null) {
+      if (transaction.hasBegun && !modes.isReadOnly && transaction.isReadOnly) {
+        throw new SqlError('25001', 'transaction read-write mode must be set before any query');
+      }
+      transaction.isReadOnly = modes.isReadOnly;
+      this.#state.variables.set('transaction_read_only', modes.isReadOnly ? 'on' : 'off', true);
+    }
   }
 
   /** COMMIT: gives the tag, ROLLBACK where the block had failed. */
@@ -107,6 +113,8 @@ export class TransactionBlock {
   fail(): void {
     if (this.#isBlock) {
       this.#hasFailed = true;
+      this.#closePortals();
+      this.#closeCursors(true);
       this.#release();
     } else if (this.#state.transaction !== null) this.#rollback();
   }
@@ -117,12 +125,16 @@ export class TransactionBlock {
   }
 
   #begin(): void {
-    const { state } = { state: this.#state };
+    const state = this.#state;
     const transaction = new Transaction(state.database);
     transaction.isolation = isolationOf(state.variables.get('default_transaction_isolation'));
     transaction.isReadOnly = state.variables.get('default_transaction_read_only') === 'on';
     state.transaction = transaction;
-    state.variables.begin();
+    const { variables } = state;
+    variables.begin();
+    if (transaction.isolation !== 'read committed')
+      variables.set('transaction_isolation', transaction.isolation, true);
+    if (transaction.isReadOnly) variables.set('transaction_read_only', 'on', true);
   }
 
   async #commit(): Promise<void> {
@@ -139,6 +151,7 @@ export class TransactionBlock {
 
   #rollback(): void {
     this.#state.variables.rollback();
+    this.#closeCursors(true);
     this.#end();
   }
 
@@ -146,12 +159,18 @@ export class TransactionBlock {
     this.#isBlock = false;
     this.#hasFailed = false;
     this.#closePortals();
-    for (const [name, cursor] of this.#state.cursors) {
-      if (cursor.isHeld) continue;
-      cursor.rows.close();
-      this.#state.cursors.delete(name);
-    }
+    this.#closeCursors(false);
     this.#release();
+  }
+
+  /** Cursors end with their transaction; one WITH HOLD only when it is undone. */
+  #closeCursors(isUndone: boolean): void {
+    const { cursors, transaction } = this.#state;
+    for (const [name, cursor] of cursors) {
+      if (cursor.isHeld && !(isUndone && cursor.transactionId === transaction?.id)) continue;
+      cursor.rows.close();
+      cursors.delete(name);
+    }
   }
 
   /** Locks and the write set go at once, also while a failed block still waits for its ROLLBACK. */

@@ -23,6 +23,7 @@ export class Transaction implements LockOwner {
   isReadOnly = false;
   readonly actions: DdlAction[] = [];
   readonly #changes: CatalogChange[] = [];
+  readonly #readTables = new Set<number>();
   readonly #touched = new Map<number, 'row' | 'statement'>();
   #overlay: Catalog | null = null;
   #writes: WriteSet | null = null;
@@ -30,6 +31,7 @@ export class Transaction implements LockOwner {
   #snapshotCatalog: Catalog | null = null;
   #statement = 0;
   #readEpoch: number | null = null;
+  #hasRead = false;
 
   constructor(database: Database) {
     this.database = database;
@@ -54,6 +56,11 @@ export class Transaction implements LockOwner {
     );
   }
 
+  /** It has read or written: its isolation level stays what it is. */
+  get hasBegun(): boolean {
+    return this.#hasRead || this.hasChanges;
+  }
+
   get hasDdl(): boolean {
     return this.#changes.length > 0;
   }
@@ -73,6 +80,7 @@ export class Transaction implements LockOwner {
    */
   pin(): EpochPin {
     const { control } = this.database.engine;
+    this.#hasRead = true;
     if (this.isolation === 'read committed') return control.pin();
     if (this.#pin === null) {
       this.#pin = control.pin();
@@ -112,6 +120,15 @@ export class Transaction implements LockOwner {
     for (const action of actions) if (action.kind === 'drop') this.#writes?.forget(action.id);
   }
 
+  /** A statement reads the relation; what stands behind a view is read too. */
+  noteRead(relationId: number): void {
+    if (this.isolation !== 'serializable' || this.#readTables.has(relationId)) return;
+    this.#readTables.add(relationId);
+    const object = this.catalog.object(relationId);
+    if (object?.kind !== 'materialized_view' && object?.kind !== 'view') return;
+    for (const id of object.dependsOn) this.noteRead(id);
+  }
+
   /** The write set, opened by `open` when it is first needed. */
   writeSet(open: () => WriteSet): WriteSet {
     this.#writes ??= open();
@@ -129,6 +146,10 @@ export class Transaction implements LockOwner {
       changes: this.#changes,
       actions: this.actions,
       dml: await this.#packWrites(),
+      reads:
+        this.isolation === 'serializable' && this.#readEpoch !== null
+          ? { tableIds: this.#readTables, epoch: this.#readEpoch }
+          : null,
     });
   }
 

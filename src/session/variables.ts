@@ -4,13 +4,8 @@
  */
 
 import { SqlError } from '../base/sql-error.ts';
-import {
-  canonicalSetting,
-  SETTING_BY_NAME,
-  SETTINGS,
-  type SettingDefinition,
-  showDuration,
-} from './settings.ts';
+import { canonicalSetting, showDuration } from './setting-values.ts';
+import { SETTING_BY_NAME, SETTINGS, type SettingDefinition } from './settings.ts';
 
 export interface SettingRow {
   readonly name: string;
@@ -46,6 +41,11 @@ export class SessionVariables {
     this.#defaults.set(name.toLowerCase(), value);
   }
 
+  /** The setting's name as PostgreSQL writes it: what SHOW calls its column. */
+  nameOf(name: string): string {
+    return this.#definition(name)?.name ?? name;
+  }
+
   get(name: string): string {
     const value = this.find(name);
     if (value === undefined) throw unrecognized(name);
@@ -79,7 +79,7 @@ export class SessionVariables {
       return;
     }
     const key = definition.name.toLowerCase();
-    const next = canonicalSetting(definition, value);
+    const next = canonicalSetting(definition, value, name);
     this.#remember(key, isLocal);
     this.#change(definition, key, next);
   }
@@ -90,7 +90,9 @@ export class SessionVariables {
     const key = name.toLowerCase();
     this.#remember(key, false);
     const before = this.find(key);
-    this.#values.delete(key);
+    // A name of one's own stays known, as PostgreSQL keeps its placeholder.
+    if (definition === undefined && !this.#defaults.has(key)) this.#values.set(key, '');
+    else this.#values.delete(key);
     if (definition?.isReported && before !== this.find(key))
       this.#onReport(definition.name, this.get(key));
   }

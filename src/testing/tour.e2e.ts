@@ -4,15 +4,19 @@
  */
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SqlClient } from '../client/sql-client.ts';
+import { DEMO_DATA_DIR } from '../demo/demo.ts';
 import { comparable, type TourStep, tourSteps } from './readme-tour.ts';
 import { ServerProcess } from './server-process.ts';
 
 const README = fileURLToPath(new URL('../../README.md', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../docs/sources.md', import.meta.url));
 const isCompleting = process.env.TOUR_COMPLETE === '1';
 /** A view over a source that still runs gets there within this time. */
 const SHOWN_WITHIN_MS = isCompleting ? 3000 : 20_000;
@@ -43,6 +47,25 @@ test('the tour of README.md shows what it says', async () => {
   else
     for (const { step, table } of tables)
       assert.equal(comparable(table), comparable(step.table), step.text);
+});
+
+test('the statements of docs/sources.md run', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'millrace-docs-'));
+  copyFileSync(join(DEMO_DATA_DIR, 'flights.csv.gz'), join(root, 'flights.csv.gz'));
+  const server = await ServerProcess.start({ args: ['--file-root', root], dataDir: ':memory:' });
+  try {
+    const client = await SqlClient.connect(server.url);
+    const steps = tourSteps(readFileSync(SOURCES, 'utf8'));
+    assert.ok(steps.length >= 5, 'there are statements');
+    for (const step of steps) {
+      assert.equal(step.kind, 'statement');
+      if (step.kind === 'statement') await client.query(step.text);
+    }
+    await client.close();
+  } finally {
+    await server.dispose();
+    rmSync(root, { recursive: true, force: true });
+  }
 });
 
 /** The table that comes; asked again while it is another one than the README's, for a while. */

@@ -55,7 +55,6 @@ export async function fuzzViews(options: FuzzOptions): Promise<FuzzOutcome> {
     await fuzzer.close();
     await postgres?.close();
     await server?.dispose();
-    await closeOracle();
   }
 }
 
@@ -189,4 +188,7 @@ async function main(): Promise<void> {
   process.exitCode = outcome.failures.length === 0 ? 0 : 1;
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  await main();
+  await closeOracle();
+}

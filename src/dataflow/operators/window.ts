@@ -13,12 +13,12 @@ import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
 import { select } from '../../batch/select.ts';
 import type { WindowNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
-import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
-import { isValid, RowList } from '../rows.ts';
-import { derivedWatermarks, rowWatermarkShift, shiftWatermark } from '../watermark.ts';
+import { type EpochContext, type Operator, WATERMARK_NONE } from '../operator.ts';
+import { absoluteWeight, RowList } from '../rows.ts';
+import { derivedWatermarks } from '../watermark.ts';
+import { NEAR, NO_TIME, WindowTimes } from '../window-times.ts';
 
 const WORD = 0x1_0000_0000;
-const SAFE_HIGH = 0x0020_0000;
 
 export class WindowOperator implements Operator {
   readonly name: string;
@@ -28,9 +28,7 @@ export class WindowOperator implements Operator {
   readonly #size: number;
   readonly #slide: number;
   readonly #offset: number;
-  readonly #latenessUs: bigint;
-  /** Added to the watermark that rows carry; null: they carry none. */
-  readonly #rowShiftUs: bigint | null;
+  readonly #judge: WindowTimes;
   #inputWatermark = WATERMARK_NONE;
   #out: WindowRows;
   #used = 0;
@@ -47,44 +45,57 @@ export class WindowOperator implements Operator {
     this.#size = Number(node.sizeUs);
     this.#slide = node.windowKind === 'tumble' ? this.#size : Number(node.slideUs);
     this.#offset = Number(node.offsetUs);
-    this.#latenessUs = BigInt(node.allowedLatenessUs);
-    this.#rowShiftUs =
-      node.watermark === null ? null : rowWatermarkShift(node.input, node.watermark);
+    this.#judge = new WindowTimes(node);
     this.#out = new WindowRows(context.batchRowsMax);
     this.watermarks = derivedWatermarks(node.properties?.watermarks ?? [], undefined);
   }
 
   onDelta(_port: number, batch: DeltaBatch): void {
     const column = batch.columns[this.#node.time]!;
-    const { memory } = batch;
+    this.#judge.read(batch, column, this.#inputWatermark);
+    if (this.#node.windowKind === 'tumble' && this.#tumbleWhole(batch)) return;
+    const { times, closed } = this.#judge;
     for (let row = 0; row < batch.rowCount; row++) {
-      const at = (column.values >>> 2) + 2 * row;
-      const high = memory.i32[at + 1]!;
-      const low = memory.u32[at]!;
-      if (!isValid(memory, column, row) || isInfinite(low, high)) {
-        this.#nullTime.push(row);
-        continue;
+      const time = times[row]!;
+      const kind = this.#judge.kinds[row]!;
+      if (kind === NO_TIME) this.#nullTime.push(row);
+      else if (kind === NEAR) this.#assign(batch, row, time, closed[row]!);
+      else {
+        const far = batch.memory.i64[(column.values >>> 3) + row]!;
+        this.#assignFar(batch, row, far, closed[row]!);
       }
-      const closedUs = this.#closedUs(batch, row);
-      if (high < SAFE_HIGH && high >= -SAFE_HIGH)
-        this.#assign(batch, row, high * WORD + low, closedUs);
-      else this.#assignFar(batch, row, memory.i64[at >>> 1]!, closedUs);
     }
     this.#flush(batch);
     this.#report(batch);
   }
 
-  /** Windows whose end is at or before this instant are closed for the row; -Infinity: none is. */
-  #closedUs(batch: DeltaBatch, row: number): number {
-    if (this.#node.watermark === null) return Number.NEGATIVE_INFINITY;
-    let watermark = this.#inputWatermark;
-    if (batch.rowWatermarks !== 0 && this.#rowShiftUs !== null) {
-      const own = batch.memory.i64[(batch.rowWatermarks >>> 3) + row]!;
-      watermark = shiftWatermark(own, this.#rowShiftUs);
+  /** A batch whose rows all are on time, each in its one window, goes on with its columns as they are. */
+  #tumbleWhole(batch: DeltaBatch): boolean {
+    const n = batch.rowCount;
+    if (!this.#judge.isNear || n > this.#context.batchRowsMax) return false;
+    const { times, closed } = this.#judge;
+    const size = this.#size;
+    const offset = this.#offset;
+    const out = this.#out;
+    let start = Number.NEGATIVE_INFINITY;
+    out.count = 0;
+    for (let row = 0; row < n; row++) {
+      const time = times[row]!;
+      if (time < start || time >= start + size) start = floorTo(time - offset, size) + offset;
+      if (start + size <= closed[row]!) {
+        out.count = 0;
+        return false;
+      }
+      out.put(row, start, start + size);
     }
-    if (watermark === WATERMARK_NONE) return Number.NEGATIVE_INFINITY;
-    if (watermark === WATERMARK_END) return Number.POSITIVE_INFINITY;
-    return Number(watermark - this.#latenessUs);
+    const { scratch, output, problems } = this.#context;
+    const mark = scratch.mark();
+    const bounds = out.columns(this.#context);
+    out.count = 0;
+    problems.onUsed(absoluteWeight(batch), 0);
+    output.onDelta({ ...batch, columns: [...batch.columns, ...bounds] });
+    scratch.release(mark);
+    return true;
   }
 
   #assign(batch: DeltaBatch, row: number, time: number, closedUs: number): void {
@@ -227,10 +238,17 @@ class WindowRows {
   #column({ memory, scratch }: GraphContext, from: Float64Array, plus: number): Column {
     const values = scratch.alloc(Math.max(16, this.count * 8));
     const { u32, i64 } = memory;
+    let last = Number.NaN;
+    let low = 0;
+    let high = 0;
     for (let i = 0, at = values >>> 2; i < this.count; i++, at += 2) {
       const value = from[i]! + plus;
-      const high = Math.floor(value / WORD);
-      u32[at] = value - high * WORD;
+      if (value !== last) {
+        last = value;
+        high = Math.floor(value / WORD);
+        low = value - high * WORD;
+      }
+      u32[at] = low;
       u32[at + 1] = high;
     }
     if (this.shiftUs !== 0n) {
@@ -246,12 +264,9 @@ function rowsOf(list: RowList): Uint32Array {
   return rows;
 }
 
-function isInfinite(low: number, high: number): boolean {
-  return (low === 0xffff_ffff && high === 0x7fff_ffff) || (low === 0 && high === -0x8000_0000);
-}
-
 /** The greatest multiple of `step` that is <= value; exact for integers below 2^53. */
 function floorTo(value: number, step: number): number {
-  const rest = value % step;
-  return rest < 0 ? value - rest - step : value - rest;
+  const floor = Math.floor(value / step) * step;
+  if (floor > value) return floor - step;
+  return value - floor >= step ? floor + step : floor;
 }

@@ -36,19 +36,57 @@ export class DistinctAggregate implements AggregateInstance {
   }
 
   update(groupRows: number, args: readonly Column[], weights: number, n: number): void {
-    const { memory, scratch } = this.#context;
+    const { scratch } = this.#context;
     const mark = scratch.mark();
+    const counted = this.#counted(weights, n);
+    if (counted.n === n) this.#apply(groupRows, args, weights, n);
+    else if (counted.n > 0) {
+      const { memory } = this.#context;
+      const pick = (storage: 'i32', values: number): number =>
+        selectColumn(memory, { storage, values, validity: 0 }, counted.rows, counted.n, scratch)
+          .values;
+      const own = args.map((arg) => selectColumn(memory, arg, counted.rows, counted.n, scratch));
+      this.#apply(pick('i32', groupRows), own, pick('i32', weights), counted.n);
+    }
+    scratch.release(mark);
+  }
+
+  /** Rows with a weight: FILTER leaves the others out, which would come and go in the table for nothing. */
+  #counted(weights: number, n: number): { readonly rows: number; readonly n: number } {
+    if (weights === 0) return { rows: 0, n };
+    const { memory, scratch } = this.#context;
+    const rows = scratch.alloc(Math.max(16, 4 * n));
+    const { u32, i32 } = memory;
+    let count = 0;
+    for (let i = 0; i < n; i += 1) {
+      u32[(rows >>> 2) + count] = i;
+      if (i32[(weights >>> 2) + i] !== 0) count += 1;
+    }
+    return { rows, n: count };
+  }
+
+  #apply(groupRows: number, args: readonly Column[], weights: number, n: number): void {
+    const { memory, scratch } = this.#context;
     const groups: Column = { storage: 'i32', values: groupRows, validity: 0 };
     const rows = scratch.alloc(Math.max(16, 4 * n));
     this.#table.upsert([groups, ...args], n, rows);
     const selection = scratch.alloc(Math.max(16, 4 * n));
     const signs = scratch.alloc(Math.max(16, 4 * n));
+    const { u32, i32, f64 } = memory;
+    const offset = this.#table.layout.extraOffset;
     let count = 0;
+    let hasGone = false;
     for (let i = 0; i < n; i += 1) {
-      const sign = this.#change(rows + 4 * i, groupRows + 4 * i, weightAt(memory.i32, weights, i));
-      if (sign === 0) continue;
-      memory.u32[(selection >>> 2) + count] = i;
-      memory.i32[(signs >>> 2) + count] = sign;
+      const row = u32[(rows >>> 2) + i]!;
+      const extra = row * 8 + offset;
+      const before = f64[(extra + COUNT) >>> 3]!;
+      const after = before + weightAt(i32, weights, i);
+      f64[(extra + COUNT) >>> 3] = after;
+      if (after === 0) hasGone = true;
+      if (u32[(extra + PREVIOUS) >>> 2] === 0) this.#link(row, u32[(groupRows >>> 2) + i]!);
+      if (after > 0 === before > 0) continue;
+      u32[(selection >>> 2) + count] = i;
+      i32[(signs >>> 2) + count] = after > 0 ? 1 : -1;
       count += 1;
     }
     if (count > 0) {
@@ -56,19 +94,7 @@ export class DistinctAggregate implements AggregateInstance {
       const list = selectColumn(memory, groups, selection, count, scratch).values;
       this.#inner.update(list, chosen, signs, count);
     }
-    this.#sweep(rows, n);
-    scratch.release(mark);
-  }
-
-  /** Applies a weight to a row's count; +1 when it came to be there, -1 when it went, else 0. */
-  #change(rowCell: number, groupCell: number, weight: number): number {
-    const { memory } = this.#context;
-    const row = memory.u32[rowCell >>> 2]!;
-    const extra = this.#table.extraAddress(row);
-    const before = memory.f64[(extra + COUNT) >>> 3]!;
-    memory.f64[(extra + COUNT) >>> 3] = before + weight;
-    if (memory.u32[(extra + PREVIOUS) >>> 2] === 0) this.#link(row, memory.u32[groupCell >>> 2]!);
-    return (before + weight > 0 ? 1 : 0) - (before > 0 ? 1 : 0);
+    if (hasGone) this.#sweep(rows, n);
   }
 
   /** Puts a new row at the head of its group's chain; the head's `previous` is the row itself. */

@@ -7,6 +7,7 @@ import type { FunctionCall, WindowFrame, WindowSpec } from '../../sql/ast.ts';
 import { TIMESTAMPTZ } from '../../types/data-type.ts';
 import { canonicalKey } from '../expr-facts.ts';
 import { coerceArgs, makeCall } from '../expr-make.ts';
+import { exprKey } from '../expr-tree.ts';
 import { numberedPlaceholder } from '../placeholder.ts';
 import type { ExpressionBinder } from './expression.ts';
 import { positionalArguments } from './named-arguments.ts';
@@ -134,8 +135,8 @@ function checkDistinctOrder(
   orderBy: readonly { readonly expr: BoundExpr }[],
   position: number,
 ): void {
-  const known = new Set(args.map((arg) => JSON.stringify(arg)));
-  const isListed = orderBy.every((item) => known.has(JSON.stringify(item.expr)));
+  const known = new Set(args.map(exprKey));
+  const isListed = orderBy.every((item) => known.has(exprKey(item.expr)));
   if (isListed && call.args.length > 0) return;
   const message =
     'in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list';

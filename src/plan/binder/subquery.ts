@@ -41,7 +41,7 @@ import {
   substituteColumns,
   TRUE,
 } from '../expr-tree.ts';
-import { canonicalKeys, distinctNode } from '../grouping.ts';
+import { canonicalKeys } from '../grouping.ts';
 import { type NotNullLookup, neverNull, neverNullColumn } from '../nullability.ts';
 import {
   hasOuterReference,
@@ -422,12 +422,12 @@ function attachIn(plan: PlanNode, subquery: BoundSubquery, locate: Locate): Atta
   const domain = range(1, rows.columns.length).map((index) => columnRef(rows, index));
 
   const present = filterNode(rows, isNullTest(columnRef(rows, 0), true));
-  const keyed = distinctNode(
-    projectNode(
-      present,
-      [value, ...domain, TRUE].map((expr) => ({ name: 'key', expr })),
-    ),
+  const marked = projectNode(
+    present,
+    [value, ...domain, TRUE].map((expr) => ({ name: 'key', expr })),
   );
+  // By identity: `value` is canonical, and the outer columns are joined back as they are (1.0 and 1.00 are two).
+  const keyed = aggregateNode(marked, range(0, marked.columns.length));
   const count = outerColumns.length;
   const outer = withExpressions(plan, [x]);
   const matched = joinNode('left', outer.node, keyed, {

@@ -4,6 +4,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import type { CatalogColumn, Json, ViewObject } from '../../catalog/objects.ts';
 import { planPlainView } from '../../plan/planner.ts';
 import type { CreateView } from '../../sql/statements.ts';
+import { typeName } from '../../types/value.ts';
 import { alreadyExists, changeOf, frozenSettings, objectBase, placeNew } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
@@ -62,8 +63,13 @@ function checkReplaceable(
         },
       );
     }
-    if (now.type.oid !== old.type.oid)
-      throw new SqlError('42P16', `cannot change data type of view column "${old.name}"`);
+    const [from, to] = [typeName(old.type), typeName(now.type)];
+    if (from !== to) {
+      throw new SqlError(
+        '42P16',
+        `cannot change data type of view column "${old.name}" from ${from} to ${to}`,
+      );
+    }
   }
   if (catalog.directDependents(view.id).length > 0) {
     throw new SqlError(

@@ -42,6 +42,7 @@ export function planDeclareCursor(ast: DeclareCursor, context: HandlerContext): 
         fields,
         rows,
         isHeld: ast.isWithHold,
+        transactionId: session.running.id,
         position: 0,
       });
       return { kind: 'done', tag: 'DECLARE CURSOR' };

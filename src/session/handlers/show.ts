@@ -53,7 +53,7 @@ export function planShowVariable(ast: ShowVariable, { session }: HandlerContext)
   }
   variables.get(ast.name);
   return table(
-    [[ast.name.toLowerCase(), TEXT]],
+    [[variables.nameOf(ast.name), TEXT]],
     async () => [[variables.show(ast.name)]],
     session,
     'SHOW',

@@ -9,6 +9,17 @@ import { SqlClient, serverError } from '../sql-client.ts';
 import { type ClientState, EMPTY_STATE, tableRows, viewRows } from './model.ts';
 import { type Step, type StepKind, StepMaker } from './steps.ts';
 
+const DEADLOCK = '40P01';
+
+export interface WorkOrders {
+  /** Which steps are wanted above others. */
+  readonly favourite: StepKind | null;
+  /** Told each step as it goes out. */
+  onSend(kind: StepKind): void;
+  /** Asked before each step. */
+  isOver(): boolean;
+}
+
 export class KillClient {
   readonly index: number;
   readonly #maker: StepMaker;
@@ -26,15 +37,15 @@ export class KillClient {
     return this.#acknowledged;
   }
 
-  /** Works until the connection breaks. `onSend` is told each step as it goes out. Throws where the server refuses one. */
-  async work(url: string, favourite: StepKind | null, onSend: (kind: StepKind) => void) {
+  /** Works until the orders end it or the connection breaks. Throws where the server refuses a step. */
+  async work(url: string, { favourite, onSend, isOver }: WorkOrders): Promise<void> {
     let connection: SqlClient;
     try {
       connection = await SqlClient.connect(url);
     } catch {
       return;
     }
-    for (;;) {
+    while (!isOver()) {
       const step = this.#maker.make(this.#state, favourite);
       onSend(step.kind);
       try {
@@ -43,6 +54,7 @@ export class KillClient {
         const known = serverError(error);
         // 57P01: the server was told to stop.
         if (known === null || known.code === '57P01') return;
+        if (known.code === DEADLOCK && (await this.#rollBack(connection))) continue;
         const texts = step.statements.map(({ sql }) => sql.slice(0, 500)).join('; ');
         throw new Error(`client ${this.index}: ${known.code} ${known.message}\n${texts}`);
       }
@@ -50,6 +62,16 @@ export class KillClient {
       this.#inDoubt = null;
       this.#acknowledged += 1;
     }
+    await connection.close();
+  }
+
+  /** A transaction that lost a deadlock leaves nothing. False: the connection is gone. */
+  async #rollBack(connection: SqlClient): Promise<boolean> {
+    this.#inDoubt = null;
+    return await connection.query('ROLLBACK').then(
+      () => true,
+      () => false,
+    );
   }
 
   async #send(connection: SqlClient, { statements, next }: Step): Promise<void> {

@@ -28,10 +28,19 @@ const EVENTS_PER_KILL = 400;
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Where a kill is aimed: a statement's kind, or a phase of the server. */
-type Aim = StepKind | 'anywhere' | 'recovery' | 'stop' | 'backfill';
+type Aim = StepKind | 'anywhere' | 'idle' | 'recovery' | 'stop' | 'backfill';
 const AIMS: readonly Aim[] = [
   ...STEP_KINDS,
-  ...(['anywhere', 'anywhere', 'anywhere', 'backfill', 'backfill', 'stop', 'recovery'] as const),
+  ...([
+    'anywhere',
+    'anywhere',
+    'anywhere',
+    'idle',
+    'backfill',
+    'backfill',
+    'stop',
+    'recovery',
+  ] as const),
 ];
 
 /** Throws at the first difference; the server's log is in the message. */
@@ -124,7 +133,7 @@ class Supervisor {
     return `${ms.toFixed()} ms after the start of a recovery`;
   }
 
-  /** Lets the clients work and kills them all the server. */
+  /** Lets the clients work, and kills the server under them. */
   async #killWork(aim: Aim): Promise<string> {
     const favourite = STEP_KINDS.find((kind) => kind === aim) ?? null;
     const sent = Promise.withResolvers<void>();
@@ -133,15 +142,19 @@ class Supervisor {
     const onSend = (kind: StepKind) => {
       if (kind === aim && performance.now() - startMs >= workMs) sent.resolve();
     };
+    let isOver = false;
+    const orders = { favourite, onSend, isOver: () => isOver };
     const { url } = this.#server;
-    const work = [
-      ...this.#clients.map((client) => client.work(url, favourite, onSend)),
-      this.#watchEpochs(url),
-    ];
-    const all = Promise.all(work);
+    const work = this.#clients.map((client) => client.work(url, orders));
+    const all = Promise.all([...work, this.#watchEpochs(url, orders.isOver)]);
     const outside = setInterval(() => this.#world.append(), 20);
     try {
       await Promise.race([all, sleep(workMs)]);
+      if (aim === 'idle') {
+        isOver = true;
+        await all;
+        await this.#connected((connection) => this.#check(connection));
+      }
       await this.#strike(aim, favourite === null ? null : Promise.race([sent.promise, sleep(300)]));
     } finally {
       clearInterval(outside);
@@ -180,13 +193,14 @@ class Supervisor {
   }
 
   /** The newest epoch that anybody saw. */
-  async #watchEpochs(url: string): Promise<void> {
+  async #watchEpochs(url: string, isOver: () => boolean): Promise<void> {
     try {
       const connection = await SqlClient.connect(url);
-      for (;;) {
+      while (!isOver()) {
         this.#seeEpoch(await connection.value('SELECT published FROM millrace.epochs'));
         await sleep(10);
       }
+      await connection.close();
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error;
     }

@@ -1,6 +1,6 @@
 /**
- * Random scalar expressions of a wanted type over given columns. They cannot fail: no division by columns, no products that
- * overflow. What two correct engines may answer differently (a number's text, sums in float order) is left out or exact.
+ * Random scalar expressions of a wanted type over given columns. Unless asked for they cannot fail: no division by columns, no
+ * products that overflow. What two correct engines may answer differently (a number's text, sums in float order) is left out or exact.
  */
 
 import type { Random } from '../../base/random.ts';
@@ -55,7 +55,7 @@ const LITERALS: Readonly<Record<FuzzType, readonly string[]>> = {
     "'B'",
     "'zz'",
     "'a long text of more than twelve bytes'",
-    "'éa'",
+    "'日a'",
   ],
   ts: [
     '00:00:00',
@@ -93,14 +93,17 @@ export class Expressions {
   readonly #relations: readonly Relation[];
   readonly #refs: readonly Ref[];
   readonly #alias: () => string;
+  readonly #canFail: boolean;
 
-  /** `relations`: what subqueries may read; empty: no subqueries. */
+  /** `relations`: what subqueries may read; empty: no subqueries. `canFail`: with divisions by columns. */
   constructor(
     random: Random,
     refs: readonly Ref[],
     relations: readonly Relation[],
     alias: () => string,
+    canFail = false,
   ) {
+    this.#canFail = canFail;
     this.#random = random;
     this.#refs = refs;
     this.#relations = relations;
@@ -146,6 +149,7 @@ export class Expressions {
   #operation(type: Exclude<FuzzType, 'bool'>, depth: number): string {
     const random = this.#random;
     const self = (): string => this.any(type, depth);
+    if (this.#canFail && type === 'int' && random.chance(0.4)) return this.#division();
     switch (type) {
       case 'int':
         return random.pick([
@@ -195,6 +199,17 @@ export class Expressions {
     }
   }
 
+  /** Bare, or guarded so that it never fails. */
+  #division(): string {
+    const divisor = this.leaf('int');
+    const division = `(${this.leaf('int')} / ${divisor})`;
+    return this.#random.pick([
+      division,
+      `(${this.leaf('int')} / COALESCE(${divisor}, 1))`,
+      `CASE WHEN ${divisor} <> 0 THEN ${division} END`,
+    ]);
+  }
+
   /** A boolean expression. */
   condition(depth: number): string {
     const random = this.#random;
@@ -239,7 +254,7 @@ export class Expressions {
     const alias = this.#alias();
     const inner: Ref[] = relation.columns.map((c) => ({ sql: `${alias}.${c.name}`, type: c.type }));
     const column = random.pick(inner);
-    const inside = new Expressions(random, inner, [], this.#alias);
+    const inside = new Expressions(random, inner, [], this.#alias, this.#canFail);
     const partner = this.#refs.filter((ref) => ref.type === column.type);
     const tests: string[] = [];
     if (random.chance(0.6) && partner.length > 0) {

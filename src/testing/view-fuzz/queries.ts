@@ -24,9 +24,12 @@ const JOINS = ['JOIN', 'JOIN', 'LEFT JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOI
 export class Queries {
   readonly #random: Random;
   readonly #relations: readonly Relation[];
+  readonly #canFail: boolean;
   #aliasCount = 0;
 
-  constructor(random: Random, relations: readonly Relation[]) {
+  /** `canFail`: with expressions that fail for some rows (semantics.md rule 11). */
+  constructor(random: Random, relations: readonly Relation[], canFail: boolean) {
+    this.#canFail = canFail;
     this.#random = random;
     this.#relations = relations;
   }
@@ -46,7 +49,8 @@ export class Queries {
   readonly #alias = (): string => `r${this.#aliasCount++}`;
 
   #expressions(refs: readonly Ref[], withSubqueries = true): Expressions {
-    return new Expressions(this.#random, refs, withSubqueries ? this.#relations : [], this.#alias);
+    const relations = withSubqueries ? this.#relations : [];
+    return new Expressions(this.#random, refs, relations, this.#alias, this.#canFail);
   }
 
   #from(depth: number): From {
@@ -106,15 +110,19 @@ export class Queries {
     return this.#random.chance(chance) ? ` WHERE ${this.#expressions(refs).condition(2)}` : '';
   }
 
-  #types(): FuzzType[] {
-    return Array.from({ length: this.#random.between(1, 4) }, () => this.#random.pick(TYPES));
+  /** Types of a result: mostly of those that the input has. */
+  #types(refs: readonly Ref[]): FuzzType[] {
+    const random = this.#random;
+    return Array.from({ length: random.between(1, 4) }, () =>
+      random.chance(0.8) ? random.pick(refs).type : random.pick(TYPES),
+    );
   }
 
   #select(depth: number): Query {
     const from = this.#from(depth);
     const expressions = this.#expressions(from.refs, this.#random.chance(0.2));
     return this.#listed(
-      this.#types(),
+      this.#types(from.refs),
       (type) => expressions.any(type, 2),
       (list) => `SELECT ${list} FROM ${from.sql}${this.#where(from.refs, 0.6)}`,
     );
@@ -160,7 +168,11 @@ export class Queries {
 
   #setOperation(depth: number): Query {
     const random = this.#random;
-    const types = this.#types();
+    const types = this.#types(
+      this.#relations.flatMap((relation) =>
+        relation.columns.map(({ name, type }) => ({ sql: name, type })),
+      ),
+    );
     const branch = (): string => {
       const from = this.#item(depth);
       const expressions = this.#expressions(from.refs, false);

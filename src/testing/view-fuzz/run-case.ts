@@ -188,29 +188,55 @@ class CaseRun {
     hasReference: boolean,
   ): Promise<Failure | null> {
     const client = await this.#target.client();
-    try {
-      const kept = await client.query(`SELECT * FROM ${view}`);
-      const direct = await client.query(query);
-      this.#comparisonCount++;
-      const problem = difference(lines(kept.rows), lines(direct.rows), 'view', 'query');
-      if (problem !== null) {
-        return { kind: 'view is not its query', step, view, detail: `${query}\n${problem}` };
-      }
-      if (!hasReference) return null;
-      const theirs = await this.#target.reference!.query(`SELECT * FROM ${view}`);
-      const unlike = difference(
-        lines(byValue(kept.rows, kept.oids)),
-        lines(byValue(theirs.rows, kept.oids)),
-        'Millrace',
-        'PostgreSQL',
-      );
-      return unlike === null
-        ? null
-        : { kind: 'not what PostgreSQL says', step, view, detail: `${query}\n${unlike}` };
-    } catch (error) {
-      return { kind: 'error', step, view, detail: `${query}\n${described(error)}` };
-    }
+    const kept = await rowsOf(() => client.query(`SELECT * FROM ${view}`));
+    const direct = await rowsOf(() => client.query(query));
+    const fail = (kind: FailureKind, text: string): Failure => ({
+      ...{ kind, step, view },
+      detail: `${query}\n${text}`,
+    });
+    // Where the query fails, the view fails too, or withholds rows (semantics.md rule 11).
+    if (isDataError(direct) && (!isError(kept) || isDataError(kept))) return null;
+    if (isError(direct)) return fail('error', `query: ${direct.text}`);
+    if (isError(kept)) return fail('error', `view: ${kept.text}`);
+    this.#comparisonCount++;
+    const problem = difference(lines(kept.rows), lines(direct.rows), 'view', 'query');
+    if (problem !== null) return fail('view is not its query', problem);
+    if (!hasReference) return null;
+    const theirs = await rowsOf(() => this.#target.reference!.query(`SELECT * FROM ${view}`));
+    if (isDataError(theirs)) return null;
+    if (isError(theirs)) return fail('PostgreSQL refuses', theirs.text);
+    const ours = lines(byValue(kept.rows, direct.oids ?? []));
+    const other = lines(byValue(theirs.rows, direct.oids ?? []));
+    const unlike = difference(ours, other, 'Millrace', 'PostgreSQL');
+    return unlike === null ? null : fail('not what PostgreSQL says', unlike);
   }
+}
+
+interface Answer {
+  readonly rows: Rows;
+  readonly oids?: readonly number[];
+}
+
+interface AnswerError {
+  readonly code: string;
+  readonly text: string;
+}
+
+async function rowsOf(run: () => Promise<Answer>): Promise<Answer | AnswerError> {
+  let answer: Answer | null = null;
+  const outcome = await codeOf(async () => {
+    answer = await run();
+  });
+  return answer ?? outcome;
+}
+
+function isError(answer: Answer | AnswerError): answer is AnswerError {
+  return 'code' in answer;
+}
+
+/** Class 22: a value that an expression cannot take. */
+function isDataError(answer: Answer | AnswerError): answer is AnswerError {
+  return isError(answer) && answer.code.startsWith('22');
 }
 
 type Rows = readonly (readonly (string | null)[])[];

@@ -44,6 +44,8 @@ interface Table extends Relation {
 
 /** Ids are drawn from few, so that keys collide. */
 const KEYS = 12;
+/** Cases whose views have expressions that fail for some rows. */
+const FAILING_CHANCE = 0.15;
 
 export function randomCase(random: Random, shape: CaseShape): FuzzCase {
   const tables = Array.from({ length: random.between(1, 3) }, (_, i) =>
@@ -55,6 +57,7 @@ export function randomCase(random: Random, shape: CaseShape): FuzzCase {
     text: tableText(table),
   }));
   const relations: Relation[] = [...tables];
+  const canFail = random.chance(FAILING_CHANCE);
   const rest: ('view' | 'change' | 'kill')[] = random.shuffle([
     ...Array.from({ length: shape.viewCount }, () => 'view' as const),
     ...Array.from({ length: shape.changeCount }, () => 'change' as const),
@@ -65,7 +68,7 @@ export function randomCase(random: Random, shape: CaseShape): FuzzCase {
     if (kind === 'kill') steps.push({ kind });
     else if (kind === 'change') steps.push(randomChange(random, tables));
     else {
-      const query = new Queries(random, relations).query(random.pick([0, 1, 1, 2]));
+      const query = new Queries(random, relations, canFail).query(random.pick([0, 1, 1, 2]));
       const name = `v${viewCount++}`;
       steps.push({ kind, name, text: query.text });
       if (random.chance(0.5)) relations.push({ name, columns: query.columns });
@@ -77,7 +80,7 @@ export function randomCase(random: Random, shape: CaseShape): FuzzCase {
 function randomTable(random: Random, name: string): Table {
   const types: FuzzType[] = [
     'int',
-    ...Array.from({ length: random.between(1, 4) }, () => random.pick(TYPES)),
+    ...Array.from({ length: random.between(1, 5) }, () => random.pick(TYPES)),
   ];
   const columns = types.map((type, i) => ({ name: 'abcdef'[i]!, type }));
   return { name, columns, hasKey: random.chance(0.5) };

@@ -1,0 +1,150 @@
+/** The process from outside (interfaces.md): ready line, exit codes with their one line, signals, locks, ports. */
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ServerProcess } from './server-process.ts';
+import { SqlClient } from './sql-client.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../launch.mjs', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the launcher to its end. */
+function millrace(...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+    execFile(
+      process.execPath,
+      [LAUNCHER, ...args],
+      { timeout: 30_000, env },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+      },
+    );
+  });
+}
+
+/** The refusal: one line without a stack (log lines of the start may stand before it). */
+function assertRefused(ended: Ended, code: number, line: RegExp): void {
+  assert.equal(ended.code, code, ended.stderr);
+  const lines = ended.stderr.split('\n').filter((text) => text !== '' && !text.startsWith('{'));
+  assert.equal(lines.length, 1, ended.stderr);
+  assert.match(lines[0]!, line);
+  assert.equal(ended.stdout, '');
+}
+
+test('--version and --help', async () => {
+  assert.match((await millrace('--version')).stdout, /^millrace \d+\.\d+\.\d+\n$/);
+  assert.match((await millrace('--help')).stdout, /--data-dir/);
+});
+
+test('unknown flags and bad values: one line, exit 2', async () => {
+  assertRefused(await millrace('--prot', '1'), 2, /did you mean --port/);
+  assertRefused(await millrace('--port', 'x'), 2, /--port/);
+  assertRefused(await millrace('--workers', '0'), 2, /--workers/);
+  assertRefused(await millrace('--host', '0.0.0.0'), 2, /password/);
+  assertRefused(await millrace('serves'), 2, /serves/);
+});
+
+test('a port that is taken: one line, exit 1', async () => {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  after(() => holder.close());
+  const { port } = holder.address() as { port: number };
+  const flags = ['--data-dir', ':memory:', '--log-level', 'error'];
+  assertRefused(
+    await millrace('--port', `${port}`, '--http-port', 'off', ...flags),
+    1,
+    /taken|in use/,
+  );
+  assertRefused(
+    await millrace('--port', '0', '--http-port', `${port}`, ...flags),
+    1,
+    /taken|in use/,
+  );
+});
+
+test('a second server on one data directory: one line, exit 1; the first goes on', async () => {
+  const server = await ServerProcess.start({ args: ['--log-level', 'error'] });
+  after(() => server.dispose());
+  const flags = ['--port', '0', '--http-port', 'off', '--log-level', 'error'];
+  assertRefused(await millrace(...flags, '--data-dir', server.dataDir), 1, /data directory|in use/);
+  const client = await SqlClient.connect(server.url);
+  assert.equal(await client.value('SELECT 1'), '1');
+  await client.close();
+});
+
+test('a directory that cannot be used, or of a newer format: one line, exit 1, nothing touched', async () => {
+  const flags = ['--port', '0', '--http-port', 'off', '--log-level', 'error', '--data-dir'];
+  const file = join(folder, 'a-file');
+  writeFileSync(file, '');
+  assertRefused(await millrace(...flags, file), 1, /a-file/);
+  const newer = await ServerProcess.start({
+    dataDir: join(folder, 'newer'),
+    args: ['--log-level', 'error'],
+  });
+  await newer.stop();
+  const before = readdirSync(newer.dataDir).sort();
+  writeFileSync(join(newer.dataDir, 'millrace.json'), '{"format": 999, "incarnation": "x"}\n');
+  assertRefused(await millrace(...flags, newer.dataDir), 1, /format|newer/);
+  assert.deepEqual(readdirSync(newer.dataDir).sort(), before);
+});
+
+test('a read-only data directory: one line, exit 1', {
+  skip: process.getuid?.() === 0,
+}, async () => {
+  const directory = mkdtempSync(join(folder, 'ro-'));
+  chmodSync(directory, 0o500);
+  const flags = ['--port', '0', '--http-port', 'off', '--log-level', 'error', '--data-dir'];
+  assertRefused(await millrace(...flags, directory), 1, /ro-/);
+});
+
+test('HTTP: health, readiness, metrics', async () => {
+  const server = await ServerProcess.start({ dataDir: ':memory:', isHttpOn: true });
+  after(() => server.dispose());
+  assert.notEqual(server.httpUrl, null);
+  assert.equal((await fetch(`${server.httpUrl}/healthz`)).status, 200);
+  assert.equal((await fetch(`${server.httpUrl}/readyz`)).status, 200);
+  const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text();
+  assert.match(metrics, /^# TYPE millrace_/m);
+  assert.equal((await fetch(`${server.httpUrl}/nosuch`)).status, 404);
+});
+
+test('SIGTERM: what was acknowledged is there at the next start; exit 0', async () => {
+  const server = await ServerProcess.start({ args: ['--log-level', 'error'] });
+  after(() => server.dispose());
+  const client = await SqlClient.connect(server.url);
+  await client.query('CREATE TABLE t (id int PRIMARY KEY)');
+  await client.query('INSERT INTO t SELECT generate_series(1, 1000)');
+  await server.stop();
+  await server.restart();
+  const again = await SqlClient.connect(server.url);
+  assert.equal(await again.value('SELECT count(*) FROM t'), '1000');
+  await again.close();
+});
+
+test('with a password everybody must give it', async () => {
+  const server = await ServerProcess.start({
+    dataDir: ':memory:',
+    environment: { MILLRACE_PASSWORD: 'secret words' },
+  });
+  after(() => server.dispose());
+  const withPassword = server.url.replace('millrace@', 'millrace:secret%20words@');
+  const client = await SqlClient.connect(withPassword);
+  assert.equal(await client.value('SELECT current_user'), 'millrace');
+  await client.close();
+  const wrong = server.url.replace('millrace@', 'millrace:wrong@');
+  await assert.rejects(SqlClient.connect(wrong), { code: '28P01' });
+});

@@ -68,6 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   wire: ['base', 'types', 'batch', 'formats', 'session'],
   ops: ['base', 'session', 'connect'],
   client: ['base'],
+  demo: ['base', 'client'],
   testing: [
     'base',
     'types',

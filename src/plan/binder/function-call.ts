@@ -1,8 +1,9 @@
 /** Calls: scalar functions, aggregates (DISTINCT, ORDER BY, FILTER), window functions, and the few that are special. */
 
 import { notSupported, SqlError } from '../../base/sql-error.ts';
+import { functionNames } from '../../catalog/system/postgres15.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
-import { type ResolvedCall, resolveFunction } from '../../expr/resolve.ts';
+import { isFunctionName, type ResolvedCall, resolveFunction } from '../../expr/resolve.ts';
 import type { FunctionCall, WindowFrame, WindowSpec } from '../../sql/ast.ts';
 import { TIMESTAMPTZ } from '../../types/data-type.ts';
 import { canonicalKey } from '../expr-facts.ts';
@@ -15,6 +16,12 @@ import type { WindowUse } from './select-builder.ts';
 
 const NOW_FUNCTIONS = new Set(['now', 'transaction_timestamp', 'statement_timestamp']);
 
+/** What PostgreSQL has and is not here is refused as such, and not called unknown. */
+function refuseUnknownHere(name: string, position: number): void {
+  if (isFunctionName(name) || !functionNames().byName.has(name)) return;
+  throw notSupported(`function ${name}`, { position });
+}
+
 export function bindFunctionCall(binder: ExpressionBinder, written: FunctionCall): BoundExpr {
   const { position } = written;
   const name = functionName(binder, written);
@@ -22,6 +29,7 @@ export function bindFunctionCall(binder: ExpressionBinder, written: FunctionCall
   if (NOW_FUNCTIONS.has(name) && call.args.length === 0) {
     return { kind: 'now', type: TIMESTAMPTZ };
   }
+  refuseUnknownHere(name, position);
   if (call.isVariadic) throw notSupported('VARIADIC in a call', { position });
   if (call.over !== null) return bindWindowCall(binder, call, name, call.over);
   const probe = binder.within({});

@@ -152,6 +152,7 @@ class Supervisor {
       await Promise.race([all, sleep(workMs)]);
       if (aim === 'idle') {
         isOver = true;
+        clearInterval(outside);
         await all;
         await this.#connected((connection) => this.#check(connection));
       }

@@ -13,6 +13,10 @@ import { WATERMARK_NONE } from './operator.ts';
 import { isValid } from './rows.ts';
 import { minWatermark, rowWatermarkShift, shiftWatermark } from './watermark.ts';
 
+const WORD = 0x1_0000_0000;
+const NEAR_HIGH = 0x0010_0000;
+const DISTANCE_MAX = 2n ** 51n;
+
 type Interval = NonNullable<JoinNode['interval']>;
 
 export class IntervalBounds {
@@ -66,21 +70,45 @@ export class IntervalBounds {
   /** Row numbers of late rows; null: none. */
   lateRows(port: 0 | 1, batch: DeltaBatch): Uint32Array | null {
     const { memory } = batch;
+    const { i32, u32 } = memory;
     const column = batch.columns[this.#times[port]]!;
-    const rowShift = this.#rowShifts[port];
-    const hasOwn = batch.rowWatermarks !== 0 && rowShift !== null;
+    const shift = this.#rowShifts[port];
+    const hasOwn = batch.rowWatermarks !== 0 && shift !== null;
+    if (!hasOwn && this.#current[port] === WATERMARK_NONE) return null;
+    const isExact = this.#isExact(port) && hasOwn;
+    const width = Number(this.#widthUs);
+    const plus = Number(shift ?? 0n);
     let late: number[] | null = null;
     for (let row = 0; row < batch.rowCount; row++) {
-      let watermark = this.#current[port];
-      if (hasOwn)
-        watermark = shiftWatermark(memory.i64[(batch.rowWatermarks >>> 3) + row]!, rowShift);
-      if (watermark === WATERMARK_NONE || !isValid(memory, column, row)) continue;
-      const time = memory.i64[(column.values >>> 3) + row]!;
-      if (shiftWatermark(time, this.#widthUs) >= watermark) continue;
+      const time = (column.values >>> 2) + 2 * row;
+      const own = (batch.rowWatermarks >>> 2) + 2 * row;
+      if (isExact && isNear(i32[time + 1]!) && isNear(i32[own + 1]!)) {
+        const last = i32[time + 1]! * WORD + u32[time]! + width;
+        if (last >= i32[own + 1]! * WORD + u32[own]! + plus) continue;
+        if (!isValid(memory, column, row)) continue;
+      } else if (!this.#isLate(port, batch, row)) continue;
       late ??= [];
       late.push(row);
     }
     return late === null ? null : Uint32Array.from(late);
+  }
+
+  /** Distances are small enough for doubles to hold any sum of one with a near time. */
+  #isExact(port: 0 | 1): boolean {
+    const shift = this.#rowShifts[port] ?? 0n;
+    return this.#widthUs < DISTANCE_MAX && shift < DISTANCE_MAX && shift > -DISTANCE_MAX;
+  }
+
+  #isLate(port: 0 | 1, { memory, columns, rowWatermarks }: DeltaBatch, row: number): boolean {
+    const column = columns[this.#times[port]]!;
+    const shift = this.#rowShifts[port];
+    let watermark = this.#current[port];
+    if (rowWatermarks !== 0 && shift !== null) {
+      watermark = shiftWatermark(memory.i64[(rowWatermarks >>> 3) + row]!, shift);
+    }
+    if (watermark === WATERMARK_NONE || !isValid(memory, column, row)) return false;
+    const time = memory.i64[(column.values >>> 3) + row]!;
+    return shiftWatermark(time, this.#widthUs) < watermark;
   }
 
   advance(inputs: readonly (readonly bigint[])[]): void {
@@ -95,4 +123,9 @@ export class IntervalBounds {
       shiftWatermark(least, BigInt(shiftUs)),
     );
   }
+}
+
+/** By its upper half: |time| < 2^52 µs, so that doubles add to it exactly. */
+function isNear(high: number): boolean {
+  return high < NEAR_HIGH && high >= -NEAR_HIGH;
 }

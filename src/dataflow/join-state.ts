@@ -27,6 +27,8 @@ const BUCKET_NEXT = 28;
 const BUCKET_PREVIOUS = 32;
 const EXTRA_BYTES = 40;
 
+const DROPPED_AT_ONCE = 1024;
+
 const LINKED = 1;
 const TOUCHED = 2;
 
@@ -217,20 +219,38 @@ export class JoinSide {
     return this.options.storages.map((storage) => nullColumn(memory, scratch, storage, n));
   }
 
-  /** Takes a row out of its chain and frees it. The bucket's link is the caller's care. */
-  drop(row: number): void {
+  /** Takes rows (no id twice) out of their chains and frees them. The buckets' links are the caller's care. */
+  drop(gone: RowList): void {
+    for (let i = 0; i < gone.count; i++) this.#unlink(gone.at(i));
+    const { scratch } = this.#context;
+    for (let from = 0; from < gone.count; from += DROPPED_AT_ONCE) {
+      const mark = scratch.mark();
+      const n = Math.min(DROPPED_AT_ONCE, gone.count - from);
+      const rows = scratch.alloc(n * 4);
+      gone.copyTo(this.#memory, from, n, rows);
+      this.#table.removeMany(rows, n);
+      scratch.release(mark);
+    }
+  }
+
+  #unlink(row: number): void {
     const { u32 } = this.#memory;
     const at = (row * 8 + this.#extra) >>> 2;
-    const group = u32[at + (GROUP >>> 2)]!;
     const next = u32[at + (NEXT >>> 2)]!;
     const previous = u32[at + (PREVIOUS >>> 2)]!;
     if (next !== 0) u32[((next * 8 + this.#extra) >>> 2) + (PREVIOUS >>> 2)] = previous;
-    if (previous !== 0) u32[((previous * 8 + this.#extra) >>> 2) + (NEXT >>> 2)] = next;
-    else {
-      u32[this.#groups.headWord(group, this.options.port)] = next;
-      if (next === 0) this.#groups.releaseIfEmpty(group);
+    if (previous !== 0) {
+      u32[((previous * 8 + this.#extra) >>> 2) + (NEXT >>> 2)] = next;
+      return;
     }
-    this.#table.remove(row);
+    const group = u32[at + (GROUP >>> 2)]!;
+    u32[this.#groups.headWord(group, this.options.port)] = next;
+    if (next === 0) this.#groups.releaseIfEmpty(group);
+  }
+
+  /** Word index of a column's value in a row. */
+  valueWord(row: number, column: number): number {
+    return this.#table.valueAddress(row, column) >>> 2;
   }
 
   /** The value of an i64 column of a row. */

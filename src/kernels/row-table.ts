@@ -182,14 +182,15 @@ export class RowTable {
   removeMany(rows: number, n: number): void {
     if (n === 0) return;
     if (this.#get(T_INDEX) !== 0) this.#kernels.erase(this.#header, rows, n);
-    const { u32, u8 } = this.memory;
-    const rowBytes = this.layout.rowBytes;
+    const { u32 } = this.memory;
+    const rowWords = this.layout.rowBytes >>> 2;
     const table = this.#header >>> 2;
     for (let i = 0; i < n; i += 1) {
       const row = u32[(rows >>> 2) + i]!;
       assert((u32[(row << 1) + 1]! & STATE_LIVE) !== 0, 'removal of a row that is not there');
       this.#freeLongStrings(row * 8);
-      u8.fill(0, row * 8, row * 8 + rowBytes);
+      const end = (row << 1) + rowWords;
+      for (let word = row << 1; word < end; word += 1) u32[word] = 0;
       u32[row << 1] = u32[table + T_FREE]!;
       u32[table + T_FREE] = row;
     }

@@ -17,8 +17,11 @@ import { type SessionLink, sessionLink } from './session-questions.ts';
 import { Slice } from './slice.ts';
 import { systemBatches } from './snapshot-inputs.ts';
 
-/** A thread is held while its client reads a long result slowly, so there are more than processors. */
-const THREADS_MAX = Math.max(4, 2 * availableParallelism());
+/**
+ * A thread is held while its client reads a long result slowly (an idle cursor over more rows than fit under way), so there
+ * are many more than processors; they are started as needed.
+ */
+const THREADS_MAX = Math.max(16, 2 * availableParallelism());
 const IDLE_TIMEOUT_MS = 30_000;
 /** Queries that wait for a thread at most; more are refused (53000). */
 const QUEUE_MAX = 1000;

@@ -14,6 +14,7 @@ import { type RelationFacts, workBound } from './query-cost.ts';
 import { type QueryMemory, QueryMemoryPool } from './query-memory.ts';
 import { QueryPool } from './query-pool.ts';
 import type { RowSource } from './row-source.ts';
+import { SnapshotAge } from './snapshot-age.ts';
 import { WriteSet } from './write-set.ts';
 
 /** Rows that a query's operators may take in and put out, at worst, on the main thread. */
@@ -35,12 +36,14 @@ export class QueryService {
     { readonly handle: RelationHandle; readonly reader: RelationReader }
   >();
   readonly #pool: QueryPool;
+  readonly #snapshotAge: SnapshotAge;
   readonly #writeMemories = new Map<WriteSet, QueryMemory>();
 
   constructor(options: QueryServiceOptions) {
     this.#options = options;
     this.memories = new QueryMemoryPool(options.queryMemoryBytes);
     this.#pool = new QueryPool(options);
+    this.#snapshotAge = new SnapshotAge(options.engine.control);
   }
 
   /** How to read a stored relation on this thread. */
@@ -94,6 +97,7 @@ export class QueryService {
   }
 
   async close(): Promise<void> {
+    this.#snapshotAge.close();
     await this.#pool.close();
   }
 

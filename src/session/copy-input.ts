@@ -138,8 +138,9 @@ export class CopyInput {
     while (!this.#hasEnded && at < this.#bytes.length) {
       const next = this.#decoder.scan(this.#bytes, at, this.#bytes.length, isLast);
       if (next < 0) break;
+      this.#record(at, next);
       at = next;
-      this.#record();
+      if (this.#hasEnded) break;
       this.#line += this.#decoder.lineCount;
       if (this.#rowCount < ROWS_A_BATCH) continue;
       this.#write();
@@ -148,8 +149,8 @@ export class CopyInput {
     this.#bytes = this.#hasEnded ? Buffer.alloc(0) : this.#bytes.subarray(at);
   }
 
-  #record(): void {
-    if (this.#text?.isEnd === true) this.#hasEnded = true;
+  #record(start: number, end: number): void {
+    if (this.#isEndMarker(start, end)) this.#hasEnded = true;
     else if (this.#skipHeader) this.#skipHeader = false;
     else if (!this.#decoder.isBlank || this.#text !== null) {
       try {
@@ -160,6 +161,14 @@ export class CopyInput {
       }
       this.#rowCount++;
     }
+  }
+
+  /** A line `\\.` alone ends the data, in CSV too. */
+  #isEndMarker(start: number, end: number): boolean {
+    if (this.#text !== null) return this.#text.isEnd;
+    if (end - start > 4 || this.#bytes[start] !== 0x5c || this.#bytes[start + 1] !== 0x2e)
+      return false;
+    return /^\\\.\r?\n?$/.test(this.#bytes.toString('latin1', start, end));
   }
 
   #newBuilders(): ColumnBuilder[] {
@@ -223,10 +232,8 @@ export class CopyInput {
   /** The error with where it was in the input, and no position in the statement. */
   #at(error: unknown): unknown {
     if (!(error instanceof SqlError)) return error;
-    const lines =
-      this.#firstLine === this.#line
-        ? `line ${this.#line}`
-        : `lines ${this.#firstLine} to ${this.#line - 1}`;
+    const last = Math.max(this.#firstLine, this.#line - 1);
+    const lines = this.#firstLine === last ? `line ${last}` : `lines ${this.#firstLine} to ${last}`;
     const column = this.#names.find((name) => error.message.startsWith(`column "${name}": `));
     const message =
       column === undefined ? error.message : error.message.slice(`column "${column}": `.length);

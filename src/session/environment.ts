@@ -157,7 +157,7 @@ export class SessionEnvironment implements SystemEnvironment {
     if (table?.kind !== 'table' && table?.kind !== 'source') return null;
     const constraint = table.constraints[derived.index];
     if (constraint === undefined) return null;
-    if (constraint.kind === 'check') return `CHECK ((${constraint.text}))`;
+    if (constraint.kind === 'check') return `CHECK (${constraint.text})`;
     const columns = constraint.columns
       .map((column) => quoteIdentifier(table.columns[column]!.name))
       .join(', ');

@@ -51,6 +51,9 @@ export class SqlSession implements Session {
   readonly #onEnd: () => void;
   #query = '';
   #activity = 'idle';
+  /** Ends the conversation at the next message. */
+  #fatal: SqlError | null = null;
+  #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(state: SessionState, onEnd: () => void) {
     this.#state = state;
@@ -231,11 +234,16 @@ export class SqlSession implements Session {
   }
 
   cancel(reason: string): void {
-    const sqlstate = reason.includes('administrator') ? '57P01' : '57014';
-    this.#clock.abort(new SqlError(sqlstate, reason));
+    if (!reason.includes('administrator')) {
+      this.#clock.abort(new SqlError('57014', reason));
+      return;
+    }
+    this.#fatal = new SqlError('57P01', reason, { severity: 'FATAL' });
+    this.#clock.abort(this.#fatal);
   }
 
   async end(): Promise<void> {
+    clearTimeout(this.#idleTimer);
     this.cancel('connection to client lost');
     await this.#block.abandon();
     for (const cursor of this.#state.cursors.values()) cursor.rows.close();
@@ -246,6 +254,8 @@ export class SqlSession implements Session {
 
   /** Runs `work` as the session's active message, with its time limit and cancel signal. */
   async #working(text: string, writer: ResultWriter, work: () => Promise<void>): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    if (this.#fatal !== null) throw this.#fatal;
     this.#query = text;
     this.#activity = 'active';
     this.#state.setWriter(writer);
@@ -262,8 +272,21 @@ export class SqlSession implements Session {
     } finally {
       this.#clock.stop();
       this.#activity = 'idle';
+      this.#watchIdle();
       statementSeconds.observe((performance.now() - started) / 1000);
     }
+  }
+
+  /** idle_in_transaction_session_timeout: what an idle client holds is given back; it hears of it with its next message. */
+  #watchIdle(): void {
+    if (this.#block.status === 'I') return;
+    const limitMs = this.#state.variables.durationMs('idle_in_transaction_session_timeout');
+    if (limitMs === 0) return;
+    this.#idleTimer = setTimeout(() => {
+      const message = 'terminating connection due to idle-in-transaction timeout';
+      this.#fatal = new SqlError('25P03', message, { severity: 'FATAL' });
+      this.#block.fail();
+    }, limitMs).unref();
   }
 
   async #runSimple(

@@ -47,8 +47,37 @@ function modelledViews(): ModelledView[] {
   ];
 }
 
+/** A server with one connection to it. */
+class Target {
+  readonly #server: ServerProcess;
+  client: SqlClient;
+
+  private constructor(server: ServerProcess, client: SqlClient) {
+    this.#server = server;
+    this.client = client;
+  }
+
+  static async start(options: ServerOptions): Promise<Target> {
+    const server = await ServerProcess.start(options);
+    return new Target(server, await SqlClient.connect(server.url));
+  }
+
+  async kill9(): Promise<void> {
+    await this.#server.kill();
+    await this.client.close();
+    await this.#server.restart();
+    this.client = await SqlClient.connect(this.#server.url);
+  }
+
+  async dispose(): Promise<void> {
+    await this.client.close();
+    await this.#server.dispose();
+  }
+}
+
 class LatenessRun {
-  readonly #client: SqlClient;
+  readonly #target: Target;
+  readonly #killChance: number;
   readonly #random: Random;
   readonly #views = modelledViews();
   readonly #table = new ModelTable(
@@ -59,9 +88,10 @@ class LatenessRun {
   readonly #finals = new Map<string, readonly string[]>();
   #lastValue = 0;
 
-  constructor(client: SqlClient, random: Random) {
-    this.#client = client;
+  constructor(target: Target, random: Random, killChance: number) {
+    this.#target = target;
     this.#random = random;
+    this.#killChance = killChance;
   }
 
   async run(): Promise<void> {
@@ -75,14 +105,23 @@ class LatenessRun {
       await this.#send(`CREATE MATERIALIZED VIEW ${name}_final AS ${query} EMIT ON WINDOW CLOSE`);
     }
     for (let i = 0; i < STATEMENTS; i++) {
-      await this.#statement();
+      await this.#transaction();
+      if (this.#random.chance(this.#killChance)) await this.#target.kill9();
       for (const view of this.#views) await this.#check(view);
     }
   }
 
   async #send(sql: string): Promise<void> {
     this.#statements.push(sql);
-    await this.#client.query(sql);
+    await this.#target.client.query(sql);
+  }
+
+  /** One statement, or several INSERTs in one transaction, which are judged row by row too. */
+  async #transaction(): Promise<void> {
+    if (this.#random.chance(0.7)) return this.#statement();
+    await this.#send('BEGIN');
+    for (let i = 0; i < this.#random.between(2, 3); i++) await this.#insert();
+    await this.#send('COMMIT');
   }
 
   async #statement(): Promise<void> {
@@ -133,12 +172,12 @@ class LatenessRun {
   }
 
   async #checkCounters(view: string, { counters }: WindowModel): Promise<void> {
-    const { rows } = await this.#client.query(
+    const { rows } = await this.#target.client.query(
       `SELECT rows_in, used, late, null_time, withheld FROM millrace.jobs WHERE name = '${view}'`,
     );
     const { rowsIn, used, late, nullTime } = counters;
     this.#same(`counters of ${view}`, rows[0]!, [rowsIn, used, late, nullTime, 0].map(String));
-    const letters = await this.#client.query(
+    const letters = await this.#target.client.query(
       `SELECT coalesce(sum(weight) FILTER (WHERE kind = 'late'), 0),
          coalesce(sum(weight) FILTER (WHERE kind = 'null_time'), 0)
        FROM millrace.dead_letters WHERE view = '${view}'`,
@@ -148,7 +187,7 @@ class LatenessRun {
 
   async #rowsOf(view: string): Promise<string[]> {
     const second = (column: string): string => `extract(epoch FROM ${column} - ${BASE})::int`;
-    const { rows } = await this.#client.query(
+    const { rows } = await this.#target.client.query(
       `SELECT k, ${second('window_start')}, ${second('window_end')}, n, total FROM ${view}`,
     );
     return rows.map((row) => row.join('|')).sort();
@@ -160,24 +199,22 @@ class LatenessRun {
   }
 }
 
-async function runFor(options: ServerOptions): Promise<void> {
-  const server = await ServerProcess.start(options);
+async function runFor(options: ServerOptions, killChance = 0): Promise<void> {
+  const target = await Target.start(options);
   try {
-    const client = await SqlClient.connect(server.url);
     const deadline = performance.now() + SECONDS * 1000;
     for (let seed = SEED; performance.now() < deadline; seed++) {
       try {
-        await new LatenessRun(client, new Random(seed)).run();
+        await new LatenessRun(target, new Random(seed), killChance).run();
       } catch (error) {
         throw new Error(`MILLRACE_TEST_SEED=${seed}: ${(error as Error).message}`, {
           cause: error,
         });
       }
-      await client.query('DROP TABLE e CASCADE');
+      await target.client.query('DROP TABLE e CASCADE');
     }
-    await client.close();
   } finally {
-    await server.dispose();
+    await target.dispose();
   }
 }
 
@@ -187,3 +224,5 @@ test(`watermarks and late rows are the model's (seed ${SEED})`, () => runFor(IN_
 
 test(`the same with batches of 1 (seed ${SEED})`, () =>
   runFor({ ...IN_MEMORY, tuning: { batchRowsMax: 1 } }));
+
+test(`the same with kill -9 in the middle (seed ${SEED})`, () => runFor({}, 0.1));

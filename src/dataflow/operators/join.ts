@@ -35,6 +35,8 @@ export class JoinOperator implements Operator {
   readonly #residual: Expressions | null;
   readonly #interval: IntervalBounds | null;
   readonly #pairs: PairBuffer;
+  /** Rows of the running batch that are to go into buckets. */
+  readonly #fresh = new RowList();
   /** Inner pairs come out (all kinds but semi and anti). */
   readonly #emitsPairs: boolean;
 
@@ -128,7 +130,8 @@ export class JoinOperator implements Operator {
     const own = this.#sides[port];
     const other = this.#sides[port === 0 ? 1 : 0];
     own.place(batch, rows);
-    const fresh = new RowList();
+    const fresh = this.#fresh;
+    fresh.clear();
     for (let i = 0; i < n; i++) {
       const weight = batch.weights === 0 ? 1 : memory.i32[(batch.weights >>> 2) + i]!;
       if (weight === 0) continue;
@@ -157,11 +160,19 @@ export class JoinOperator implements Operator {
     const instants = scratch.alloc(fresh.count * 8);
     fresh.copyTo(memory, 0, fresh.count, rows);
     const column = this.#interval.timeColumn(port);
+    const { u32, i64 } = memory;
+    // Times come in runs: a bucket is worked out once for each.
+    let low = 0;
+    let high = 0;
+    let bucket = this.#interval.bucketOf(port, 0n);
     for (let i = 0; i < fresh.count; i++) {
-      memory.i64[(instants >>> 3) + i] = this.#interval.bucketOf(
-        port,
-        side.longAt(fresh.at(i), column),
-      );
+      const time = side.valueWord(fresh.at(i), column);
+      if (u32[time] !== low || u32[time + 1] !== high) {
+        low = u32[time]!;
+        high = u32[time + 1]!;
+        bucket = this.#interval.bucketOf(port, i64[time >>> 1]!);
+      }
+      i64[(instants >>> 3) + i] = bucket;
     }
     side.buckets.add(rows, instants, fresh.count);
   }
@@ -263,29 +274,38 @@ export class JoinOperator implements Operator {
         memory.i32[(weights >>> 2) + n++] = change;
       }
       if (n > 0) this.#emitAlone(port, side.gather(rows, n), n, weights);
-      for (let i = from; i < upTo; i++) this.#dropIfGone(port, side.touched.at(i));
+      this.#dropGone(port, from, upTo);
       scratch.release(mark);
     }
     side.touched.clear();
   }
 
-  #dropIfGone(port: Port, row: number): void {
+  /** Frees those of the touched rows [from, upTo) that have no weight left. */
+  #dropGone(port: Port, from: number, upTo: number): void {
     const side = this.#sides[port];
-    if (side.weight(row) !== 0) return;
-    if (side.buckets !== null) {
-      assert(this.#interval !== null, 'buckets belong to interval joins');
-      const time = side.longAt(row, this.#interval.timeColumn(port));
-      side.buckets.remove(row, this.#interval.bucketOf(port, time));
+    const gone = this.#fresh;
+    gone.clear();
+    for (let i = from; i < upTo; i++) {
+      const row = side.touched.at(i);
+      if (side.weight(row) !== 0) continue;
+      if (side.buckets !== null) {
+        assert(this.#interval !== null, 'buckets belong to interval joins');
+        const time = side.longAt(row, this.#interval.timeColumn(port));
+        side.buckets.remove(row, this.#interval.bucketOf(port, time));
+      }
+      gone.push(row);
     }
-    side.drop(row);
+    side.drop(gone);
   }
 
   #expire(port: Port): void {
     const side = this.#sides[port];
     if (side.buckets === null || this.#interval === null) return;
-    const gone = new RowList();
+    const gone = this.#fresh;
+    gone.clear();
     side.buckets.takeBefore(this.#interval.expiryLimit(port), gone);
-    for (let i = 0; i < gone.count; i++) side.drop(gone.at(i));
+    side.drop(gone);
+    gone.clear();
   }
 
   stateSize(): { rows: number; bytes: number } {

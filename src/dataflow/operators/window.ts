@@ -245,8 +245,8 @@ class WindowRows {
       const value = from[i]! + plus;
       if (value !== last) {
         last = value;
-        high = Math.floor(value / WORD);
-        low = value - high * WORD;
+        high = Math.floor(value / WORD) | 0;
+        low = (value - high * WORD) | 0;
       }
       u32[at] = low;
       u32[at + 1] = high;

@@ -25,11 +25,10 @@ type Node =
       readonly repeats: boolean;
     }
   | { readonly kind: 'start' }
-  | {
-      readonly kind: 'group';
-      readonly isFirst: boolean;
-      readonly choices: readonly (readonly Node[])[];
-    };
+  /** Where the first group begins and ends. */
+  | { readonly kind: 'open' }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'choice'; readonly choices: readonly (readonly Node[])[] };
 
 const OTHER = 0x80;
 
@@ -107,12 +106,18 @@ export class ByteRegex {
         return this.#literal(node.bytes, u8, at);
       case 'start':
         return at === this.#textStart ? at : -1;
+      case 'open':
+        this.#groupStart = at;
+        return at;
+      case 'close':
+        this.#groupEnd = at;
+        return at;
       case 'set':
         return node.repeats
           ? this.#many(node.set, node.least, u8, at)
           : this.#one(node.set, u8, at);
       default:
-        return this.#group(node.choices, node.isFirst, u8, at);
+        return this.#choice(node.choices, u8, at);
     }
   }
 
@@ -137,20 +142,16 @@ export class ByteRegex {
   }
 
   /** At most one choice can match: they begin with different characters. */
-  #group(
-    choices: readonly (readonly Node[])[],
-    isFirst: boolean,
-    u8: Uint8Array,
-    at: number,
-  ): number {
-    for (const choice of choices) {
-      const behind = this.#sequence(choice, u8, at);
-      if (behind < 0) continue;
-      if (isFirst) {
-        this.#groupStart = at;
-        this.#groupEnd = behind;
-      }
-      return behind;
+  #choice(choices: readonly (readonly Node[])[], u8: Uint8Array, at: number): number {
+    const groupStart = this.#groupStart;
+    const groupEnd = this.#groupEnd;
+    for (let i = 0; i < choices.length; i += 1) {
+      const nodes = choices[i]!;
+      const behind =
+        nodes.length === 1 ? this.#node(nodes[0]!, u8, at) : this.#sequence(nodes, u8, at);
+      if (behind >= 0) return behind;
+      this.#groupStart = groupStart;
+      this.#groupEnd = groupEnd;
     }
     return -1;
   }
@@ -181,6 +182,8 @@ function widthMax(nodes: readonly Node[]): number {
       case 'literal':
         return sum + node.bytes.length;
       case 'start':
+      case 'open':
+      case 'close':
         return sum;
       case 'set':
         return sum + (node.repeats ? Number.POSITIVE_INFINITY : CHARACTER_BYTES_MAX);
@@ -200,7 +203,7 @@ function addFirst(nodes: readonly Node[], into: ByteSet): boolean {
     if (node.kind === 'set') {
       for (let byte = 0; byte < 256; byte += 1) into[byte]! |= node.set[byte]!;
       if (!node.repeats || node.least > 0) return false;
-    } else if (node.kind === 'group') {
+    } else if (node.kind === 'choice') {
       let canBeEmpty = false;
       for (const choice of node.choices) canBeEmpty = addFirst(choice, into) || canBeEmpty;
       if (!canBeEmpty) return false;
@@ -235,7 +238,13 @@ class PatternReader {
     for (;;) {
       const char = this.#pattern[this.#at];
       if (char === undefined || char === '|' || char === ')') return nodes;
-      const node = char === '(' ? this.#group() : char === '^' ? this.#anchor() : this.#atom();
+      if (char === '(') {
+        const group = this.#group();
+        if (group === null) return null;
+        nodes.push(...group);
+        continue;
+      }
+      const node = char === '^' ? this.#anchor() : this.#atom();
       if (node === null) return null;
       const last = nodes.at(-1);
       if (node.kind === 'literal' && last?.kind === 'literal') {
@@ -249,7 +258,7 @@ class PatternReader {
     return { kind: 'start' };
   }
 
-  #group(): Node | null {
+  #group(): Node[] | null {
     const isCapturing = !this.#pattern.startsWith('(?:', this.#at);
     this.#at += isCapturing ? 1 : 3;
     if (isCapturing) this.groupCount += 1;
@@ -261,9 +270,12 @@ class PatternReader {
       choices.push(choice);
       const next = this.#pattern[this.#at];
       this.#at += 1;
-      if (next === ')') return { kind: 'group', isFirst, choices: emptyLast(choices) };
+      if (next === ')') break;
       if (next !== '|') return null;
     }
+    const single = choices.length === 1 ? choices[0]! : null;
+    const inside: Node[] = single ?? [{ kind: 'choice', choices: emptyLast(choices) }];
+    return isFirst ? [{ kind: 'open' }, ...inside, { kind: 'close' }] : inside;
   }
 
   #atom(): Node | null {

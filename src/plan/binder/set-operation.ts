@@ -1,12 +1,12 @@
 /** UNION, INTERSECT, EXCEPT: column types are unified; duplicates go by SQL equality. */
 
 import { must } from '../../base/assert.ts';
-import { notSupported, SqlError } from '../../base/sql-error.ts';
+import { SqlError } from '../../base/sql-error.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { commonType } from '../../expr/resolve.ts';
 import type { Query, SetOperation } from '../../sql/ast.ts';
 import type { DataType } from '../../types/data-type.ts';
-import { columnRef, joinNode, range } from '../build.ts';
+import { columnRef, joinNode, pickColumns, range, topNNode, withExpressions } from '../build.ts';
 import { canonicalKey, needsCanonical } from '../expr-facts.ts';
 import { distinctNode } from '../grouping.ts';
 import type { PlanNode } from '../plan-node.ts';
@@ -82,15 +82,44 @@ function combined(body: SetOperation, left: PlanNode, right: PlanNode): PlanNode
   }
   if (body.isAll) {
     if (columns.some((column) => needsCanonical(column.type))) {
-      throw notSupported(`${body.operator.toUpperCase()} ALL of this type`, {
-        position: body.position,
-      });
+      return combinedCopies(body.operator, left, right);
     }
     return { kind: 'set_operation', operation: body.operator, isAll: true, left, right, columns };
   }
   const kind = body.operator === 'intersect' ? 'semi' : 'anti';
   const join = joinNode(kind, distinctNode(left), right, { nullsEqual: true });
-  const keys = (side: PlanNode): readonly BoundExpr[] =>
-    range(0, columns.length).map((i) => canonicalKey(columnRef(side, i)));
-  return joinOnExpressions(join, keys(join.left), keys(join.right));
+  return joinOnExpressions(join, canonicalColumns(join.left), canonicalColumns(join.right));
+}
+
+function canonicalColumns(side: PlanNode): readonly BoundExpr[] {
+  return range(0, side.columns.length).map((i) => canonicalKey(columnRef(side, i)));
+}
+
+/**
+ * INTERSECT ALL and EXCEPT ALL where equal rows may differ in bytes: the copies of a row are numbered on both sides (least
+ * first), and a copy of the left side meets the one with its number on the right.
+ */
+function combinedCopies(
+  operator: 'intersect' | 'except',
+  left: PlanNode,
+  right: PlanNode,
+): PlanNode {
+  const width = left.columns.length;
+  const [a, b] = [numberedCopies(left), numberedCopies(right)];
+  const joined = joinNode(operator === 'intersect' ? 'semi' : 'anti', a.node, b.node, {
+    leftKeys: a.keys,
+    rightKeys: b.keys,
+    nullsEqual: true,
+  });
+  return pickColumns(joined, range(0, width));
+}
+
+/** The side's columns first; `keys`: those that say which copy of which row it is. */
+function numberedCopies(side: PlanNode): {
+  readonly node: PlanNode;
+  readonly keys: readonly number[];
+} {
+  const { node, indexes } = withExpressions(side, canonicalColumns(side), 'canonical');
+  const numbered = topNNode(node, { partition: indexes, limit: null, withRank: true });
+  return { node: numbered, keys: [...indexes, numbered.columns.length - 1] };
 }

@@ -6,6 +6,7 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { readValue } from '../../batch/read-value.ts';
+import { kindName } from '../../catalog/objects.ts';
 import { copyCsvLine, copyTextLine } from '../../formats/copy-text.ts';
 import type { RowSource } from '../../serve/row-source.ts';
 import type { Query } from '../../sql/ast.ts';
@@ -13,7 +14,7 @@ import type { Copy } from '../../sql/statements.ts';
 import { formatValue } from '../../types/value.ts';
 import { CopyInput } from '../copy-input.ts';
 import { type CopyOptions, copyOptions } from '../copy-options.ts';
-import { findObject, missingRelation } from '../ddl.ts';
+import { missingRelation, splitName } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import type { ResultField, ResultWriter } from '../port.ts';
 import type { StatementPlan } from '../prepared-statement.ts';
@@ -145,8 +146,12 @@ async function copyFrom(
   const { session } = context;
   session.running.requireWritable('COPY FROM');
   const name = must(ast.table);
-  const table = findObject('table', name, session, 'ALTER');
-  if (table?.kind !== 'table') throw missingRelation(name);
+  const table = session.catalog.findRelation(splitName(name), session.searchPath);
+  if (table === undefined) throw missingRelation(name);
+  if (table.kind !== 'table') {
+    const kind = table.kind === 'system' ? 'system relation' : kindName(table);
+    throw new SqlError('42809', `cannot copy to ${kind} "${table.name}"`);
+  }
   await lockForWrite(table.id, session);
   const memory = session.database.queries.memories.acquire();
   try {

@@ -1,9 +1,11 @@
 /** CREATE TABLE. */
 
+import { must } from '../../base/assert.ts';
 import { notSupported } from '../../base/sql-error.ts';
 import type { KeyConstraint, TableObject } from '../../catalog/objects.ts';
 import { planRelation } from '../../plan/planner.ts';
 import type { CreateTable } from '../../sql/statements.ts';
+import { isIdentityEquality, typeName } from '../../types/value.ts';
 import {
   changeOf,
   constraintIndex,
@@ -56,8 +58,30 @@ async function createTable(ast: CreateTable, session: SessionState): Promise<voi
   addTable(table, session);
 }
 
+/**
+ * Unique keys are kept by the bytes of their values: types whose equal values have several forms (1.0 and 1.00) would let
+ * duplicates in.
+ */
+function checkKeyTypes({ columns, constraints }: TableObject): void {
+  for (const constraint of constraints) {
+    if (constraint.kind === 'check') continue;
+    for (const index of constraint.columns) {
+      const { name, type } = must(columns[index]);
+      const hasOneForm = type.typmod !== -1 && (type.id === 'numeric' || type.id === 'bpchar');
+      if (hasOneForm || isIdentityEquality(type)) continue;
+      throw notSupported(`a unique key over column "${name}" of type ${typeName(type)}`, {
+        hint:
+          type.id === 'numeric'
+            ? 'Give it a precision and scale: numeric(p,s).'
+            : 'Use a type whose equal values look the same.',
+      });
+    }
+  }
+}
+
 /** Puts a table with the indexes of its constraints into the running transaction. */
 export function addTable(table: TableObject, session: SessionState): void {
+  checkKeyTypes(table);
   const keys = table.constraints.filter((one): one is KeyConstraint => one.kind !== 'check');
   const indexes = keys.map((constraint, index) =>
     constraintIndex(table.id + 1 + index, table, constraint),

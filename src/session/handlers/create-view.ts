@@ -1,5 +1,6 @@
 /** CREATE VIEW: the bound query is kept and stands for the name. */
 
+import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { CatalogColumn, Json, ViewObject } from '../../catalog/objects.ts';
 import { planPlainView } from '../../plan/planner.ts';
@@ -51,9 +52,10 @@ function checkReplaceable(
   columns: readonly CatalogColumn[],
   { catalog }: SessionState,
 ): void {
+  if (columns.length < view.columns.length)
+    throw new SqlError('42P16', 'cannot drop columns from view');
   for (const [index, old] of view.columns.entries()) {
-    const now = columns[index];
-    if (now === undefined) throw new SqlError('42P16', 'cannot drop columns from view');
+    const now = must(columns[index]);
     if (now.name !== old.name) {
       throw new SqlError(
         '42P16',

@@ -197,21 +197,24 @@ export class Queries {
     return { text: `(${parts[0]}) ${operation} (${parts[1]})${third}`, columns };
   }
 
-  #order(count: number): { readonly given: string; readonly canonical: string } {
+  /** A random order, and the same one closed as semantics.md rule 9 says: then all columns by (SQL order, bytes). */
+  #order(columns: Query['columns']): { readonly given: string; readonly canonical: string } {
     const random = this.#random;
-    const positions = random.shuffle(Array.from({ length: count }, (_, i) => i));
-    const keys = positions.slice(0, random.between(1, count)).map((i) => {
+    const shuffled = random.shuffle([...columns]);
+    const keys = shuffled.slice(0, random.between(1, columns.length)).map(({ name }) => {
       const direction = random.pick(['', ' DESC']);
-      return `c${i}${direction}${random.pick(['', ' NULLS FIRST', ' NULLS LAST'])}`;
+      return `${name}${direction}${random.pick(['', ' NULLS FIRST', ' NULLS LAST'])}`;
     });
-    const rest = Array.from({ length: count }, (_, i) => `c${i}`);
+    const rest = columns.map(({ name, type }) =>
+      type === 'num' ? `${name}, scale(${name})` : name,
+    );
     return { given: keys.join(', '), canonical: [...keys, ...rest].join(', ') };
   }
 
   #topN(depth: number): Query {
     const random = this.#random;
     const inner = this.query(Math.min(depth - 1, 1));
-    const { given, canonical } = this.#order(inner.columns.length);
+    const { given, canonical } = this.#order(inner.columns);
     const limit = ` LIMIT ${random.between(0, 5)}${random.chance(0.3) ? ` OFFSET ${random.between(0, 3)}` : ''}`;
     const names = inner.columns.map(({ name }) => name).join(', ');
     const from = `SELECT ${names} FROM (${inner.text}) ${this.#alias()}`;
@@ -224,7 +227,7 @@ export class Queries {
   #numbered(depth: number): Query {
     const random = this.#random;
     const inner = this.query(Math.min(depth - 1, 1));
-    const { given, canonical } = this.#order(inner.columns.length);
+    const { given, canonical } = this.#order(inner.columns);
     const names = inner.columns.map(({ name }) => name);
     const partition = random.chance(0.8) ? `PARTITION BY ${random.pick(names)} ` : '';
     const over = `row_number() OVER (${partition}ORDER BY ${either(given, canonical)})`;
@@ -242,7 +245,7 @@ export class Queries {
   #over(depth: number): Query {
     const random = this.#random;
     const inner = this.query(Math.min(depth - 1, 1));
-    const { given, canonical } = this.#order(inner.columns.length);
+    const { given, canonical } = this.#order(inner.columns);
     const names = inner.columns.map(({ name }) => name);
     const partition = random.chance(0.7) ? `PARTITION BY ${random.pick(names)} ` : '';
     const value = random.pick(inner.columns);

@@ -82,6 +82,7 @@ export async function startServer(
     dataDir: config.dataDir,
     batchRowsMax,
   });
+  await database.bootstrap();
   const sessions = new SqlSessionFactory(database, {
     isPasswordSet: config.password !== null,
     port: config.port,

@@ -66,6 +66,8 @@ class WorkerEngine implements EnginePort {
   readonly #replies = new ReplyTable();
   readonly #relations = new Map<number, RelationHandle>();
   readonly #listeners = new Set<(epoch: number) => void>();
+  /** The worker tells of each epoch. It stops once one comes that nobody waits for. */
+  #isWatching = false;
   readonly #events: EngineEvents;
   #ready: EngineReady | null = null;
   #isClosing = false;
@@ -103,7 +105,14 @@ class WorkerEngine implements EnginePort {
 
   onEpoch(listener: (epoch: number) => void): () => void {
     this.#listeners.add(listener);
+    // The worker answers with its newest epoch at once: none is missed that came before it heard.
+    if (!this.#isWatching) this.#watch(true);
     return () => void this.#listeners.delete(listener);
+  }
+
+  #watch(isOn: boolean): void {
+    this.#isWatching = isOn;
+    this.#thread.post({ kind: 'watch', isOn });
   }
 
   status(): Promise<EngineStatus> {
@@ -149,6 +158,7 @@ class WorkerEngine implements EnginePort {
         this.#replies.reject(message.request, message.error);
         return;
       case 'epoch':
+        if (this.#listeners.size === 0 && this.#isWatching && !this.#isClosing) this.#watch(false);
         for (const listener of this.#listeners) listener(message.epoch);
         return;
       case 'log':

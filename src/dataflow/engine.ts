@@ -267,9 +267,10 @@ export class Engine {
     const startUs = this.#setup.clock.monotonicUs();
     const chunks = inOrder(contents.chunks);
     let epoch: number;
+    let isDurable: Promise<void>;
     try {
       epoch = durability.numbers.next();
-      this.#append(durability, epoch, { ...contents, chunks });
+      isDurable = this.#append(durability, epoch, { ...contents, chunks });
     } catch (error) {
       this.#refuse(prepared, chunks, error);
       return false;
@@ -283,16 +284,18 @@ export class Engine {
     this.#step.applyIdle(idle);
     this.#publish(epoch);
     this.#lastEpochUs = Number(this.#setup.clock.monotonicUs() - startUs);
-    this.#answer(durability, epoch, prepared, results);
+    this.#answer(isDurable, epoch, prepared, results);
     return true;
   }
 
-  #append({ log }: Durability, epoch: number, contents: EpochContents): void {
-    if (log === null) return;
+  /** Writes the manifest. It becomes durable, where somebody waits for that, while the epoch runs. */
+  #append({ log }: Durability, epoch: number, contents: EpochContents): Promise<void> {
+    if (log === null) return Promise.resolve();
     const { prepared, chunks, idle, nowUs } = contents;
     const { ddl, dml } = manifestCommits(prepared.map(({ commit }) => commit.request));
     const splits = [...progressOf(chunks), ...idle.map(idleProgress)];
     log.append(encodeLogEntry({ kind: 'epoch', epoch, nowUs, splits, dml, ddl }));
+    return this.#syncIfNeeded(log, prepared.length);
   }
 
   /** The manifest could not be written: nothing has happened. */
@@ -321,12 +324,11 @@ export class Engine {
 
   /** Answers when the manifest is durable; then the sinks may have the epoch too. */
   #answer(
-    { log }: Durability,
+    isDurable: Promise<void>,
     epoch: number,
     prepared: readonly { commit: WaitingCommit }[],
     results: readonly CommitResult['relations'][],
   ): void {
-    const isDurable = log === null ? Promise.resolve() : this.#syncIfNeeded(log, prepared.length);
     this.#inFlight += 1;
     isDurable.then(
       () => {

@@ -440,7 +440,9 @@ export class EpochStep {
 
   /** Between epochs: a bounded step of housekeeping for relations that changed. */
   tidy(): void {
-    for (const { stored } of this.parts.relations.values()) stored?.compact();
+    for (const { stored } of this.parts.relations.values()) {
+      if (stored?.canCompact) stored.compact();
+    }
   }
 
   // ---- sinks, timers, status

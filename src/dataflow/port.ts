@@ -189,7 +189,9 @@ export type ToWorker =
   | { readonly kind: 'commit'; readonly request: number; readonly commit: CommitRequest }
   | { readonly kind: 'status'; readonly request: number }
   | { readonly kind: 'checkpoint'; readonly request: number }
-  | { readonly kind: 'close'; readonly request: number };
+  | { readonly kind: 'close'; readonly request: number }
+  /** Tell of each epoch from now on, and of the newest at once; or tell no more. */
+  | { readonly kind: 'watch'; readonly isOn: boolean };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly ready: EngineReady }

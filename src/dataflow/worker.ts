@@ -48,6 +48,8 @@ class EpochLoop {
 }
 
 const loop = new EpochLoop();
+/** Somebody on the main thread waits for epochs: without that, a message for each is not worth its time. */
+let isWatched = false;
 
 async function start(): Promise<void> {
   const { options, control: shared } = self.data;
@@ -59,7 +61,9 @@ async function start(): Promise<void> {
     clock,
     connectors: { openSource, openSink },
     wake: () => loop.wake(),
-    onEpoch: (epoch) => self.post({ kind: 'epoch', epoch }),
+    onEpoch: (epoch) => {
+      if (isWatched) self.post({ kind: 'epoch', epoch });
+    },
     log: (level, text) => self.post({ kind: 'log', level, text }),
   });
   const { engine } = opened;
@@ -82,7 +86,14 @@ async function start(): Promise<void> {
   checkpoint.unref();
 }
 
+type Asking = Exclude<ToWorker, { readonly kind: 'watch' }>;
+
 async function answer(message: ToWorker, opened: OpenEngine): Promise<void> {
+  if (message.kind === 'watch') {
+    isWatched = message.isOn;
+    if (isWatched) self.post({ kind: 'epoch', epoch: opened.engine.epoch });
+    return;
+  }
   const { request } = message;
   try {
     self.post({ kind: 'reply', request, value: await handle(message, opened) });
@@ -91,7 +102,7 @@ async function answer(message: ToWorker, opened: OpenEngine): Promise<void> {
   }
 }
 
-async function handle(message: ToWorker, opened: OpenEngine): Promise<unknown> {
+async function handle(message: Asking, opened: OpenEngine): Promise<unknown> {
   const { engine } = opened;
   switch (message.kind) {
     case 'commit':

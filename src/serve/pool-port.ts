@@ -11,7 +11,9 @@ import type { Question, SessionLink } from './session-questions.ts';
 export const CANCEL_WORD = 0;
 /** Batches that the reader is ready to take. */
 export const CREDIT_WORD = 1;
-export const CONTROL_BYTES = 8;
+/** Stays 0: what a thread sleeps on that waits to be terminated. */
+export const DONE_WORD = 2;
+export const CONTROL_BYTES = 12;
 
 /**
  * Packed batches (of up to 1024 rows) under way to the main thread at most: its memory stays bounded while its client is
@@ -46,5 +48,6 @@ export interface QueryTask {
 export type FromQuery =
   | { readonly kind: 'rows'; readonly bytes: Uint8Array }
   | { readonly kind: 'ask'; readonly question: Question }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'error'; readonly error: PortError };
+  /** `isHeavy`: the thread holds much memory that only its end gives back: it waits to be terminated. */
+  | { readonly kind: 'end'; readonly isHeavy: boolean }
+  | { readonly kind: 'error'; readonly error: PortError; readonly isHeavy: boolean };

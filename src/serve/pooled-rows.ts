@@ -83,6 +83,7 @@ export class PooledRows implements RowSource {
 
   /** The thread could not be given the task, was terminated, or died with it. */
   fail(error: unknown): void {
+    if (this.#hasEnded) return;
     const isKill = this.#link.kill.signal.aborted;
     this.#error ??= isKill
       ? new SqlError('57014', 'canceling statement due to user request')
@@ -124,9 +125,11 @@ export class PooledRows implements RowSource {
       case 'error':
         this.#error ??= fromPortError(message.error);
         this.#finish();
+        if (message.isHeavy) this.#link.kill.abort();
         break;
       case 'end':
         this.#finish();
+        if (message.isHeavy) this.#link.kill.abort();
     }
     this.#awake();
   }

@@ -190,7 +190,11 @@ function visible(batch: DeltaBatch, { visibleCount }: QueryPlan): DeltaBatch {
 
 /** Memory that runs out is the query's own, not the engine's. */
 function queryError(error: unknown): unknown {
-  if (!(error instanceof SqlError) || error.sqlstate !== '53200') return error;
+  const isOutOfMemory =
+    error instanceof SqlError
+      ? error.sqlstate === '53200'
+      : error instanceof RangeError && !error.message.includes('call stack');
+  if (!isOutOfMemory) return error;
   return new SqlError('53200', 'out of memory', {
     detail: 'The query needs more memory than one query may use.',
     hint: 'Narrow the query, or start the server with a larger --query-memory.',

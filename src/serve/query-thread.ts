@@ -8,13 +8,21 @@ import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { packBatch } from '../batch/pack.ts';
 import { setKernelMode } from '../kernels/kernels.ts';
 import { RelationReader } from '../state/relation-reader.ts';
-import { CANCEL_WORD, CREDIT_WORD, type FromQuery, type QueryTask } from './pool-port.ts';
+import {
+  CANCEL_WORD,
+  CREDIT_WORD,
+  DONE_WORD,
+  type FromQuery,
+  type QueryTask,
+} from './pool-port.ts';
 import { QueryExecution, type QueryRequest } from './query-execution.ts';
 import { type QueryMemory, QueryMemoryPool } from './query-memory.ts';
 import { remoteEnvironment } from './session-questions.ts';
 import { packedBatches, SnapshotInputs } from './snapshot-inputs.ts';
 
 const ROWS_A_MESSAGE = 1024;
+/** A WebAssembly memory does not shrink: a thread whose query grew it beyond this is replaced. */
+const HEAVY_BYTES = 256 * 2 ** 20;
 
 type Post = (message: FromQuery, transfer?: ArrayBuffer[]) => void;
 
@@ -28,14 +36,16 @@ export function run(task: QueryTask): void {
   memories ??= new QueryMemoryPool(task.queryMemoryBytes);
   const memory = memories.acquire();
   const post: Post = (message, transfer = []) => task.port.postMessage(message, transfer);
+  const isHeavy = () => memory.memory.totalBytes > HEAVY_BYTES;
   try {
     runQuery(task, memory, post);
-    post({ kind: 'end' });
+    post({ kind: 'end', isHeavy: isHeavy() });
   } catch (error) {
-    post({ kind: 'error', error: toPortError(error) });
+    post({ kind: 'error', error: toPortError(error), isHeavy: isHeavy() });
   } finally {
     memories.release(memory);
   }
+  if (isHeavy()) Atomics.wait(new Int32Array(task.control), DONE_WORD, 0);
 }
 
 function runQuery(task: QueryTask, memory: QueryMemory, post: Post): void {

@@ -2,9 +2,9 @@
  * The write set of a transaction: for each table the net rows that it puts in and takes out, and for each unique key which
  * of its values the transaction has taken or set free. Readers of the same transaction see it laid over their snapshot.
  *
- * State: for a table a RowTable over all columns with an i32 weight (an insert and a delete of the same row cancel), and for
- * each key a RowTable over the key's columns: the row that now has the key, whether the published row with it was taken out,
- * and the statement that last touched it.
+ * State: for a table a RowTable over all columns with an i32 weight (an insert and a delete of the same row cancel) and the
+ * order in which it came, and for each key a RowTable over the key's columns: the row that now has the key, whether the
+ * published row with it was taken out, and the statement that last touched it.
  * Cost: O(1) expected a row and key; nothing is proportional to the table.
  */
 
@@ -46,6 +46,8 @@ export type ExistingRow =
   | { readonly kind: 'written'; readonly id: number; readonly isThisStatement: boolean };
 
 const WEIGHT = 0;
+/** When the row last came into the set: a count over the transaction. */
+const ORDER = 4;
 const KEY_ROW = 0;
 const KEY_FREED = 4;
 const KEY_STATEMENT = 8;
@@ -64,6 +66,7 @@ export class TableWrites {
   readonly #keys: readonly KeyState[];
   #lookup: PublishedLookup;
   #isTruncated = false;
+  #nextOrder = 0;
 
   constructor(table: WriteTable, memory: Memory, scratch: Scratch, lookup: PublishedLookup) {
     this.table = table;
@@ -186,11 +189,17 @@ export class TableWrites {
     }
   }
 
-  /** The net rows with weights, packed, a batch at a time. */
+  /** The net rows with weights in the order of the statements (semantics.md rules 9, 14), packed, a batch at a time. */
   *packedBatches(): Generator<Uint8Array> {
+    const { u32 } = this.#memory;
+    const ordered = new Uint32Array(this.#nextOrder);
+    for (let id = this.#rows.next(0); id !== 0; id = this.#rows.next(id)) {
+      if (this.#weight(id) === 0) continue;
+      ordered[u32[(this.#rows.extraAddress(id) + ORDER) >>> 2]!] = id;
+    }
     const ids: number[] = [];
-    for (let cursor = this.#rows.next(0); cursor !== 0; cursor = this.#rows.next(cursor)) {
-      if (this.#weight(cursor) !== 0) ids.push(cursor);
+    for (const id of ordered) {
+      if (id !== 0) ids.push(id);
       if (ids.length === BATCH_ROWS_MAX) yield this.#packRows(ids.splice(0));
     }
     if (ids.length > 0) yield this.#packRows(ids);
@@ -224,7 +233,9 @@ export class TableWrites {
     this.#rows.upsert(batch.columns, batch.rowCount, ids);
     for (let i = 0; i < batch.rowCount; i++) {
       const id = this.#memory.u32[(ids >>> 2) + i]!;
-      const at = (this.#rows.extraAddress(id) + WEIGHT) >>> 2;
+      const extra = this.#rows.extraAddress(id);
+      const at = (extra + WEIGHT) >>> 2;
+      if (this.#memory.i32[at] === 0) this.#memory.u32[(extra + ORDER) >>> 2] = this.#nextOrder++;
       this.#memory.i32[at] = this.#memory.i32[at]! + sign;
     }
     return ids;

@@ -8,7 +8,7 @@ import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import { SqlError } from '../base/sql-error.ts';
-import { Catalog, type CatalogChange } from '../catalog/catalog.ts';
+import { Catalog, type CatalogChange, type CatalogImage } from '../catalog/catalog.ts';
 import type { SystemRelation } from '../catalog/objects.ts';
 import type { EnginePort } from '../dataflow/client.ts';
 import type { CommitResult, DdlAction, DmlChange } from '../dataflow/port.ts';
@@ -84,6 +84,13 @@ export class Database {
     this.#catalog = firstCatalog(options);
   }
 
+  /** A new database gets schema public as its first object: it can be dropped like any other. */
+  async bootstrap(): Promise<void> {
+    if (this.engine.recoveredCatalog.nextId !== 0) return;
+    const { objects, nextId } = this.#catalog.toImage();
+    await this.engine.commit({ ddl: [], catalog: { puts: objects, removes: [], nextId }, dml: [] });
+  }
+
   /** The newest committed catalog. */
   get catalog(): Catalog {
     return this.#catalog;
@@ -143,10 +150,9 @@ export class Database {
   }
 }
 
-/** The catalog as recovery found it: a new database's, and what has been put into it since. */
+/** The catalog as recovery found it; a new database's own. */
 function firstCatalog({ engine, systemRelations }: DatabaseOptions): Catalog {
-  const { objects, nextId } = engine.recoveredCatalog;
-  const empty = Catalog.create(systemRelations);
-  const puts = objects as unknown as CatalogChange['puts'];
-  return empty.apply({ puts, removes: [], nextId: Math.max(nextId, empty.nextId) });
+  const recovered = engine.recoveredCatalog;
+  if (recovered.nextId === 0) return Catalog.create(systemRelations);
+  return Catalog.fromImage(recovered as unknown as CatalogImage, systemRelations);
 }

@@ -6,7 +6,7 @@
  * atomics either the reader sees that the oldest readable epoch has moved on and tries again, or the writer's `collect`
  * sees the slot. Memory that only epochs < collect() can see may be freed.
  *
- * Cost: publish O(1), pin O(slots) at worst and O(1) as a rule, collect O(slots).
+ * Cost: publish O(1), pin O(slots) at worst and O(1) as a rule, collect O(slots that were ever taken at a time).
  */
 
 import { assert } from '../base/assert.ts';
@@ -14,10 +14,12 @@ import { SqlError } from '../base/sql-error.ts';
 
 const PUBLISHED = 0;
 const OLDEST = 1;
-const SLOTS = 2;
+/** Slots from this many on have never been taken. */
+const TAKEN = 2;
+const SLOTS = 3;
 const FREE = 0x7fff_ffff_ffff_ffffn;
 const CANCELLED = 0x7fff_ffff_ffff_fffen;
-const DEFAULT_SLOTS = 1022;
+const DEFAULT_SLOTS = 1021;
 
 export class EpochControl {
   readonly shared: SharedArrayBuffer;
@@ -92,7 +94,8 @@ export class EpochControl {
 
   #smallest(bound: bigint): bigint {
     let smallest = bound;
-    for (let slot = SLOTS; slot < this.#words.length; slot++) {
+    const end = SLOTS + Number(Atomics.load(this.#words, TAKEN));
+    for (let slot = SLOTS; slot < end; slot++) {
       const pinned = Atomics.load(this.#words, slot);
       if (pinned < smallest) smallest = pinned;
     }
@@ -103,6 +106,7 @@ export class EpochControl {
     const count = this.#words.length - SLOTS;
     for (let tried = 0; tried < count; tried++) {
       const slot = SLOTS + ((this.#nextSlot + tried) % count);
+      this.#noteTaken(BigInt(slot - SLOTS + 1));
       if (Atomics.compareExchange(this.#words, slot, FREE, epoch) === FREE) {
         this.#nextSlot = slot - SLOTS;
         return slot;
@@ -111,6 +115,13 @@ export class EpochControl {
     throw new SqlError('53400', 'too many snapshots are open', {
       hint: `At most ${count} snapshots can be read at the same time.`,
     });
+  }
+
+  /** Before a slot is taken: the writer's next look goes as far as it. */
+  #noteTaken(count: bigint): void {
+    for (let seen = Atomics.load(this.#words, TAKEN); seen < count; ) {
+      seen = Atomics.compareExchange(this.#words, TAKEN, seen, count);
+    }
   }
 
   #unreadable(epoch: number): SqlError {

@@ -23,6 +23,10 @@ export class RetiredBlocks {
     this.#freeSegment = freeSegment;
   }
 
+  get isEmpty(): boolean {
+    return this.#memory.u32[this.#rootWord] === 0;
+  }
+
   retireBlock(address: number, size: number, published: number): void {
     this.#push(KIND_BLOCK, address, size, published);
   }

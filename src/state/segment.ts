@@ -386,23 +386,20 @@ export class Segment {
     to: number,
     first: number,
   ): void {
+    const given = source.u32;
     for (let i = from; i < to; i++) {
       const row = selection[i]!;
       const at = (column.values >>> 2) + 4 * row;
-      let length = source.u32[at]!;
-      if (length > 0 && !isValid(source, column, row)) length = 0;
-      let address = 0;
-      if (length > INLINE_BYTES) {
-        address = this.#allocBytes(length);
-        const bytes = source.u32[at + 3]!;
-        copyWords(source.u32, bytes, this.memory.u32, address, length);
-      }
-      const out = (target >>> 2) + 4 * (first + i - from);
+      const length = isValid(source, column, row) ? given[at]! : 0;
+      const isLong = length > INLINE_BYTES;
+      const address = isLong ? this.#allocBytes(length) : 0;
       const words = this.memory.u32;
+      const out = (target >>> 2) + 4 * (first + i - from);
       words[out] = length;
-      words[out + 1] = length === 0 ? 0 : source.u32[at + 1]!;
-      words[out + 2] = length === 0 || address !== 0 ? 0 : source.u32[at + 2]!;
-      words[out + 3] = length === 0 ? 0 : address !== 0 ? address : source.u32[at + 3]!;
+      words[out + 1] = length === 0 ? 0 : given[at + 1]!;
+      words[out + 2] = length === 0 || isLong ? 0 : given[at + 2]!;
+      words[out + 3] = length === 0 ? 0 : isLong ? address : given[at + 3]!;
+      if (isLong) copyWords(given, given[at + 3]!, words, address, length);
     }
   }
 

@@ -152,6 +152,11 @@ export class StoredRelation {
     this.#changedRows = 0;
   }
 
+  /** There is memory to be freed or a segment to be rewritten, now or once its readers are gone. O(1). */
+  get canCompact(): boolean {
+    return this.#worn.size > 0 || !this.#directory.retired.isEmpty;
+  }
+
   /** After the epoch was published: frees what no reader sees any more and rewrites worn segments, one step. */
   compact(): void {
     assert(this.#changedRows === 0, 'compaction inside an epoch');
@@ -200,8 +205,6 @@ export class StoredRelation {
     this.#pending.drain(() => undefined);
     this.#directory.destroy();
   }
-
-  // ---- opening ----
 
   #openParts(): void {
     for (let index = 0; index <= this.#schema.indexes.length; index++) {
@@ -454,8 +457,6 @@ export class StoredRelation {
       return equalRows(memory, columns, row, this.memory, found, offsetOf(id));
     });
   }
-
-  // ---- parts ----
 
   #indexColumnsOf(segment: Segment, number: number): readonly Column[] {
     return segment.keyColumns(number, must(layout.indexColumns(this.#schema, number)));

@@ -5,13 +5,16 @@
  * passes a bucket its rows come out with their weights and are forgotten. What is retracted before leaves no trace.
  * State: rows that are not final yet. Correctness: a row that is out is final, so the output is append-only; a change of
  * a closed value is late (semantics.md rule 15) and goes to the dead letters. A NULL value never closes.
+ *
+ * Over sessions nothing is late here: they judged their rows (rule 16). But where an on-time retraction splits an open
+ * session, a piece of it may be closed at birth: it comes out at once.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { select } from '../../batch/select.ts';
 import { RowTable } from '../../kernels/row-table.ts';
-import type { EmitOnCloseNode } from '../../plan/plan-node.ts';
+import type { EmitOnCloseNode, PlanNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
 import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
 import { RowBuckets } from '../row-buckets.ts';
@@ -34,12 +37,14 @@ export class EmitOnCloseOperator implements Operator {
   readonly #buckets: RowBuckets;
   readonly #all: readonly number[];
   readonly #zero = new RowList();
+  readonly #isOverSessions: boolean;
   /** Rows whose closing value is below this are final. */
   #limit = WATERMARK_NONE;
 
   constructor(node: EmitOnCloseNode, context: GraphContext) {
     this.#node = node;
     this.#context = context;
+    this.#isOverSessions = isOverSessions(node.input);
     const storages = node.columns.map(({ type }) => type.storage);
     const { memory, scratch } = context;
     const spec = { storages, keyCount: storages.length, extraBytes: EXTRA_BYTES };
@@ -54,7 +59,7 @@ export class EmitOnCloseOperator implements Operator {
   onDelta(_port: number, batch: DeltaBatch): void {
     const { scratch } = this.#context;
     const mark = scratch.mark();
-    const open = this.#withoutClosed(batch);
+    const open = this.#isOverSessions ? batch : this.#withoutClosed(batch);
     if (open !== null) this.#keep(open);
     scratch.release(mark);
   }
@@ -147,5 +152,19 @@ export class EmitOnCloseOperator implements Operator {
 
   stateSize(): { rows: number; bytes: number } {
     return { rows: this.#table.rowCount, bytes: this.#table.bytes + this.#buckets.bytes };
+  }
+}
+
+/** Whether each row is one of a session, or of one group of a session's rows. */
+function isOverSessions(node: PlanNode): boolean {
+  switch (node.kind) {
+    case 'window':
+      return node.windowKind === 'session';
+    case 'filter':
+    case 'project':
+    case 'aggregate':
+      return isOverSessions(node.input);
+    default:
+      return false;
   }
 }

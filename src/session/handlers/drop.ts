@@ -71,7 +71,7 @@ function findSchema(name: QualifiedName, { catalog }: SessionState): CatalogObje
   if (schema === undefined) return null;
   if (
     catalog.object(schema.id) === undefined ||
-    schema.id <= PUBLIC_SCHEMA_ID ||
+    schema.id < PUBLIC_SCHEMA_ID ||
     ['information_schema', 'millrace'].includes(schema.name)
   ) {
     throw new SqlError(

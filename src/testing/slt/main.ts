@@ -51,7 +51,7 @@ async function runOnServers(): Promise<void> {
     try {
       for (const path of paths) report(path, await servers.run(path).catch(failed));
     } finally {
-      servers.close();
+      await servers.close();
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The servers that .slt files run on: a new one for each file, in memory unless the file restarts it. */
+/** The servers that .slt files run on: one for all files of a configuration, and one of its own for a file that restarts it. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,12 +31,15 @@ export class SltServers {
   /** Where `file` records write, and what --file-root allows. */
   readonly #filesDirectory = mkdtempSync(join(tmpdir(), 'millrace-slt-'));
 
+  #shared: ServerProcess | null = null;
+
   constructor(configuration: Configuration) {
     this.#configuration = configuration;
   }
 
   async run(path: string): Promise<SltOutcome> {
     const file = parseSlt(path, readFileSync(path, 'utf8'));
+    if (!file.isDurable && file.serverArgs.length === 0) return this.#runShared(file);
     const server = await ServerProcess.start(this.#serverOptions(file));
     try {
       return await this.#runOn(file, server);
@@ -45,8 +48,19 @@ export class SltServers {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.#shared?.dispose();
     rmSync(this.#filesDirectory, { recursive: true, force: true });
+  }
+
+  /** A server that died under one file is replaced for the next. */
+  async #runShared(file: SltFile): Promise<SltOutcome> {
+    if (this.#shared?.isRunning !== true) {
+      await this.#shared?.dispose();
+      this.#shared = await ServerProcess.start(this.#serverOptions(file));
+    }
+    await emptyDatabase(this.#shared.url);
+    return this.#runOn(file, this.#shared);
   }
 
   #serverOptions(file: SltFile): ServerOptions {

@@ -60,10 +60,14 @@ function restricted(
     targets.length === 1 && first !== undefined
       ? describe(catalog, first, searchPath)
       : 'desired object(s)';
-  return new SqlError('2BP01', `cannot drop ${what} because other objects depend on it`, {
-    detail: listed(reasons),
-    hint: 'Use DROP ... CASCADE to drop the dependent objects too.',
-  });
+  return new SqlError(
+    '2BP01',
+    `cannot drop ${what} because other objects depend on ${targets.length === 1 ? 'it' : 'them'}`,
+    {
+      detail: listed(reasons),
+      hint: 'Use DROP ... CASCADE to drop the dependent objects too.',
+    },
+  );
 }
 
 function cascadeNotice(names: readonly string[]): DropResult['notice'] {

@@ -53,7 +53,12 @@ export function planPlainView(
   context: PlannerContext,
 ): PlannedPlainView {
   const state = new BindState(context);
-  const bound = bindRelationQuery(query, columnNames, state);
+  const bound = bindRelationQuery(
+    query,
+    columnNames,
+    state,
+    'CREATE VIEW specifies more column names than columns',
+  );
   refuseParameters(state);
   return { plan: bound.plan, columns: bound.columns, relationIds: [...state.relationIds] };
 }
@@ -66,7 +71,12 @@ export function planView(
   context: PlannerContext,
 ): PlannedView {
   const state = new BindState(context, options.allowedLatenessUs);
-  const bound = bindRelationQuery(query, columnNames, state);
+  const bound = bindRelationQuery(
+    query,
+    columnNames,
+    state,
+    'too many column names were specified',
+  );
   refuseParameters(state);
   return planStream(bound, options, state);
 }

@@ -22,6 +22,11 @@ export function checkView(view: MaterializedViewObject, database: Database, epoc
   }
   const plan = view.plan as unknown as StreamPlan;
   if (plan.onError === 'fail') checkErrors(view, database, epoch);
+  // What a view reads must be well too: its dependants stop with it (rule 29).
+  for (const id of plan.relationIds) {
+    const input = database.catalog.object(id);
+    if (input?.kind === 'materialized_view') checkView(input, database, epoch);
+  }
 }
 
 function checkErrors(view: MaterializedViewObject, { queries }: Database, epoch: number): void {

@@ -15,15 +15,14 @@ const HEAL_MS_MAX = 5000;
 /** A small volume of its own; null, with the reason printed, where none can be had. */
 function smallVolume(context: TestContext): string | null {
   const directory = fs.mkdtempSync(join(tmpdir(), 'millrace-full-'));
-  context.after(() => fs.rmSync(directory, { recursive: true, force: true }));
   try {
     const options = ['-t', 'tmpfs', '-o', `size=${VOLUME_MB}m`, 'tmpfs', directory];
     execFileSync('mount', options, { stdio: 'pipe' });
   } catch (error) {
+    fs.rmdirSync(directory);
     context.skip(`no small volume can be mounted here: ${String(error).split('\n')[0]}`);
     return null;
   }
-  context.after(() => execFileSync('umount', ['-l', directory]));
   return directory;
 }
 
@@ -94,59 +93,83 @@ class Writer {
   }
 }
 
-test('a full disk refuses writes and nothing else', async (context) => {
-  const volume = smallVolume(context);
-  if (volume === null) return;
-  const filler = join(volume, 'filler');
-  const server = await ServerProcess.start({
-    dataDir: join(volume, 'data'),
-    args: ['--log-level', 'warn'],
-    tuning: { checkpointIntervalMs: 500 },
-  });
-  context.after(() => server.dispose());
-  let sql = await SqlClient.connect(server.url);
-  const writer = new Writer(sql);
-  await sql.query('CREATE TABLE t (id int PRIMARY KEY, v text)');
-  await sql.query('CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(id) AS s FROM t');
-  await writer.insert(100);
-
-  for (let round = 0; round < 3; round++) {
-    fill(filler);
-    // Some bytes may still fit into the last page of the log.
-    const codes: (string | null)[] = [];
-    for (let i = 0; i < 10; i++) codes.push(await writer.refusal(100));
-    assert.equal(codes.at(-1), '53100', `answers: ${codes}`);
-    assert.deepEqual(
-      codes.filter((code) => code !== null && code !== '53100'),
-      [],
-    );
-    await writer.check();
-    const ddl = await sql.query('CREATE TABLE other (a int)').catch((error) => serverError(error));
-    assert.equal((ddl as { code?: string }).code, '53100');
-    // Checkpoints are due meanwhile, and fail.
-    await new Promise((resolve) => setTimeout(resolve, 1200));
-    await writer.check();
-    fs.rmSync(filler);
-    context.diagnostic(`heals after ${(await writer.heal()).toFixed()} ms`);
-    await writer.insert(100);
-    await writer.check();
-    await sql.query('CHECKPOINT');
+/** DDL, until one is refused: a small one may still fit. */
+async function ddlRefusal(sql: SqlClient, round: number): Promise<string | null> {
+  for (let i = 0; i < 20; i++) {
+    try {
+      await sql.query(`CREATE TABLE other_${round}_${i} (a int)`);
+    } catch (error) {
+      return serverError(error)?.code ?? String(error);
+    }
   }
+  return null;
+}
 
-  // Killed while it is full: what was acknowledged is there, also while there is no space.
+/** Full, refused, emptied, healed. */
+async function fillAndHeal(sql: SqlClient, writer: Writer, filler: string, round: number) {
   fill(filler);
-  while ((await writer.refusal(50)) === null);
+  // Some bytes may still fit into the last page of the log.
+  const codes: (string | null)[] = [];
+  for (let i = 0; i < 10; i++) codes.push(await writer.refusal(100));
+  assert.equal(codes.at(-1), '53100', `answers: ${codes}`);
+  assert.deepEqual(
+    codes.filter((code) => code !== null && code !== '53100'),
+    [],
+  );
+  await writer.check();
+  assert.equal(await ddlRefusal(sql, round), '53100');
+  // Checkpoints are due meanwhile, and fail.
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  await writer.check();
+  fs.rmSync(filler);
+  const healMs = await writer.heal();
+  await writer.insert(100);
+  await writer.check();
+  await sql.query('CHECKPOINT');
+  return healMs;
+}
+
+/** Killed while it is full: what was acknowledged is there. */
+async function killWhileFull(server: ServerProcess, writer: Writer, filler: string) {
+  fill(filler);
+  for (let code: string | null = null; code === null; ) code = await writer.refusal(50);
   await server.kill();
-  const { count } = writer;
   fs.rmSync(filler);
   await server.restart();
-  await sql.close();
-  sql = await SqlClient.connect(server.url);
+  const sql = await SqlClient.connect(server.url);
   const after = new Writer(sql);
-  after.count = count;
+  after.count = writer.count;
   await after.check();
   await after.insert(10);
   await after.check();
   await sql.close();
   await server.stop();
+}
+
+test('a full disk refuses writes and nothing else', async (context) => {
+  const volume = smallVolume(context);
+  if (volume === null) return;
+  const filler = join(volume, 'filler');
+  const server = ServerProcess.prepare({
+    dataDir: join(volume, 'data'),
+    args: ['--log-level', 'warn'],
+    tuning: { checkpointIntervalMs: 500 },
+  });
+  try {
+    await server.restart();
+    const sql = await SqlClient.connect(server.url);
+    const writer = new Writer(sql);
+    await sql.query('CREATE TABLE t (id int PRIMARY KEY, v text)');
+    await sql.query('CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(id) AS s FROM t');
+    await writer.insert(100);
+    for (let round = 0; round < 3; round++) {
+      const healMs = await fillAndHeal(sql, writer, filler, round);
+      context.diagnostic(`heals after ${healMs.toFixed()} ms`);
+    }
+    await killWhileFull(server, writer, filler);
+  } finally {
+    await server.dispose();
+    execFileSync('umount', ['-l', volume]);
+    fs.rmdirSync(volume);
+  }
 });

@@ -18,7 +18,7 @@ import {
 } from './view-fuzz/lateness-model.ts';
 
 const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
-const SECONDS = Number(process.env.MILLRACE_TEST_FUZZ_SECONDS ?? 6);
+const SECONDS = Number(process.env.MILLRACE_TEST_FUZZ_SECONDS ?? 4);
 const STATEMENTS = 15;
 const DELAY = 3;
 /** 2024-01-01: the model's second 0 for the database is this one, so that fixed windows are aligned to it. */

@@ -1,234 +1,237 @@
-/**
- * psql driven for real, where it is on the PATH (else one line says that it is not): what its backslash commands print must be
- * what they print on PostgreSQL 15.
- */
+/** The real psql against the real server (where there is one on the PATH), and `millrace sql`, the small shell. */
 
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
-const SETUP = [
-  'CREATE TABLE dept (id int PRIMARY KEY, name varchar(20) NOT NULL UNIQUE)',
-  `CREATE TABLE emp (id bigint NOT NULL, dept_id int, salary numeric(10,2) DEFAULT 0, note text DEFAULT 'x'::text,
-    hired timestamptz, PRIMARY KEY (id), CHECK (salary >= 0))`,
-  'CREATE INDEX emp_dept ON emp (dept_id)',
-  'CREATE VIEW rich AS SELECT id, salary FROM emp WHERE salary > 100',
-  'CREATE MATERIALIZED VIEW per_dept AS SELECT dept_id, count(*) AS c FROM emp GROUP BY dept_id',
-  `COMMENT ON TABLE emp IS 'people'`,
-  'CREATE SCHEMA other',
-  'CREATE TABLE other.o (a int)',
-  'INSERT INTO emp (id, dept_id, salary) VALUES (1, 1, 50), (2, 1, 150.5)',
+const LAUNCHER = fileURLToPath(new URL('../launch.mjs', import.meta.url));
+const SETUP = `
+  CREATE TABLE flights (id int PRIMARY KEY, origin varchar(3) NOT NULL, delay int DEFAULT 0 CHECK (delay < 10000));
+  CREATE INDEX flights_origin ON flights (origin);
+  COMMENT ON TABLE flights IS 'what left';
+  CREATE VIEW late AS SELECT * FROM flights WHERE delay > 15;
+  CREATE MATERIALIZED VIEW by_origin AS SELECT origin, count(*) AS n, avg(delay) AS delay FROM flights GROUP BY origin;
+  INSERT INTO flights VALUES (1, 'SEA', 20), (2, 'SEA', 0), (3, 'JFK', 5);
+`;
+
+let server: ServerProcess;
+let home: string;
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(command: string, args: readonly string[], input = ''): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(command, args, { timeout: 60_000 }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
+      resolve({ code, stdout, stderr });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+function psql(input: string, flags: readonly string[] = []): Promise<Ended> {
+  return run('psql', ['-X', ...flags, server.url], input);
+}
+
+/** psql's version; null: there is none. */
+function psqlVersion(): string | null {
+  try {
+    return execFileSync('psql', ['--version'], { encoding: 'utf8' }).trim();
+  } catch {
+    return null;
+  }
+}
+
+/** Each backslash command, with what its output must show. */
+const COMMANDS: readonly (readonly [command: string, ...shows: RegExp[]])[] = [
+  ['\\d', /flights +\| table/, /late +\| view/, /by_origin +\| materialized view/],
+  ['\\d+', /flights .*what left/],
+  ['\\dt', /flights +\| table/],
+  ['\\dt+', /what left/],
+  ['\\dm', /by_origin +\| materialized view/],
+  ['\\dv', /late +\| view/],
+  ['\\di', /flights_origin .*flights/, /flights_pkey/],
+  ['\\ds', /Did not find any relations|List of relations/],
+  ['\\dn', /public/],
+  ['\\du', /millrace .*Superuser/],
+  ['\\df', /List of functions/],
+  ['\\dT', /List of data types/],
+  ['\\dp', /flights/],
+  ['\\dx', /List of installed extensions/],
+  ['\\l', /millrace/],
+  [
+    '\\d flights',
+    /Table "public\.flights"/,
+    /origin +\| character varying\(3\) +\| +\| not null/,
+    /delay +\| integer +\| +\| +\| 0/,
+    /"flights_pkey" PRIMARY KEY/,
+    /"flights_origin" btree \(origin\)/,
+    /Check constraints:/,
+  ],
+  ['\\d+ flights', /Storage/, /Indexes:/],
+  ['\\d late', /View "public\.late"/],
+  ['\\d+ late', /View definition:/, /delay > 15/],
+  ['\\d by_origin', /Materialized view "public\.by_origin"/, /n +\| bigint/],
+  ['\\d+ by_origin', /View definition:/, /GROUP BY/],
+  ['\\sv late', /CREATE OR REPLACE VIEW public\.late AS/],
+  ['\\conninfo', /You are connected to database "millrace" as user "millrace"/],
+  ['\\timing on\nSELECT 1;', /Timing is on/, /Time: [\d.]+ ms/],
+  ['SELECT 1 AS a, now() AS b \\gdesc', /a +\| integer/, /b +\| timestamp with time zone/],
+  ['SELECT 42 AS x \\gset\n\\echo :x', /^42$/m],
+  ['SELECT n FROM by_origin ORDER BY n \\gx', /-\[ RECORD 1 \]/],
+  ['\\encoding', /UTF8/],
+  ['\\dC', /List of casts/],
+  ['\\dconfig timezone', /UTC|timezone/i],
 ];
 
-/** What PostgreSQL 15's psql prints, without the blanks around cells (psql -A). */
-const PRINTED: Readonly<Record<string, readonly string[]>> = {
-  '\\d': [
-    'List of relations',
-    'Schema|Name|Type|Owner',
-    'public|dept|table|millrace',
-    'public|emp|table|millrace',
-    'public|per_dept|materialized view|millrace',
-    'public|rich|view|millrace',
-    '(4 rows)',
-  ],
-  '\\dt': [
-    'List of relations',
-    'Schema|Name|Type|Owner',
-    'public|dept|table|millrace',
-    'public|emp|table|millrace',
-    '(2 rows)',
-  ],
-  '\\dm': [
-    'List of relations',
-    'Schema|Name|Type|Owner',
-    'public|per_dept|materialized view|millrace',
-    '(1 row)',
-  ],
-  '\\dv': ['List of relations', 'Schema|Name|Type|Owner', 'public|rich|view|millrace', '(1 row)'],
-  '\\di': [
-    'List of relations',
-    'Schema|Name|Type|Owner|Table',
-    'public|dept_name_key|index|millrace|dept',
-    'public|dept_pkey|index|millrace|dept',
-    'public|emp_dept|index|millrace|emp',
-    'public|emp_pkey|index|millrace|emp',
-    '(4 rows)',
-  ],
-  '\\dt other.*': [
-    'List of relations',
-    'Schema|Name|Type|Owner',
-    'other|o|table|millrace',
-    '(1 row)',
-  ],
-  '\\df': [
-    'List of functions',
-    'Schema|Name|Result data type|Argument data types|Type',
-    '(0 rows)',
-  ],
-  '\\dT': ['List of data types', 'Schema|Name|Description', '(0 rows)'],
-  '\\dp': [
-    'Access privileges',
-    'Schema|Name|Type|Access privileges|Column privileges|Policies',
-    'public|dept|table|||',
-    'public|emp|table|||',
-    'public|per_dept|materialized view|||',
-    'public|rich|view|||',
-    '(4 rows)',
-  ],
-  '\\d emp': [
-    'Table "public.emp"',
-    'Column|Type|Collation|Nullable|Default',
-    'id|bigint||not null|',
-    'dept_id|integer|||',
-    'salary|numeric(10,2)|||0',
-    "note|text|||'x'::text",
-    'hired|timestamp with time zone|||',
-    'Indexes:',
-    '"emp_pkey" PRIMARY KEY, btree (id)',
-    '"emp_dept" btree (dept_id)',
-    'Check constraints:',
-    '"emp_salary_check" CHECK (salary >= 0::numeric)',
-  ],
-  '\\d rich': [
-    'View "public.rich"',
-    'Column|Type|Collation|Nullable|Default',
-    'id|bigint|||',
-    'salary|numeric(10,2)|||',
-  ],
-  '\\d per_dept': [
-    'Materialized view "public.per_dept"',
-    'Column|Type|Collation|Nullable|Default',
-    'dept_id|integer|||',
-    'c|bigint|||',
-  ],
-  '\\d dept': [
-    'Table "public.dept"',
-    'Column|Type|Collation|Nullable|Default',
-    'id|integer||not null|',
-    'name|character varying(20)||not null|',
-    'Indexes:',
-    '"dept_pkey" PRIMARY KEY, btree (id)',
-    '"dept_name_key" UNIQUE CONSTRAINT, btree (name)',
-  ],
-};
+describe('psql', { skip: psqlVersion() === null ? 'no psql on the PATH' : false }, () => {
+  before(startServer);
+  after(stopServer);
 
-/** Commands whose output is ours in part: lines that must be among it. */
-const CONTAINED: Readonly<Record<string, readonly RegExp[]>> = {
-  '\\d+': [/^public\|emp\|table\|millrace\|permanent\|.*\|people$/m],
-  '\\d+ emp': [
-    /^salary\|numeric\(10,2\)\|\|\|0\|main\|/m,
-    /^"?emp_pkey" PRIMARY KEY|"emp_pkey" PRIMARY KEY/m,
-  ],
-  '\\d+ rich': [/View definition:/, /FROM emp/],
-  '\\d+ per_dept': [/View definition:/, /GROUP BY/],
-  '\\ds': [/Did not find any relations\./],
-  '\\dn': [/^other\|millrace$/m, /^public\|millrace$/m],
-  '\\du': [/^millrace\|Superuser/m],
-  '\\dx': [/List of installed extensions/],
-  '\\l': [/^millrace\|millrace\|UTF8\|/m],
-  '\\sv rich': [/^CREATE OR REPLACE VIEW public\.rich AS$/m, /FROM emp/],
-  '\\d other.o': [/^Table "other\.o"$/m, /^a\|integer\|\|\|$/m],
-  '\\d nosuch': [/Did not find any relation named "nosuch"\./],
-  '\\conninfo': [/You are connected to database "millrace" as user "millrace"/],
-  'SELECT id, salary FROM emp \\gdesc': [/^id\|bigint$/m, /^salary\|numeric\(10,2\)$/m],
-  'SELECT nosuch FROM emp;': [
-    /ERROR: {2}column "nosuch" does not exist/,
-    /LINE 1: SELECT nosuch FROM emp/,
-    /^ {15}\^$/m,
-  ],
-  "SELECT 'é', nosuch FROM emp;": [/^ {20}\^$/m],
-};
+  test('is told which one it is', (context) => context.diagnostic(psqlVersion() ?? ''));
 
-const hasPsql = spawnSync('psql', ['--version']).status === 0;
-
-if (hasPsql) describe('psql', describePsql);
-else test('psql is not on the PATH: not driven', { skip: true }, () => undefined);
-
-function describePsql(): void {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-psql-'));
-  let server: ServerProcess;
-
-  before(async () => {
-    server = await ServerProcess.start({ dataDir: ':memory:', args: ['--log-level', 'warn'] });
-    const client = await SqlClient.connect(server.url);
-    for (const sql of SETUP) await client.query(sql);
-    await client.close();
-  });
-  after(async () => {
-    await server.dispose();
-    rmSync(directory, { recursive: true, force: true });
-  });
-
-  /** Runs a script; stdout and stderr together, lines without blanks at their ends. */
-  function psql(script: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const args = ['-X', '-A', '-P', 'pager=off', server.url];
-      const child = execFile('psql', args, { timeout: 20_000 }, (error, stdout, stderr) => {
-        if (error !== null && error.killed === true) reject(error);
-        else resolve(`${stdout}${stderr}`);
-      });
-      child.stdin?.end(`${script}\n`);
+  for (const [command, ...shows] of COMMANDS) {
+    test(command.replaceAll('\n', ' '), async () => {
+      const { stdout, stderr } = await psql(`${command}\n`);
+      assert.equal(stderr, '');
+      for (const pattern of shows) assert.match(stdout, pattern);
     });
   }
 
-  for (const [command, expected] of Object.entries(PRINTED)) {
-    test(command, async () => {
-      const lines = (await psql(command)).split('\n').map((line) => line.trim());
-      assert.deepEqual(
-        lines.filter((line) => line !== ''),
-        expected,
-      );
-    });
-  }
-
-  for (const [command, patterns] of Object.entries(CONTAINED)) {
-    test(command, async () => {
-      const output = await psql(command);
-      for (const pattern of patterns) assert.match(output, pattern);
-    });
-  }
-
-  test('\\timing', async () => {
-    assert.match(await psql('\\timing on\nSELECT 1;'), /Time: [\d.]+ ms/);
+  test('\\copy in and out', async () => {
+    const file = join(home, 'copy.csv');
+    const rows = '10,LAX,1\n11,"BO""S",\n';
+    fs.writeFileSync(file, `id,origin,delay\n${rows}`);
+    const ended = await psql(
+      `CREATE TABLE copied (id int, origin text, delay int);
+       \\copy copied FROM '${file}' WITH (FORMAT csv, HEADER)
+       \\copy (SELECT * FROM copied ORDER BY id) TO '${file}.out' WITH (FORMAT csv)
+       DROP TABLE copied;\n`,
+    );
+    assert.equal(ended.stderr, '');
+    assert.match(ended.stdout, /COPY 2\nCOPY 2/);
+    assert.equal(fs.readFileSync(`${file}.out`, 'utf8'), rows);
   });
 
   test('\\watch', async () => {
-    const args = ['-X', '-At', server.url];
-    const output = await new Promise<string>((resolve) => {
-      const child = execFile('psql', args, { timeout: 2500 }, (_error, stdout) => resolve(stdout));
-      child.stdin?.end('SELECT count(*) FROM emp \\watch 0.2\n');
-    });
-    assert.ok(output.split('\n').filter((line) => line === '2').length > 1, output);
+    // psql 15 watches until it is interrupted or a statement fails: the third run divides by zero.
+    const ended = await psql(
+      `CREATE TABLE ticks (n int); INSERT INTO ticks VALUES (3);
+       WITH gone AS (SELECT min(n) AS n FROM ticks) SELECT 6 / n FROM gone \\watch 0.1\n`,
+      ['-v', 'ON_ERROR_STOP=1', '-c', 'SELECT 1'],
+    );
+    assert.match(ended.stdout, /1/);
+    const watched = run(
+      'timeout',
+      ['-s', 'INT', '2', 'psql', '-X', server.url],
+      'SELECT 5 AS five \\watch 0.2\n',
+    );
+    const { stdout } = await watched;
+    assert.ok((stdout.match(/^ +5$/gm)?.length ?? 0) >= 2, stdout);
   });
 
-  test('\\copy in and out', async () => {
-    const file = join(directory, 'rows.csv');
-    writeFileSync(file, 'a,b\n1,"x, y"\n2,\n');
-    const script = `CREATE TABLE copied (a int, b text);
-\\copy copied FROM '${file}' WITH (FORMAT csv, HEADER)
-\\copy (SELECT * FROM copied ORDER BY a) TO '${file}.out' WITH (FORMAT csv, HEADER)
-DROP TABLE copied;`;
-    assert.match(await psql(script), /COPY 2[\s\S]*COPY 2/);
-    assert.equal(readFileSync(`${file}.out`, 'utf8'), 'a,b\n1,"x, y"\n2,\n');
+  test('errors, with the place', async () => {
+    const { stderr } = await psql('SELECT nosuch FROM flights;\n', ['-v', 'VERBOSITY=verbose']);
+    assert.match(
+      stderr,
+      /^ERROR: {2}42703: column "nosuch" does not exist\nLINE 1: SELECT nosuch FROM flights;\n {15}\^/,
+    );
   });
 
-  test('tab completion asks for table names', async () => {
-    const output = await psql(`SELECT pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c
-      WHERE c.relkind IN ('r', 'S', 'v', 'm', 'f', 'p') AND substring(pg_catalog.quote_ident(c.relname),1,2)='em'
-      AND pg_catalog.pg_table_is_visible(c.oid) AND c.relnamespace <> (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'pg_catalog')
-      LIMIT 1000;`);
-    assert.match(output, /^emp$/m);
+  test('a transaction, and its prompt-free output', async () => {
+    const { stdout, stderr } = await psql(
+      "BEGIN; INSERT INTO flights VALUES (9, 'OSL', 1); SELECT count(*) FROM flights; ROLLBACK; SELECT count(*) FROM flights;\n",
+      ['-At'],
+    );
+    assert.equal(stderr, '');
+    assert.equal(stdout, 'BEGIN\nINSERT 0 1\n4\nROLLBACK\n3\n');
+  });
+});
+
+/** What psql 15 asks when the tab key is pressed (tab-complete.c), for tables and for columns. */
+const COMPLETIONS: readonly (readonly [query: string, found: string])[] = [
+  [
+    `SELECT c.relname, NULL::pg_catalog.text FROM pg_catalog.pg_class c WHERE (c.relname) LIKE 'fli%' AND (c.relkind IN ('r', 'S', 'v', 'm', 'f', 'p')) AND c.relnamespace <> (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'pg_catalog') AND pg_catalog.pg_table_is_visible(c.oid)
+UNION ALL
+SELECT NULL::pg_catalog.text, n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname LIKE 'fli%' AND n.nspname NOT LIKE E'pg\\\\_%'
+LIMIT 1000`,
+    'flights',
+  ],
+  [
+    `SELECT DISTINCT attname, NULL::pg_catalog.text FROM pg_catalog.pg_attribute a, pg_catalog.pg_class c WHERE c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped and (attname) LIKE 'ori%' AND (c.relname) = 'flights' AND pg_catalog.pg_table_is_visible(c.oid)
+LIMIT 1000`,
+    'origin',
+  ],
+];
+
+describe('millrace sql', () => {
+  before(startServer);
+  after(stopServer);
+
+  const shell = (...args: string[]) =>
+    run(process.execPath, [LAUNCHER, 'sql', ...args, server.url]);
+
+  test('-c', async () => {
+    const ended = await shell('-c', 'SELECT origin, n FROM by_origin ORDER BY origin');
+    assert.equal(ended.stderr, '');
+    assert.match(ended.stdout, /JFK +\| +1\n *SEA +\| +2\n\(2 rows\)/);
+    assert.equal(ended.code, 0);
   });
 
-  test('a transaction, an error in it, and its status in the prompt', async () => {
-    const output = await psql('BEGIN;\nSELECT 1/0;\nSELECT 1;\nROLLBACK;\nSELECT 2 AS two;');
-    assert.match(output, /ERROR: {2}division by zero/);
-    assert.match(output, /ERROR: {2}current transaction is aborted/);
-    assert.match(output, /two\n2/);
+  test('-c with an error', async () => {
+    const ended = await shell('-c', 'SELECT nosuch FROM flights');
+    assert.match(ended.stderr, /column "nosuch" does not exist/);
+    assert.equal(ended.code, 1);
   });
+
+  test('-f', async () => {
+    const file = join(home, 'file.sql');
+    fs.writeFileSync(
+      file,
+      "SELECT 1 AS one;\n-- a comment; with a semicolon\nSELECT 'a;b' AS two;\n",
+    );
+    const ended = await shell('-f', file);
+    assert.equal(ended.stderr, '');
+    assert.match(ended.stdout, /one[\s\S]*\(1 row\)[\s\S]*a;b/);
+    assert.equal(ended.code, 0);
+  });
+
+  test('backslash commands', async () => {
+    const tables = await shell('-c', '\\dt');
+    assert.match(tables.stdout, /flights/);
+    const columns = await shell('-c', '\\d flights');
+    assert.match(columns.stdout, /origin/);
+  });
+
+  test("the queries of psql's tab completion", async () => {
+    const sql = await SqlClient.connect(server.url);
+    try {
+      for (const [query, found] of COMPLETIONS) assert.equal(await sql.value(query), found);
+    } finally {
+      await sql.close();
+    }
+  });
+});
+
+async function startServer(): Promise<void> {
+  home = fs.mkdtempSync(join(tmpdir(), 'millrace-psql-'));
+  server = await ServerProcess.start({ dataDir: ':memory:' });
+  const sql = await SqlClient.connect(server.url);
+  await sql.query(SETUP);
+  await sql.close();
+}
+
+async function stopServer(): Promise<void> {
+  await server.dispose();
+  fs.rmSync(home, { recursive: true, force: true });
 }

@@ -297,7 +297,8 @@ export class Decimal {
   /** Casts to float8: 22003 where the magnitude is beyond it. */
   toFloat8(): number {
     const value = this.toNumber();
-    if (this.kind === FINITE && !Number.isFinite(value)) {
+    const isOut = !Number.isFinite(value) || (value === 0 && this.unscaled !== 0n);
+    if (this.kind === FINITE && isOut) {
       throw new SqlError('22003', `"${this.toString()}" is out of range for type double precision`);
     }
     return value;

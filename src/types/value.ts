@@ -34,6 +34,7 @@ import {
   formatInterval,
   type Interval,
   parseInterval,
+  RANGE_FULL,
 } from './interval.ts';
 import { canonicalJsonb, checkJson, compareJsonb } from './jsonb.ts';
 import {
@@ -58,6 +59,11 @@ export { DEFAULT_SETTINGS, type ValueSettings } from './settings.ts';
 export { parseTypeName, typeName } from './type-name.ts';
 
 type Some = NonNullable<Value>;
+
+/** The fields that an interval's typmod names: they say what a text without units means. */
+function intervalRange(typmod: number): number {
+  return typmod < 0 ? RANGE_FULL : (typmod >> 16) & RANGE_FULL;
+}
 
 /** The type's input function; typmods are not applied (coerceTypmod). */
 export function parseValue(type: DataType, text: string, settings: ValueSettings): Some {
@@ -102,7 +108,7 @@ export function parseValue(type: DataType, text: string, settings: ValueSettings
     case 'timestamptz':
       return parseTimestamptz(text, settings);
     case 'interval':
-      return parseInterval(text, settings);
+      return parseInterval(text, settings, intervalRange(type.typmod));
     case 'array': {
       const element = elementOf(type);
       return parseArray(text, (item) => parseValue(element, item, settings));

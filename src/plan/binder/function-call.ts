@@ -5,7 +5,7 @@ import { functionNames } from '../../catalog/system/postgres15.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { isFunctionName, type ResolvedCall, resolveFunction } from '../../expr/resolve.ts';
 import type { FunctionCall, WindowFrame, WindowSpec } from '../../sql/ast.ts';
-import { TIMESTAMPTZ } from '../../types/data-type.ts';
+import { SCALAR_TYPES, TIMESTAMPTZ } from '../../types/data-type.ts';
 import { canonicalKey } from '../expr-facts.ts';
 import { coerceArgs, makeCall } from '../expr-make.ts';
 import { exprKey } from '../expr-tree.ts';
@@ -18,7 +18,9 @@ const NOW_FUNCTIONS = new Set(['now', 'transaction_timestamp', 'statement_timest
 
 /** What PostgreSQL has and is not here is refused as such, and not called unknown. */
 function refuseUnknownHere(name: string, position: number): void {
-  if (isFunctionName(name) || !functionNames().byName.has(name)) return;
+  // A type's name calls a cast: int4(x).
+  const isType = SCALAR_TYPES.some((type) => type.id === name);
+  if (isType || isFunctionName(name) || !functionNames().byName.has(name)) return;
   throw notSupported(`function ${name}`, { position });
 }
 

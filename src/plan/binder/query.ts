@@ -276,10 +276,11 @@ export function bindRelationQuery(
   query: Query,
   columnNames: readonly string[],
   state: BindState,
+  tooManyNames: string,
 ): BoundRelation {
   const bound = new QueryBinder(state).bind(query, null, new Map());
   if (columnNames.length > bound.names.length) {
-    throw new SqlError('42601', 'CREATE VIEW specifies more column names than columns');
+    throw new SqlError('42601', tooManyNames);
   }
   const names = bound.names.map((name, i) => columnNames[i] ?? name);
   refuseDuplicates(names);

@@ -112,8 +112,21 @@ class RelationDefinitionBinder {
     return { ...base, defaultText: deparseExpr(column.default), defaultExpr: toJson(expr) };
   }
 
+  #constantDefault(expr: Expr): BoundExpr {
+    try {
+      return bindConstantExpr(expr, null, this.#state, 'DEFAULT expression');
+    } catch (error) {
+      const isColumn =
+        error instanceof SqlError && (error.sqlstate === '42703' || error.sqlstate === '42P01');
+      if (!isColumn) throw error;
+      throw new SqlError('0A000', 'cannot use column reference in DEFAULT expression', {
+        position: error.fields.position,
+      });
+    }
+  }
+
   #default(expr: Expr, name: string, type: DataType): BoundExpr {
-    const bound = bindConstantExpr(expr, null, this.#state, 'DEFAULT expression');
+    const bound = this.#constantDefault(expr);
     const cast = this.#state.coerce(bound, type, 'assignment', expr.position);
     if (cast !== null) return cast;
     const message = `column "${name}" is of type ${plainTypeName(type)} but default expression is of type ${plainTypeName(bound.type)}`;

@@ -1,7 +1,7 @@
 /** Names of relations in FROM: common tables of WITH first, then the catalog by search path. */
 
 import { must } from '../../base/assert.ts';
-import { notSupported, SqlError } from '../../base/sql-error.ts';
+import { SqlError } from '../../base/sql-error.ts';
 import { quoteIdentifier } from '../../catalog/drop.ts';
 import type { CatalogObject, SystemRelation } from '../../catalog/objects.ts';
 import { isReadable } from '../../catalog/objects.ts';
@@ -57,7 +57,9 @@ export function findRelation(
 function checkDatabase(parts: readonly string[], position: number): void {
   if (parts[0] === 'millrace') return;
   const text = parts.map(quoteIdentifier).join('.');
-  throw notSupported(`cross-database reference ${text}`, { position });
+  throw new SqlError('0A000', `cross-database references are not implemented: "${text}"`, {
+    position,
+  });
 }
 
 function systemUse(relation: SystemRelation): RelationUse {

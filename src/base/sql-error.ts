@@ -5,6 +5,8 @@ export interface SqlErrorFields {
   readonly hint?: string | undefined;
   /** 0-based offset into the statement's text in UTF-16 units; the wire turns it into 1-based characters. */
   readonly position?: number | undefined;
+  /** Where in the input it was (CONTEXT): `COPY t, line 3`. */
+  readonly where?: string | undefined;
   readonly schema?: string | undefined;
   readonly table?: string | undefined;
   readonly column?: string | undefined;

@@ -134,6 +134,7 @@ function* watermarks(
     }
   }
   for (const { id, watermark } of tableWatermarks) {
+    if (all.some((source) => source.id === id)) continue;
     yield [catalog.object(id)?.name ?? String(id), '', instant(watermark), 'f', 'f'];
   }
 }

@@ -237,9 +237,8 @@ export class CopyInput {
     const column = this.#names.find((name) => error.message.startsWith(`column "${name}": `));
     const message =
       column === undefined ? error.message : error.message.slice(`column "${column}": `.length);
-    const where = `COPY ${this.#table.name}, ${lines}${column === undefined ? '' : `, column ${column}`}.`;
-    const detail = error.fields.detail === undefined ? where : `${error.fields.detail} ${where}`;
-    return new SqlError(error.sqlstate, message, { ...error.fields, detail, position: undefined });
+    const where = `COPY ${this.#table.name}, ${lines}${column === undefined ? '' : `, column ${column}`}`;
+    return new SqlError(error.sqlstate, message, { ...error.fields, where, position: undefined });
   }
 }
 

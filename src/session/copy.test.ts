@@ -27,7 +27,11 @@ async function copy(statement: string, ...chunks: string[]): Promise<string> {
   } catch (error) {
     client.session.failed();
     if (error instanceof SqlError)
-      return `${error.sqlstate} ${error.message} (${error.fields.detail ?? ''})`;
+      return [
+        error.sqlstate,
+        error.message,
+        `(${error.fields.detail ?? ''}${error.fields.where ?? ''})`,
+      ].join(' ');
     throw error;
   }
   return writer.tags.join(' ');
@@ -52,17 +56,17 @@ test('CSV: header, quotes over lines, empty and quoted empty', async () => {
 });
 
 for (const [input, expected] of [
-  ['21\ta\nx\tb\n', '22P02 invalid input syntax for type integer: "x" (COPY t, line 2.)'],
-  ['21\tabcdef\n', '22001 value too long for type character varying(5) (COPY t, line 1.)'],
-  ['21\n', '22P04 missing data for column "v" (COPY t, line 1.)'],
-  ['21\ta\tb\n', '22P04 extra data after last expected column (COPY t, line 1.)'],
+  ['21\ta\nx\tb\n', '22P02 invalid input syntax for type integer: "x" (COPY t, line 2)'],
+  ['21\tabcdef\n', '22001 value too long for type character varying(5) (COPY t, line 1)'],
+  ['21\n', '22P04 missing data for column "v" (COPY t, line 1)'],
+  ['21\ta\tb\n', '22P04 extra data after last expected column (COPY t, line 1)'],
   [
     '21\ta\n1\tb\n',
-    '23505 duplicate key value violates unique constraint "t_pkey" (Key (id)=(1) already exists. COPY t, lines 1 to 2.)',
+    '23505 duplicate key value violates unique constraint "t_pkey" (Key (id)=(1) already exists.COPY t, lines 1 to 2)',
   ],
   [
     '21\ta\n21\tb\n',
-    '23505 duplicate key value violates unique constraint "t_pkey" (Key (id)=(21) already exists. COPY t, lines 1 to 2.)',
+    '23505 duplicate key value violates unique constraint "t_pkey" (Key (id)=(21) already exists.COPY t, lines 1 to 2)',
   ],
 ] as const) {
   test(`nothing is applied: ${expected}`, async () => {

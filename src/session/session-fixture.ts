@@ -17,9 +17,6 @@ import { Database } from './database.ts';
 import type { Notice, ResultWriter, Session } from './port.ts';
 import { SqlSessionFactory } from './session-factory.ts';
 
-const SLOTS_START = 2;
-const FREE_SLOT = 0x7fff_ffff_ffff_ffffn;
-
 /** A writer that keeps what it is given: tags, rows as text with `|` between values, notices. */
 export class RecordingWriter implements ResultWriter {
   readonly tags: string[] = [];
@@ -154,8 +151,7 @@ export class SessionFixture {
 
   /** Snapshots that somebody holds. */
   get pinCount(): number {
-    const words = new BigInt64Array(this.#engine.control.shared);
-    return words.subarray(SLOTS_START).reduce((n, word) => n + (word === FREE_SLOT ? 0 : 1), 0);
+    return this.#engine.control.pinCount;
   }
 
   /** What statements hold now: `pins, memories, locks`; after a query thread was stopped it may take a moment. */

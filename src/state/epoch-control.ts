@@ -48,6 +48,11 @@ export class EpochControl {
     return Number(Atomics.load(this.#words, OLDEST));
   }
 
+  /** Snapshots that readers of any thread hold. O(slots): for tests and metrics. */
+  get pinCount(): number {
+    return this.#words.subarray(SLOTS).reduce((n, word) => n + (word === FREE ? 0 : 1), 0);
+  }
+
   /** Writer only: makes `epoch` the newest readable one. Epochs only grow. */
   publish(epoch: number): void {
     assert(epoch > this.published, `epoch ${epoch} was published already`);

@@ -38,6 +38,7 @@ export function writeError(out: MessageBuffer, error: SqlError, text?: string): 
   if (fields.position !== undefined && text !== undefined) {
     field(out, 'P', String(characterPosition(text, fields.position)));
   }
+  field(out, 'W', fields.where);
   field(out, 's', fields.schema);
   field(out, 't', fields.table);
   field(out, 'c', fields.column);

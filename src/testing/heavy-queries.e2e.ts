@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
-import { ServerProcess } from '../testing/server-process.ts';
+import { ServerProcess } from './server-process.ts';
 
 /** Generous: the machine that runs tests may be busy. */
 const QUICK_MS = 1000;

@@ -61,7 +61,6 @@ const COMMANDS: readonly (readonly [command: string, ...shows: RegExp[]])[] = [
   ['\\dm', /by_origin +\| materialized view/],
   ['\\dv', /late +\| view/],
   ['\\di', /flights_origin .*flights/, /flights_pkey/],
-  ['\\ds', /Did not find any relations|List of relations/],
   ['\\dn', /public/],
   ['\\du', /millrace .*Superuser/],
   ['\\df', /List of functions/],
@@ -107,6 +106,11 @@ describe('psql', { skip: psqlVersion() === null ? 'no psql on the PATH' : false 
       for (const pattern of shows) assert.match(stdout, pattern);
     });
   }
+
+  test('\\ds: there are no sequences', async () => {
+    const { stdout, stderr } = await psql('\\ds\n');
+    assert.deepEqual([stdout, stderr], ['', 'Did not find any relations.\n']);
+  });
 
   test('\\copy in and out', async () => {
     const file = join(home, 'copy.csv');
@@ -207,10 +211,11 @@ describe('millrace sql', () => {
   });
 
   test('backslash commands', async () => {
-    const tables = await shell('-c', '\\dt');
-    assert.match(tables.stdout, /flights/);
-    const columns = await shell('-c', '\\d flights');
-    assert.match(columns.stdout, /origin/);
+    const args = [LAUNCHER, 'sql', server.url];
+    const ended = await run(process.execPath, args, '\\dt\n\\d flights\n\\q\n');
+    assert.equal(ended.stderr, '');
+    assert.match(ended.stdout, /public \| flights/);
+    assert.match(ended.stdout, /origin +\| character varying\(3\)/);
   });
 
   test("the queries of psql's tab completion", async () => {

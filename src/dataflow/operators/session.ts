@@ -6,8 +6,8 @@
  * walked (neighbours at most the gap apart) and rows whose bounds or weight changed are put out.
  * State: rows of open sessions, in buckets of their session's end; a session goes once the watermark, less the allowed
  * lateness, is past its end. Correctness: bounds are a function of the partition's set of times. A row is late when the
- * session that it would join is over, judged after merging (semantics.md rules 13, 15); without a finite time it has no
- * session (rule 18).
+ * session that it would join is over, judged after merging (semantics.md rules 13, 15), and so is a retraction of one that
+ * went with such a session; without a finite time it has no session (rule 18).
  */
 
 import { assert } from '../../base/assert.ts';
@@ -123,10 +123,39 @@ export class SessionOperator implements Operator {
       const one = select(batch, sel, 1, scratch);
       this.#closeNeighbours(one);
       if (this.#isLate(one)) late.push(row);
-      else this.#take(one);
+      else this.#takeOne(one);
       scratch.release(mark);
     }
     if (late.length > 0) problems.onLate(batch, Uint32Array.from(late));
+  }
+
+  /** A batch of one row. Copies taken back that went with a session that is over are late, wherever others would join now. */
+  #takeOne(one: DeltaBatch): void {
+    const weight = weightOf(one, 0);
+    const held = weight < 0 ? Math.min(this.#heldCopies(one), -weight) : 0;
+    if (weight > 0 || held === -weight) {
+      this.#take(one);
+      return;
+    }
+    if (held > 0) this.#take(this.#withWeight(one, -held));
+    const late = this.#withWeight(one, weight + held);
+    this.#context.problems.onLate(late, Uint32Array.of(0));
+  }
+
+  /** Copies of a batch's only row in open sessions. */
+  #heldCopies(one: DeltaBatch): number {
+    const { memory, scratch } = this.#context;
+    const found = scratch.alloc(16);
+    this.#state.rows.probe(one.columns, 1, found);
+    const row = memory.u32[found >>> 2]!;
+    return row === 0 ? 0 : this.#state.weight(row);
+  }
+
+  #withWeight(one: DeltaBatch, weight: number): DeltaBatch {
+    const { memory, scratch } = this.#context;
+    const weights = scratch.alloc(16);
+    memory.i32[weights >>> 2] = weight;
+    return { ...one, weights };
   }
 
   /** The watermark that judges a row, less the allowed lateness. */

@@ -91,6 +91,8 @@ export class Engine {
   #epochCount = 0;
   #lastEpochUs = 0;
   #lastCheckpointEpoch = 0;
+  /** The checkpoint that is being written. */
+  #checkpoint: Promise<void> | null = null;
   #retryAtUs: bigint | null = null;
   /** Epochs published whose manifest is not known to be durable yet. */
   #inFlight = 0;
@@ -381,11 +383,26 @@ export class Engine {
     return dues.length === 0 ? null : dues.reduce((a, b) => (a < b ? a : b));
   }
 
-  /** Writes what changed since the last checkpoint, and cuts the log behind it. */
+  get isCheckpointing(): boolean {
+    return this.#checkpoint !== null;
+  }
+
+  /** Writes what changed since the last checkpoint, and cuts the log behind it; durable when it resolves. */
   async checkpoint(): Promise<void> {
+    // One that is being saved does not hold what came since: it ends first.
+    while (this.#checkpoint !== null) await this.#checkpoint.catch(() => undefined);
+    this.#checkpoint = this.#writeCheckpoint();
+    try {
+      await this.#checkpoint;
+    } finally {
+      this.#checkpoint = null;
+    }
+  }
+
+  async #writeCheckpoint(): Promise<void> {
     const durability = must(this.#durability, 'the engine has not started');
     const { log, checkpoints, numbers } = durability;
-    if (log === null || checkpoints === null || checkpoints.isSaving) return;
+    if (log === null || checkpoints === null) return;
     log.syncNow();
     this.#step.deliver(this.#epoch);
     if (this.#step.sinkBacklog > 0) {

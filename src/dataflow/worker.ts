@@ -79,6 +79,7 @@ async function start(): Promise<void> {
   });
   loop.wake();
   const checkpoint = setInterval(() => {
+    if (engine.isCheckpointing) return;
     engine.checkpoint().catch((error: unknown) => {
       self.post({ kind: 'log', level: 'error', text: `checkpoint failed: ${String(error)}` });
     });

@@ -16,6 +16,11 @@ const NAMED: ReadonlySet<DataType['id']> = new Set([
   'regoper',
 ]);
 
+/** An OID that is written as a name. */
+export function isNamedType(type: DataType): boolean {
+  return NAMED.has(type.id);
+}
+
 /** The plan with names in place of OIDs; sort keys still see the OIDs. */
 export function withNames(plan: QueryPlan): QueryPlan {
   const { node, visibleCount } = plan;

@@ -5,9 +5,10 @@
 
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
+import { evaluateValue } from '../expr/scalar.ts';
 import { decodeParameter } from '../formats/parameters.ts';
 import type { ParsedStatement } from '../sql/statements.ts';
-import { type DataType, typeByOid, type Value } from '../types/data-type.ts';
+import { type DataType, TEXT, typeByOid, type Value } from '../types/data-type.ts';
 import type { ConnectedSession } from './database.ts';
 import { planStatement } from './dispatch.ts';
 import type {
@@ -19,6 +20,7 @@ import type {
   WireFormat,
 } from './port.ts';
 import type { PreparedStatement, StatementPlan, StatementResult } from './prepared-statement.ts';
+import { isNamedType } from './reg-types.ts';
 import { PREPARED_MAX, type SessionState } from './session-state.ts';
 import { StatementClock } from './statement-clock.ts';
 import { TransactionBlock } from './transaction-block.ts';
@@ -161,11 +163,8 @@ export class SqlSession implements Session {
       const message = `bind message supplies ${values.length} parameters, but prepared statement "${statementName}" requires ${types.length}`;
       throw new SqlError('08P01', message);
     }
-    const settings = this.#state.valueSettings;
     const parameters = values.map((bytes, index) =>
-      bytes === null
-        ? null
-        : decodeParameter(types[index]!, bytes, formatAt(formats, index), settings),
+      bytes === null ? null : this.#parameter(types[index]!, bytes, formatAt(formats, index)),
     );
     this.closePortal(portalName);
     this.#portals.set(portalName, {
@@ -426,6 +425,29 @@ export class SqlSession implements Session {
     prepared.plan = plan;
     prepared.planKey = { catalog, settings: version };
     return plan;
+  }
+
+  /** A parameter's value; the text of an OID alias type names an object of the catalog. */
+  #parameter(type: DataType, bytes: Uint8Array, format: number): Value {
+    const state = this.#state;
+    if (format === 1 || !isNamedType(type)) {
+      return decodeParameter(type, bytes, format, state.valueSettings);
+    }
+    const name = String(decodeParameter(TEXT, bytes, format, state.valueSettings));
+    return evaluateValue(
+      {
+        kind: 'call',
+        function: `cast(text,${type.id})`,
+        args: [{ kind: 'literal', text: name, type: TEXT }],
+        type,
+      },
+      [],
+      {
+        settings: state.valueSettings,
+        nowUs: state.database.clock.wallUs(),
+        system: state.environment(),
+      },
+    );
   }
 
   #closePortals(): void {

@@ -2,13 +2,14 @@
  * EpochNumbers: hands out epoch numbers that were durably reserved before (semantics.md rule 3): a number never has two
  * contents, also where a power loss took epochs that readers had already seen.
  *
- * Cost: next O(1); a reservation (one append and fdatasync) every 2^20 epochs.
+ * Cost: next O(1); a reservation (one append and fdatasync) every 2^14 epochs.
  */
 
 import type { InputLog } from './input-log.ts';
 import { encodeLogEntry } from './manifest.ts';
 
-const BLOCK = 2 ** 20;
+/** Small, since every start takes a new one and numbers are u32 where rows are stamped. */
+const BLOCK = 2 ** 14;
 
 export class EpochNumbers {
   readonly #log: InputLog | null;

@@ -26,9 +26,9 @@ export class Pace {
     return this.#startCount + Math.floor((elapsedUs * this.#perSecond) / 1e6) + 1;
   }
 
-  /** Monotonic instant at which record `count` is due; null: now. */
-  dueAtUs(count: number): bigint | null {
-    if (this.#perSecond === null) return null;
+  /** Monotonic instant at which record `count` is due: now, where there is no pace. */
+  dueAtUs(count: number): bigint {
+    if (this.#perSecond === null) return this.#clock.monotonicUs();
     const us = Math.ceil(((count - this.#startCount) * 1e6) / this.#perSecond);
     return this.#startUs + BigInt(us);
   }

@@ -223,7 +223,8 @@ export class Engine {
     let active = [...this.#step.parts.feeds.values()];
     let rows = 0;
     while (active.length > 0 && rows < options.epochRowsMax) {
-      if (clock.monotonicUs() - startUs > POLL_US_MAX) break;
+      // However busy the machine is, an epoch makes some way.
+      if (rows > 0 && clock.monotonicUs() - startUs > POLL_US_MAX) break;
       active = active.filter((feed) => {
         if (rows >= options.epochRowsMax) return false;
         const chunk = feed.poll(Math.min(1024, options.epochRowsMax - rows));

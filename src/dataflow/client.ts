@@ -24,6 +24,8 @@ export interface EnginePort {
   readonly recoveredCatalog: EngineReady['catalog'];
   /** How to read a stored relation (tables, materialized views, DEAD_LETTERS_ID, VIEW_ERRORS_ID). */
   relation(id: number): RelationHandle | undefined;
+  /** Why a view or sink has stopped for good; null: it runs. */
+  stoppedReason(id: number): string | null;
   /** Answers when the transaction is durable and published; a refused one (53100 ...) rejects and nothing took effect. */
   commit(request: CommitRequest): Promise<CommitResult>;
   /** Called after each published epoch (may skip some under load); returns how to stop. */
@@ -65,6 +67,7 @@ class WorkerEngine implements EnginePort {
   readonly #thread: Thread<ToWorker, FromWorker>;
   readonly #replies = new ReplyTable();
   readonly #relations = new Map<number, RelationHandle>();
+  readonly #stopped = new Map<number, string>();
   readonly #listeners = new Set<(epoch: number) => void>();
   /** The worker tells of each epoch. It stops once one comes that nobody waits for. */
   #isWatching = false;
@@ -86,6 +89,10 @@ class WorkerEngine implements EnginePort {
 
   get recoveredCatalog(): EngineReady['catalog'] {
     return must(this.#ready, 'the engine is not ready').catalog;
+  }
+
+  stoppedReason(id: number): string | null {
+    return this.#stopped.get(id) ?? null;
   }
 
   relation(id: number): RelationHandle | undefined {
@@ -145,6 +152,7 @@ class WorkerEngine implements EnginePort {
       case 'ready':
         this.#ready = message.ready;
         this.#adopt(message.ready.relations);
+        for (const { id, reason } of message.ready.stopped) this.#stopped.set(id, reason);
         this.#start.resolve();
         return;
       case 'failed_start':
@@ -160,6 +168,9 @@ class WorkerEngine implements EnginePort {
       case 'epoch':
         if (this.#listeners.size === 0 && this.#isWatching && !this.#isClosing) this.#watch(false);
         for (const listener of this.#listeners) listener(message.epoch);
+        return;
+      case 'stopped':
+        this.#stopped.set(message.id, message.reason);
         return;
       case 'log':
         this.#events.log(message.level, message.text);

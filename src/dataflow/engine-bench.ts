@@ -71,6 +71,7 @@ export class EngineBench {
       wake: () => {},
       onEpoch: () => {},
       log: () => {},
+      onStopped: () => {},
     });
     for (const handle of bench.opened.engine.step.parts.handles())
       bench.relations.set(handle.id, handle);

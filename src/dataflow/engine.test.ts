@@ -122,6 +122,7 @@ class Bench {
       wake: () => {},
       onEpoch: () => {},
       log: () => {},
+      onStopped: () => {},
     });
     for (const handle of bench.opened.engine.step.parts.handles())
       bench.relations.set(handle.id, handle);

@@ -22,7 +22,7 @@ import { Backfill, type BackfillContext } from './backfill.ts';
 import { DML_SPLIT, EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import { scannedRelations } from './graph.ts';
-import type { Job, JobState } from './job.ts';
+import { freshState, type Job } from './job.ts';
 import {
   type CommitRequest,
   type DdlAction,
@@ -400,9 +400,7 @@ export class EpochStep {
     }
     const wasFailed = job.isFailed;
     job.endEpoch({ epoch: this.#epoch, nowUs: this.#nowUs });
-    if (job.isFailed && !wasFailed) {
-      this.#setup.log('error', `view ${job.definition.name} has stopped: ${job.failure}`);
-    }
+    if (job.isFailed && !wasFailed) this.#tellStopped(job);
   }
 
   #publishRelation(relation: EngineRelation): void {
@@ -412,8 +410,13 @@ export class EpochStep {
       const job = this.parts.jobs.get(relation.id);
       if (job === undefined) throw error;
       job.fail(`internal error: ${error instanceof Error ? error.message : String(error)}`);
-      this.#setup.log('error', `view ${relation.definition.name} has stopped: ${job.failure}`);
+      this.#tellStopped(job);
     }
+  }
+
+  #tellStopped({ id, definition, failure }: Job): void {
+    this.#setup.log('error', `view ${definition.name} has stopped: ${failure}`);
+    this.#setup.onStopped(id, failure ?? '');
   }
 
   #writeProblems(): void {
@@ -490,10 +493,4 @@ export class EpochStep {
   > {
     return { rowsIn: this.#rowsIn, ...this.parts.status() };
   }
-}
-
-/** A job that has seen nothing yet. */
-function freshState(definition: JobState['definition']): JobState {
-  const counters = { used: 0, late: 0, nullTime: 0, withheld: 0, lateAssignments: 0 };
-  return { definition, cells: [], counters, rowsIn: 0, failure: null };
 }

@@ -215,3 +215,9 @@ export class Job {
 function describe(error: unknown): string {
   return error instanceof Error ? `internal error: ${error.message}` : String(error);
 }
+
+/** A job that has seen nothing yet. */
+export function freshState(definition: JobState['definition']): JobState {
+  const counters = { used: 0, late: 0, nullTime: 0, withheld: 0, lateAssignments: 0 };
+  return { definition, cells: [], counters, rowsIn: 0, failure: null };
+}

@@ -199,6 +199,7 @@ export type FromWorker =
   | { readonly kind: 'reply'; readonly request: number; readonly value: unknown }
   | { readonly kind: 'error'; readonly request: number; readonly error: PortError }
   | { readonly kind: 'epoch'; readonly epoch: number }
+  | { readonly kind: 'stopped'; readonly id: number; readonly reason: string }
   | { readonly kind: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly text: string };
 
 /** What recovery found. */
@@ -209,6 +210,8 @@ export interface EngineReady {
     readonly nextId: number;
   };
   readonly relations: readonly RelationHandle[];
+  /** Views and sinks that had stopped before. */
+  readonly stopped: readonly { readonly id: number; readonly reason: string }[];
 }
 
 export interface OperatorStatus {

@@ -24,6 +24,8 @@ export interface OpenSetup {
   wake(): void;
   onEpoch(epoch: number): void;
   log(level: 'info' | 'warn' | 'error', text: string): void;
+  /** A view or sink has stopped for good: reading it is refused from now on (rule 29). */
+  onStopped(id: number, reason: string): void;
 }
 
 /** A running engine and how to put it away. */

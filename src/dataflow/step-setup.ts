@@ -23,4 +23,6 @@ export interface StepSetup {
   /** Something has arrived: run an epoch soon. */
   wake(): void;
   log(level: 'info' | 'warn' | 'error', text: string): void;
+  /** A view or sink has stopped for good: reading it is refused from now on (rule 29). */
+  onStopped(id: number, reason: string): void;
 }

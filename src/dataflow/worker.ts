@@ -65,6 +65,7 @@ async function start(): Promise<void> {
       if (isWatched) self.post({ kind: 'epoch', epoch });
     },
     log: (level, text) => self.post({ kind: 'log', level, text }),
+    onStopped: (id, reason) => self.post({ kind: 'stopped', id, reason }),
   });
   const { engine } = opened;
   loop.engine = engine;
@@ -75,6 +76,9 @@ async function start(): Promise<void> {
       epoch: engine.epoch,
       catalog: engine.step.parts.catalog.image(),
       relations: engine.step.parts.handles(),
+      stopped: [...engine.step.parts.jobs.values()].flatMap(({ id, failure }) =>
+        failure === null ? [] : [{ id, reason: failure }],
+      ),
     },
   });
   loop.wake();

@@ -133,7 +133,10 @@ function checkReadable(plan: QueryPlan, session: SessionState, epoch: number): v
 function checkRelation(id: number, session: SessionState, epoch: number): void {
   session.running.noteRead(id);
   const view = session.catalog.object(id);
-  if (view?.kind === 'materialized_view') checkView(view, session.database, epoch);
+  if (view?.kind === 'materialized_view') {
+    const allowsStale = session.variables.get('allow_stale_reads') === 'on';
+    checkView(view, session.database, epoch, allowsStale);
+  }
 }
 
 function systemRowsProvider(

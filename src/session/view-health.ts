@@ -14,10 +14,22 @@ import type { Database } from './database.ts';
 const BY_VIEW = 1;
 
 /** Throws what keeps the view from being read at `epoch`. */
-export function checkView(view: MaterializedViewObject, database: Database, epoch: number): void {
+export function checkView(
+  view: MaterializedViewObject,
+  database: Database,
+  epoch: number,
+  allowsStale = false,
+): void {
   if (database.queries.reader(view.id) === undefined) {
     throw new SqlError('55000', `materialized view "${view.name}" is building`, {
       hint: 'Its state is in millrace.jobs; read it when it is running.',
+    });
+  }
+  const stopped = allowsStale ? null : database.engine.stoppedReason(view.id);
+  if (stopped !== null) {
+    throw new SqlError('55000', `materialized view "${view.name}" has stopped`, {
+      detail: stopped,
+      hint: 'DROP it and create it again, or SET allow_stale_reads = on to read it as it last was.',
     });
   }
   const plan = view.plan as unknown as StreamPlan;
@@ -25,7 +37,7 @@ export function checkView(view: MaterializedViewObject, database: Database, epoc
   // What a view reads must be well too: its dependants stop with it (rule 29).
   for (const id of plan.relationIds) {
     const input = database.catalog.object(id);
-    if (input?.kind === 'materialized_view') checkView(input, database, epoch);
+    if (input?.kind === 'materialized_view') checkView(input, database, epoch, allowsStale);
   }
 }
 

@@ -231,6 +231,23 @@ async function interact(shell: Shell, isTerminal: boolean): Promise<void> {
   lines.close();
 }
 
+/** A script: what stands between lines of backslash commands goes to the server whole, as one message. */
+async function runText(shell: Shell, text: string): Promise<void> {
+  let pending = '';
+  for (const line of text.split('\n')) {
+    const isCommand =
+      line.trimStart().startsWith('\\') && splitStatements(pending).rest.trim() === '';
+    if (!isCommand) {
+      pending += `${line}\n`;
+      continue;
+    }
+    await shell.runStatements(pending);
+    pending = '';
+    if (!(await shell.command(line.trim(), null))) return;
+  }
+  await shell.runStatements(pending);
+}
+
 /** Runs the shell; resolves with the exit code (psql's: 0, 1 after a failed statement, 2 without a connection). */
 export async function runSqlShell(options: ShellOptions): Promise<number> {
   const client = new pg.Client({ connectionString: options.url, application_name: 'millrace sql' });
@@ -246,8 +263,8 @@ export async function runSqlShell(options: ShellOptions): Promise<number> {
     process.stderr.write(`millrace sql: the connection was lost: ${error.message}\n`),
   );
   const shell = new Shell(client, process.stdout, process.stderr);
-  if (options.command !== null) await shell.runStatements(options.command);
-  else if (options.file !== null) await shell.runStatements(readFileSync(options.file, 'utf8'));
+  if (options.command !== null) await runText(shell, options.command);
+  else if (options.file !== null) await runText(shell, readFileSync(options.file, 'utf8'));
   else await interact(shell, process.stdin.isTTY === true);
   const isScripted = options.command !== null || options.file !== null;
   await client.end();

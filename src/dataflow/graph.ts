@@ -273,7 +273,7 @@ function inOrder(steps: ReadonlyMap<WatermarkSource, Step>, root: WatermarkSourc
     const step = steps.get(source);
     if (step === undefined || seen.has(source)) return;
     seen.add(source);
-    for (const input of [...step.inputs].reverse()) visit(input);
+    for (const input of step.inputs) visit(input);
     order.push(step);
   };
   visit(root);

@@ -97,7 +97,8 @@ function coerceUnknown(
     return called(`cast(text,${to.id})`, { ...expr, type: TEXT }, to, position);
   if (to.id === 'void' || to.id === 'record') return null;
   try {
-    const parsed = parseValue(plainOf(to), expr.text, settings);
+    // An interval's fields say what a text without units means.
+    const parsed = parseValue(to.id === 'interval' ? to : plainOf(to), expr.text, settings);
     const value = to.typmod === -1 ? parsed : coerceTypmod(to, parsed, context === 'explicit');
     return literalOf(to, value);
   } catch (error) {

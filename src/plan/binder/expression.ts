@@ -455,7 +455,7 @@ export function constantBinder(state: BindState, clause: string): ExpressionBind
     windows: null,
     namedWindows: new Map(),
     bindSubquery: (query) => {
-      const message = `cannot use subquery in ${clause}`;
+      const message = `cannot use subquery in ${clause.replace(/^check constraints$/, 'check constraint')}`;
       throw new SqlError('0A000', message, { position: query.position });
     },
   });

@@ -242,17 +242,31 @@ export class Forms {
     return result;
   }
 
+  /** The common type; an error points at the first operand that does not go with those before it. */
+  #commonTypeOf(operands: readonly BoundExpr[], construct: string, position: number): DataType {
+    const types = operands.map((operand) => operand.type);
+    try {
+      return commonType(types, construct, position);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      for (const [index, operand] of operands.entries()) {
+        commonType(
+          types.slice(0, index + 1),
+          construct,
+          this.#state.positionOf?.(operand) ?? position,
+        );
+      }
+      throw error;
+    }
+  }
+
   /** Every operand in their common type. */
   unify(
     operands: readonly BoundExpr[],
     construct: string,
     position: number,
   ): { readonly type: DataType; readonly operands: readonly BoundExpr[] } {
-    const type = commonType(
-      operands.map((operand) => operand.type),
-      construct,
-      position,
-    );
+    const type = this.#commonTypeOf(operands, construct, position);
     const cast = operands.map((operand) =>
       castTo(operand, type, 'implicit', this.#state, position),
     );

@@ -197,9 +197,13 @@ class RelationDefinitionBinder {
       windows: null,
       namedWindows: new Map(),
       bindSubquery: (query) => {
-        throw new SqlError('0A000', `cannot use subquery in ${clause}`, {
-          position: query.position,
-        });
+        throw new SqlError(
+          '0A000',
+          `cannot use subquery in ${clause.replace(/^check constraints$/, 'check constraint')}`,
+          {
+            position: query.position,
+          },
+        );
       },
     });
   }

@@ -207,7 +207,7 @@ export class SqlSession implements Session {
     let outcome: 'complete' | 'suspended' = 'complete';
     await this.#working(statement.text, writer, async () => {
       this.#checkRunnable(statement);
-      await this.#block.beforeStatement(statement, writer, false);
+      await this.#block.beforeStatement(statement, writer);
       outcome = await this.#executePortal(portal, plan, maxRows, writer);
     });
     return outcome;
@@ -294,7 +294,7 @@ export class SqlSession implements Session {
     isLast: boolean,
   ): Promise<void> {
     this.#checkRunnable(statement);
-    await this.#block.beforeStatement(statement, writer, true);
+    await this.#block.beforeStatement(statement, writer);
     const plan = planStatement(statement, this.#state, this.#block, []);
     if (plan.parameterTypes.length > 0) throw new SqlError('42P02', 'there is no parameter $1');
     const result = await plan.run([]);

@@ -31,11 +31,7 @@ export class TransactionBlock {
   }
 
   /** Every statement runs in a transaction: its own where there is none. */
-  async beforeStatement(
-    statement: ParsedStatement,
-    writer: ResultWriter,
-    _isSimple: boolean,
-  ): Promise<void> {
+  async beforeStatement(statement: ParsedStatement, writer: ResultWriter): Promise<void> {
     this.#state.setWriter(writer);
     const isEnd = statement.ast.kind === 'transaction' && statement.ast.action !== 'begin';
     if (this.#state.transaction === null && !(isEnd && this.#hasFailed)) this.#begin();

@@ -61,10 +61,6 @@ export class Transaction implements LockOwner {
     return this.#hasRead || this.hasChanges;
   }
 
-  get hasDdl(): boolean {
-    return this.#changes.length > 0;
-  }
-
   /** Number of the running statement; starts at 1. */
   get statement(): number {
     return this.#statement;

@@ -21,6 +21,7 @@ import { foldExpr } from '../rules/fold-constants.ts';
 import { type BindState, declaredNotNull } from './bind-state.ts';
 import { constantBinder, ExpressionBinder, type SubqueryPlan } from './expression.ts';
 import type { InnerQuery, QueryBinding } from './from.ts';
+import { withoutColumns } from './no-columns.ts';
 import { type BodyOptions, type BoundQuery, limited, outputColumn, rowsOf } from './outputs.ts';
 import type { CommonTableBinding, CommonTables } from './relations.ts';
 import { Scope } from './scope.ts';
@@ -202,22 +203,13 @@ export class QueryBinder implements QueryBinding {
     });
   }
 
-  #countExpression(expr: Expr, clause: string): BoundExpr {
-    try {
-      return constantBinder(this.state, clause).bind(expr);
-    } catch (error) {
-      const isColumn =
-        error instanceof SqlError && (error.sqlstate === '42703' || error.sqlstate === '42P01');
-      if (!isColumn) throw error;
-      throw new SqlError('42P10', `argument of ${clause} must not contain variables`, {
-        position: error.fields.position,
-      });
-    }
-  }
-
   #count(expr: Expr | null, clause: string): BoundExpr | null {
     if (expr === null) return null;
-    const bound = this.#countExpression(expr, clause);
+    const bound = withoutColumns(
+      () => constantBinder(this.state, clause).bind(expr),
+      '42P10',
+      `argument of ${clause} must not contain variables`,
+    );
     if (bound.kind === 'literal' && bound.text === null) return null;
     const coerced = this.state.coerce(bound, INT8, 'assignment', expr.position);
     const count = coerced === null ? null : foldExpr(coerced);

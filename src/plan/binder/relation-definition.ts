@@ -38,6 +38,7 @@ import { foldExpr } from '../rules/fold-constants.ts';
 import { fixedIntervalUs } from '../time-shift.ts';
 import type { BindState } from './bind-state.ts';
 import { bindConstantExpr, ExpressionBinder } from './expression.ts';
+import { withoutColumns } from './no-columns.ts';
 import { plainColumn } from './query.ts';
 import { Scope, type ScopeColumn } from './scope.ts';
 import { resolveTypeName } from './type-names.ts';
@@ -112,21 +113,12 @@ class RelationDefinitionBinder {
     return { ...base, defaultText: deparseExpr(column.default), defaultExpr: toJson(expr) };
   }
 
-  #constantDefault(expr: Expr): BoundExpr {
-    try {
-      return bindConstantExpr(expr, null, this.#state, 'DEFAULT expression');
-    } catch (error) {
-      const isColumn =
-        error instanceof SqlError && (error.sqlstate === '42703' || error.sqlstate === '42P01');
-      if (!isColumn) throw error;
-      throw new SqlError('0A000', 'cannot use column reference in DEFAULT expression', {
-        position: error.fields.position,
-      });
-    }
-  }
-
   #default(expr: Expr, name: string, type: DataType): BoundExpr {
-    const bound = this.#constantDefault(expr);
+    const bound = withoutColumns(
+      () => bindConstantExpr(expr, null, this.#state, 'DEFAULT expression'),
+      '0A000',
+      'cannot use column reference in DEFAULT expression',
+    );
     const cast = this.#state.coerce(bound, type, 'assignment', expr.position);
     if (cast !== null) return cast;
     const message = `column "${name}" is of type ${plainTypeName(type)} but default expression is of type ${plainTypeName(bound.type)}`;

@@ -4,7 +4,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import { isReadable, type RelationObject, type SchemaObject } from '../../catalog/objects.ts';
 import type { QualifiedName } from '../../sql/ast.ts';
 import type { Comment } from '../../sql/statements.ts';
-import { changeOf, findObject, splitName } from '../ddl.ts';
+import { changeOf, findObject, missingRelation, splitName } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 import { refuse, type SessionState } from '../session-state.ts';
@@ -37,8 +37,7 @@ function target(ast: Comment, session: SessionState): RelationObject | SchemaObj
   if (ast.object === 'schema')
     return session.catalog.requireSchema(ast.name.parts.at(-1)!, ast.name.position);
   const found = findObject(ast.object, ast.name, session, 'COMMENT');
-  if (found === null)
-    throw new SqlError('42P01', `relation "${ast.name.parts.join('.')}" does not exist`);
+  if (found === null) throw missingRelation(ast.name);
   return found;
 }
 

@@ -1,7 +1,7 @@
 /**
  * What is made from the sources. `buildGenerated` makes what a checkout needs to run (idempotent, by content hash);
- * `node src/build.ts dist` makes the published package: plain JavaScript in dist/, the launcher, the data files and the kernels'
- * .wasm where the code in dist/ finds them.
+ * `node src/build.ts dist` makes the published package: plain JavaScript in dist/, the launcher, the data files, the kernels'
+ * .wasm and the parser of grammar/ where the code in dist/ finds them.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildKernels } from './kernels/build.ts';
+import { buildStreamingParser } from './sql/build.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
@@ -26,6 +27,7 @@ const EXCLUDED = [
   '../src/testing',
   '../src/build.ts',
   '../src/kernels/build.ts',
+  '../src/sql/build.ts',
   '../src/plan/scripted-catalog.ts',
   '../src/state/batch-fixture.ts',
   '../src/state/concurrent-reader.ts',
@@ -34,11 +36,13 @@ const EXCLUDED = [
 /** Makes the generated files of a checkout; nothing to do when they are there. */
 export async function buildGenerated(): Promise<void> {
   buildKernels();
+  await buildStreamingParser();
 }
 
 /** Makes dist/ from nothing. Throws when the sources don't type-check. */
 export async function buildDist(): Promise<void> {
   const kernels = buildKernels();
+  const parser = await buildStreamingParser();
   rmSync(DIST, { recursive: true, force: true });
   compile();
   for (const path of COPIED) {
@@ -46,6 +50,7 @@ export async function buildDist(): Promise<void> {
     cpSync(join(ROOT, 'src', path), join(DIST, path), { recursive: true });
   }
   copyFileSync(kernels, join(DIST, 'kernels/kernels.wasm'));
+  copyFileSync(parser, join(DIST, 'sql/streaming-parser.js'));
 }
 
 function compile(): void {

@@ -89,7 +89,7 @@ export function adaptCreateTable(raw: Raw, c: AdaptContext): CreateTable {
   const constraints: Constraint[] = [];
   for (const item of raw.tableElts ?? []) {
     const [kind, body] = unwrap(item);
-    if (kind === 'ColumnDef') columns.push(adaptColumn(body, c));
+    if (kind === 'ColumnDef') columns.push(adaptColumn(body, name, c));
     else if (kind === 'Constraint') constraints.push(adaptConstraint(body, [], c));
     else unsupported('LIKE in CREATE TABLE');
   }
@@ -111,7 +111,7 @@ export function adaptCreateTable(raw: Raw, c: AdaptContext): CreateTable {
 }
 
 /** A ColumnDef (unwrapped). */
-export function adaptColumn(raw: Raw, c: AdaptContext): ColumnDefinition {
+export function adaptColumn(raw: Raw, table: QualifiedName, c: AdaptContext): ColumnDefinition {
   const position = c.at(raw.location);
   const found = { isNotNull: false, default: null, generated: null, identity: null } as {
     isNotNull: boolean;
@@ -125,7 +125,8 @@ export function adaptColumn(raw: Raw, c: AdaptContext): ColumnDefinition {
     switch (body.contype) {
       case 'CONSTR_NOTNULL':
       case 'CONSTR_NULL':
-        found.isNotNull = nullability(raw, body.contype, found.isNotNull, position);
+        refuseContradiction(raw, table, c);
+        found.isNotNull ||= body.contype === 'CONSTR_NOTNULL';
         break;
       case 'CONSTR_DEFAULT':
         found.default = c.expr(body.raw_expr);
@@ -381,18 +382,19 @@ export function adaptAlterTable(raw: Raw, c: AdaptContext): Statement {
     object: objectKind(raw.objtype ?? 'OBJECT_TABLE', 'ALTER', name.position),
     name,
     ifExists: raw.missing_ok === true,
-    actions: raw.cmds.map((item: Raw) => adaptAlterAction(item.AlterTableCmd, name.position, c)),
+    actions: raw.cmds.map((item: Raw) => adaptAlterAction(item.AlterTableCmd, name, c)),
   });
 }
 
-function adaptAlterAction(raw: Raw, position: number, c: AdaptContext): AlterAction {
+function adaptAlterAction(raw: Raw, name: QualifiedName, c: AdaptContext): AlterAction {
+  const { position } = name;
   const ifExists = raw.missing_ok === true;
   switch (raw.subtype) {
     case undefined:
     case 'AT_AddColumn':
       return node({
         kind: 'add_column',
-        column: adaptColumn(raw.def.ColumnDef, c),
+        column: adaptColumn(raw.def.ColumnDef, name, c),
         ifNotExists: ifExists,
       });
     case 'AT_DropColumn':
@@ -446,16 +448,12 @@ function adaptAlterAction(raw: Raw, position: number, c: AdaptContext): AlterAct
 }
 
 /** NOT NULL and NULL of one column must not contradict each other. */
-function nullability(raw: Raw, contype: string, isNotNull: boolean, position: number): boolean {
-  const kinds = new Set((raw.constraints ?? []).map((item: Raw) => item.Constraint.contype));
-  if (kinds.has('CONSTR_NOTNULL') && kinds.has('CONSTR_NULL')) {
-    throw new SqlError(
-      '42601',
-      `conflicting NULL/NOT NULL declarations for column "${raw.colname}"`,
-      {
-        position,
-      },
-    );
-  }
-  return contype === 'CONSTR_NOTNULL' || isNotNull;
+function refuseContradiction(raw: Raw, table: QualifiedName, c: AdaptContext): void {
+  const all = (raw.constraints ?? []).map((item: Raw) => item.Constraint);
+  const not = all.find((item: Raw) => item.contype === 'CONSTR_NOTNULL');
+  const maybe = all.find((item: Raw) => item.contype === 'CONSTR_NULL');
+  if (not === undefined || maybe === undefined) return;
+  const message = `conflicting NULL/NOT NULL declarations for column "${raw.colname}" of table "${table.parts.at(-1)}"`;
+  const position = c.at(Math.max(not.location, maybe.location));
+  throw new SqlError('42601', message, { position });
 }

@@ -120,7 +120,12 @@ function adaptColumnRef(raw: Raw, context: AdaptContext): Expr {
   if (last.A_Star !== undefined) {
     return node({ kind: 'star', position, qualifier: strings(raw.fields.slice(0, -1)) });
   }
-  return node({ kind: 'column_ref', position, parts: strings(raw.fields) });
+  const parts = strings(raw.fields);
+  if (parts.length > 4) {
+    const message = `improper qualified name (too many dotted names): ${parts.join('.')}`;
+    throw new SqlError('42601', message, { position });
+  }
+  return node({ kind: 'column_ref', position, parts });
 }
 
 function operatorName(list: Raw): { name: string; schema: string | null } {

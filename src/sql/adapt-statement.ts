@@ -1,6 +1,8 @@
 /** Statements of libpg-query's tree -> ours: rows, cursors, transactions, settings. */
 
-import { notSupported } from '../base/sql-error.ts';
+import { notSupported, SqlError } from '../base/sql-error.ts';
+import { formatInterval, parseInterval } from '../types/interval.ts';
+import { DEFAULT_SETTINGS } from '../types/settings.ts';
 import {
   type AdaptContext,
   node,
@@ -383,11 +385,27 @@ function adaptTransaction(raw: Raw, c: AdaptContext): TransactionStatement {
   });
 }
 
+const HOUR_US = 3_600_000_000;
+
+function hoursOf(text: string): string {
+  const interval = parseInterval(text);
+  const { months, days, microseconds } = interval;
+  if (months !== 0 || days !== 0) {
+    const value = `INTERVAL '${formatInterval(interval, DEFAULT_SETTINGS)}'`;
+    throw new SqlError('22023', `invalid value for parameter "TimeZone": "${value}"`, {
+      detail: `Cannot specify ${months !== 0 ? 'months' : 'days'} in time zone interval.`,
+    });
+  }
+  return String(Number(microseconds) / HOUR_US);
+}
+
 function settingText(raw: Raw, c: AdaptContext): string {
   const expr = c.expr(raw);
   if (expr.kind === 'literal') return expr.text;
-  // SET TIME ZONE INTERVAL '...': the interval's text.
-  if (expr.kind === 'cast' && expr.operand.kind === 'literal') return expr.operand.text;
+  // SET TIME ZONE INTERVAL '...': hours east, as a plain number says them too.
+  if (expr.kind === 'cast' && expr.operand.kind === 'literal') {
+    return hoursOf(expr.operand.text);
+  }
   throw notSupported('an expression in SET', { position: expr.position });
 }
 

@@ -17,6 +17,10 @@ const SEEDS = [
   "SELECT $tag$ EMIT ON WINDOW CLOSE; $tag$, 'it''s', E'\\n', \"Emit\" /* SUBSCRIBE /* nested */ */ -- ;\nFROM t",
   'INSERT INTO t (a, "b c") VALUES (1, $1), (DEFAULT, NULL) ON CONFLICT (a) DO UPDATE SET a = excluded.a RETURNING *',
   'COPY t FROM STDIN WITH (FORMAT csv, HEADER true)',
+  'CREATE SINK IF NOT EXISTS s INTO t (a) AS SELECT a FROM v EMIT ON UPDATE WITH (x = -1) FORMAT UPSERT ENCODE JSON',
+  'CREATE TABLE t (a int AS (b + 1), d AS (a), WATERMARK FOR a AS a) APPEND ONLY INCLUDE KEY AS k',
+  'COPY (SUBSCRIBE (SELECT 1) AS OF 5 ENVELOPE UPSERT (KEY (a))) TO STDOUT',
+  "REPLAY DEAD LETTERS FOR s WHERE reason LIKE U&'a'",
 ];
 
 const PIECES = [
@@ -59,6 +63,11 @@ const PIECES = [
   'WITH (',
   'FORMAT PLAIN ENCODE',
   'INCLUDE KEY AS',
+  'ENVELOPE UPSERT (KEY',
+  'EMIT PERIODIC',
+  'WITH NO DATA',
+  'INTO',
+  'U&"',
 ];
 
 before(() => loadParser());
@@ -126,22 +135,29 @@ test('depth is answered, not crashed on', () => {
   assert.ok(parses('SELECT 1'), 'the parser is well afterwards');
 });
 
-/** Words of the dialect where PostgreSQL may have them as names. */
-const PLAIN_SQL = [
-  'SELECT emit FROM t',
-  'SELECT a AS emit FROM t',
-  'SELECT "emit" FROM t AS "watermark"',
-  "SELECT 'EMIT ON WINDOW CLOSE' FROM t",
-  'SELECT t.subscribe, t.watermark FROM t',
-  'SELECT a FROM t -- EMIT ON WINDOW CLOSE',
-  'SELECT a /* WATERMARK FOR x AS y */ FROM t',
-  'SELECT $$ FORMAT PLAIN ENCODE JSON $$',
-  'SELECT tumble(1, 2), session(3)',
-  'SELECT (SELECT a FROM session) FROM tumble',
-  'CREATE TABLE emit (watermark int, format text, "FOR" int)',
-  'SELECT session, hop FROM t GROUP BY session, hop',
-];
+/** A view whose query only the grammar can cut off. */
+function view(query: string): string {
+  return `CREATE MATERIALIZED VIEW v AS ${query} EMIT ON UPDATE`;
+}
 
-test('words of the dialect are names where PostgreSQL has names', () => {
-  for (const text of PLAIN_SQL) assert.ok(parses(text), text);
+test('the grammar takes long statements and any depth, in linear time', () => {
+  const open = 100_000;
+  assert.ok(parses(view(`SELECT '${'x'.repeat(1024 * 1024)}'`)));
+  assert.ok(parses(view(`SELECT a FROM t WHERE a IN (${'1, '.repeat(50_000)}1)`)));
+  assert.ok(parses(view(`SELECT ${'('.repeat(5000)}1${')'.repeat(5000)}`)));
+  assert.ok(parses(`CREATE SINK s FROM v WITH (${'a.b = 1, '.repeat(20_000)}c)`));
+  assert.ok(parses(`DESCRIBE a${'.a'.repeat(open)}`));
+  for (const text of [
+    view(`SELECT ${'('.repeat(open)}`),
+    view(`SELECT ${'('.repeat(open)}1${')'.repeat(open)}`),
+    view(`SELECT 1 ${'emit on update = '.repeat(20_000)}`),
+    view(`SELECT 1 ${'with no data '.repeat(20_000)}`),
+    `SUBSCRIBE ${'('.repeat(open)}`,
+    `CREATE SOURCE s (${'a (b, '.repeat(20_000)}`,
+    `CREATE SOURCE s (a ${'as '.repeat(open)}(`,
+    `CREATE SINK s AS ${'SELECT ('.repeat(20_000)}`,
+    `EXPLAIN ${'EXPLAIN '.repeat(open)}`,
+  ]) {
+    assert.ok(!parses(text), text.slice(0, 60));
+  }
 });

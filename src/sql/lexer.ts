@@ -16,6 +16,7 @@ export interface Token {
 const BLANK = /[ \t\n\r\f\v]+/y;
 const LINE_COMMENT = /--[^\n\r]*/y;
 const WORD = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y;
+const NOT_ASCII = /[\u0080-\uffff]/;
 const NUMBER = /(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?/y;
 const PARAMETER = /\$\d+/y;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
@@ -103,13 +104,19 @@ function token(type: Token['type'], start: number, end: number, text = ''): Toke
   return { type, start, end, text };
 }
 
+/** Lower case as PostgreSQL folds names: A to Z only. */
+function folded(word: string): string {
+  if (!NOT_ASCII.test(word)) return word.toLowerCase();
+  return word.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
 function nextToken(text: string, start: number): Token {
   // An unterminated comment is one token up to the end.
   if (text.startsWith('/*', start)) return token('operator', start, text.length);
   const quoted = stringToken(text, start);
   if (quoted !== null) return quoted;
   let end = matchEnd(WORD, text, start);
-  if (end > start) return token('word', start, end, text.slice(start, end).toLowerCase());
+  if (end > start) return token('word', start, end, folded(text.slice(start, end)));
   end = matchEnd(NUMBER, text, start);
   if (end > start) return token('number', start, end);
   end = matchEnd(PARAMETER, text, start);

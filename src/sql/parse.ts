@@ -5,6 +5,8 @@
 
 import { loadModule, SqlError as PgError, parseSync } from 'libpg-query/wasm/index.js';
 import { notSupported, SqlError } from '../base/sql-error.ts';
+import { currentThreadId } from '../base/threads.ts';
+import { keepUnoptimized } from '../base/wasm-tiers.ts';
 import { type AdaptContext, node, type Raw } from './adapt-context.ts';
 import { adaptExpr } from './adapt-expr.ts';
 import { adaptQuery } from './adapt-query.ts';
@@ -13,11 +15,14 @@ import type { Expr, Query } from './ast.ts';
 import { splitStatements, type Token, tokenize } from './lexer.ts';
 import { blankOut, type Lifted, lift, type Span } from './lift.ts';
 import type { CreateTable, ParsedStatement, Statement } from './statements.ts';
-import { isDialectFirst, parseStreaming } from './streaming.ts';
+import { isDialectFirst, loadStreamingParser, parseStreaming } from './streaming.ts';
 
-/** Loads the parser (WebAssembly); parsing is synchronous afterwards. */
+/** Loads PostgreSQL's parser (WebAssembly) and ours; parsing is synchronous afterwards. */
 export async function loadParser(): Promise<void> {
-  await loadModule();
+  await Promise.all([loadModule(), loadStreamingParser()]);
+  // The first parse on the main thread, before there are others, settles how the large functions
+  // are compiled; further threads share that code.
+  if (currentThreadId() === 0) keepUnoptimized(() => parseSync('SELECT 1'));
 }
 
 /** The statements of `text`; empty ones are left out. Throws SqlError with a position. */
@@ -110,14 +115,17 @@ class StatementReader {
   }
 
   #streaming(tokens: readonly Token[], lifted: Lifted): Statement {
-    const isBlanked = (token: Token) => lifted.text.slice(token.start, token.end).trim() === '';
-    const kept = tokens.filter((token) => !isBlanked(token));
+    const kept = tokens.filter((token) => lifted.text[token.start] !== ' ');
     const statement = parseStreaming(this.#text, kept, {
       query: (span) => this.#query(span, lifted),
       expr: (span) => this.expressions(span, lifted)[0]!,
+      name: (span) => this.#name(span),
+      string: (span) => this.#string(span),
       createTable: (span, blanks, replace) => this.#createTable(span, blanks, replace, lifted),
-      statement: (rest) =>
-        withQueryText(new StatementReader(this.#text).statement(rest), this.#text, rest),
+      statement: (span) => {
+        const rest = tokens.filter((token) => token.start >= span.start);
+        return withQueryText(new StatementReader(this.#text).statement(rest), this.#text, rest);
+      },
     });
     if (statement.kind !== 'explain') this.#checkAllTaken(lifted);
     return statement;
@@ -148,6 +156,18 @@ class StatementReader {
         position: span.start,
       });
     });
+  }
+
+  #name(span: Span): string {
+    const name = this.expressions(span, null)[0]!;
+    if (name.kind === 'column_ref' && name.parts.length === 1) return name.parts[0]!;
+    throw new SqlError('42601', 'a plain name is expected here', { position: span.start });
+  }
+
+  #string(span: Span): string {
+    const value = this.expressions(span, null)[0]!;
+    if (value.kind === 'literal' && value.type === 'string') return value.text;
+    throw new SqlError('42601', 'a plain string is expected here', { position: span.start });
   }
 
   #createTable(

@@ -6,7 +6,10 @@
 
 import {
   isMainThread,
+  MessageChannel,
+  type MessagePort,
   parentPort,
+  receiveMessageOnPort,
   type Transferable,
   threadId,
   Worker,
@@ -138,6 +141,108 @@ export function threadSelf<In, Out, Data>(): ThreadSelf<In, Out, Data> {
     post: (message, transfer = []) => port.postMessage(message, transfer as Transferable[]),
     onMessage: (listener) => void port.on('message', listener),
     close: () => port.close(),
+  };
+}
+
+/**
+ * A thread whose messages its starter can also wait for, without a turn of the event loop. Only for starters that are threads
+ * themselves: the main thread must not stand still.
+ */
+export interface AwaitableThread<In, Out> extends Thread<In, Out> {
+  /** The next message, given to the listener; false: none came in time. */
+  receive(timeoutMs: number): boolean;
+}
+
+interface AwaitableData<Data> {
+  readonly data: Data;
+  readonly port: MessagePort;
+  /** Counts the messages sent, so that a wait cannot miss one. */
+  readonly sent: Int32Array<SharedArrayBuffer>;
+}
+
+export function spawnAwaitableThread<In, Out, Data>(
+  file: URL,
+  options: ThreadOptions<Data>,
+): AwaitableThread<In, Out> {
+  const { port1, port2 } = new MessageChannel();
+  const sent = new Int32Array(new SharedArrayBuffer(4));
+  const data: AwaitableData<Data> = { data: options.data, port: port2, sent };
+  const transfer = [...(options.transfer ?? []), port2];
+  const thread = spawnThread<In, never, AwaitableData<Data>>(file, { ...options, data, transfer });
+  return new AwaitableWorkerThread(thread, port1, sent);
+}
+
+class AwaitableWorkerThread<In, Out> implements AwaitableThread<In, Out> {
+  readonly #thread: Thread<In, never>;
+  readonly #port: MessagePort;
+  readonly #sent: Int32Array<SharedArrayBuffer>;
+  #listener: (message: Out) => void = () => undefined;
+
+  constructor(thread: Thread<In, never>, port: MessagePort, sent: Int32Array<SharedArrayBuffer>) {
+    this.#thread = thread;
+    this.#port = port;
+    this.#sent = sent;
+  }
+
+  get name(): string {
+    return this.#thread.name;
+  }
+
+  post(message: In, transfer: readonly Transferable[] = []): void {
+    this.#thread.post(message, transfer);
+  }
+
+  onMessage(listener: (message: Out) => void): void {
+    this.#listener = listener;
+    this.#port.on('message', (message: Out) => this.#listener(message));
+    this.#port.unref();
+  }
+
+  onExit(listener: (error: Error | null) => void): void {
+    this.#thread.onExit(listener);
+  }
+
+  setRef(isRef: boolean): void {
+    this.#thread.setRef(isRef);
+  }
+
+  async terminate(): Promise<void> {
+    this.#port.close();
+    await this.#thread.terminate();
+  }
+
+  receive(timeoutMs: number): boolean {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const seen = Atomics.load(this.#sent, 0);
+      const received = receiveMessageOnPort(this.#port);
+      if (received !== undefined) {
+        this.#listener(received.message as Out);
+        return true;
+      }
+      const left = end - performance.now();
+      if (left <= 0) return false;
+      Atomics.wait(this.#sent, 0, seen, left);
+    }
+  }
+}
+
+/** In a thread started by `spawnAwaitableThread`: its end of the port. */
+export function awaitableThreadSelf<In, Out, Data>(): ThreadSelf<In, Out, Data> {
+  const self = threadSelf<In, never, AwaitableData<Data>>();
+  const { data, port, sent } = self.data;
+  return {
+    data,
+    post: (message, transfer = []) => {
+      port.postMessage(message, transfer as Transferable[]);
+      Atomics.add(sent, 0, 1);
+      Atomics.notify(sent, 0);
+    },
+    onMessage: (listener) => self.onMessage(listener),
+    close: () => {
+      port.close();
+      self.close();
+    },
   };
 }
 

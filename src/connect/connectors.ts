@@ -12,6 +12,7 @@ import { BlackholeSink } from './blackhole.ts';
 import { checkDatagen, openDatagen } from './datagen.ts';
 import { checkFileSource, openFileSource } from './file/file-options.ts';
 import { checkFileSink, openFileSink } from './file/file-sink.ts';
+import { checkKafkaSource, openKafkaSource, probeKafkaSource } from './kafka/kafka-options.ts';
 import { checkNexmark, nexmarkColumns, openNexmark } from './nexmark/nexmark.ts';
 import {
   type CheckContext,
@@ -36,7 +37,11 @@ export interface ConnectorOptions {
 interface SourceConnector {
   readonly takesEncode: boolean;
   /** Checks everything; the result is given to `open`. */
+  /** It has records with keys, offsets and the like: INCLUDE. */
+  readonly takesInclude: boolean;
   readonly check: (request: CheckRequest) => Json;
+  /** Asks the outside world, once, whether what was checked is there. */
+  readonly probe?: (checked: Json) => Promise<void>;
   readonly open: (
     checked: Json,
     columns: readonly SourceColumn[],
@@ -50,10 +55,24 @@ interface SinkConnector {
   readonly open: (checked: Json, context: SinkContext) => SinkWriter;
 }
 
-const SOURCES: ReadonlyMap<string, SourceConnector> = new Map([
-  ['nexmark', { takesEncode: false, check: checkNexmark, open: openNexmark }],
-  ['datagen', { takesEncode: false, check: checkDatagen, open: openDatagen }],
-  ['file', { takesEncode: true, check: checkFileSource, open: openFileSource }],
+const GENERATED = { takesEncode: false, takesInclude: false };
+const SOURCES: ReadonlyMap<string, SourceConnector> = new Map<string, SourceConnector>([
+  ['nexmark', { ...GENERATED, check: checkNexmark, open: openNexmark }],
+  ['datagen', { ...GENERATED, check: checkDatagen, open: openDatagen }],
+  [
+    'file',
+    { takesEncode: true, takesInclude: false, check: checkFileSource, open: openFileSource },
+  ],
+  [
+    'kafka',
+    {
+      takesEncode: true,
+      takesInclude: true,
+      check: checkKafkaSource,
+      probe: probeKafkaSource,
+      open: openKafkaSource,
+    },
+  ],
 ]);
 
 const SINKS: ReadonlyMap<string, SinkConnector> = new Map([
@@ -78,6 +97,10 @@ export function checkSourceOptions(
 ): Json {
   const connector = find('source', SOURCES, definition.connector);
   checkFormat(definition, connector.takesEncode);
+  const included = columns.find((column) => column.included !== undefined);
+  if (included !== undefined && !connector.takesInclude) {
+    throw new SqlError('22023', `connector "${definition.connector}" takes no INCLUDE`);
+  }
   const { own, common } = splitOptions(definition, WATERMARK_OPTIONS);
   const watermark = checkOptions('sources', WATERMARK_OPTIONS, common);
   const request = requestOf(definition, own, columns, context);
@@ -87,6 +110,12 @@ export function checkSourceOptions(
     idleTimeoutUs: positiveIntervalUs('watermark.idle_timeout', watermark),
     maxAheadUs: positiveIntervalUs('watermark.max_ahead', watermark),
   };
+}
+
+/** Asks the outside world whether what `checkSourceOptions` gave is there; throws the reason where it is not. */
+export async function probeSource(checked: Json): Promise<void> {
+  const { connector, checked: own } = checked as { connector: string; checked: Json };
+  await find('source', SOURCES, connector).probe?.(own);
 }
 
 /** Opens a source; `columns` are all of its columns, `context.wanted` says which are to be made. Call `start` then. */

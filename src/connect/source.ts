@@ -24,12 +24,21 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
+/** What stands beside a record's value (INCLUDE). */
+export interface IncludedField {
+  readonly kind: 'key' | 'partition' | 'offset' | 'timestamp' | 'header' | 'headers';
+  /** The header's name; null: it is no header. */
+  readonly header: string | null;
+}
+
 /** A column of the source, as it is numbered there. */
 export interface SourceColumn {
   readonly name: string;
   readonly type: DataType;
   /** GENERATED ALWAYS AS: not a field of the record. Only the check of the options looks at it. */
   readonly isGenerated?: boolean;
+  /** INCLUDE: not a field of the record's value either. */
+  readonly included?: IncludedField;
 }
 
 /** A record that could not be decoded: a dead letter (semantics.md rule 27). */
@@ -80,7 +89,8 @@ export interface SourceReader {
   replay(split: string, from: Json, to: Json): Generator<SourceChunk>;
   /** When (monotonic µs) a paced reader has more; null: only `wake` tells. */
   nextDueUs(): bigint | null;
-  /** Rows or bytes known to be waiting; null: unknown. */
+  /** What is known to be waiting, in rows unless `lagUnit` says otherwise; null: unknown. */
   lag(): number | null;
+  readonly lagUnit?: 'bytes';
   close(): void;
 }

@@ -72,7 +72,7 @@ test('types of their own: bool, jsonb, arrays', () => {
 
 test('lines that are not JSON objects are rejected at their byte, the next one is read', () => {
   const bad = [
-    ['[1]', 0, 'invalid input for NDJSON: a line must be a JSON object'],
+    ['[1]', 0, 'invalid JSON record: it must be an object'],
     ['{"id":01}', 7, 'invalid input syntax for type json'],
     ['{"id":1,}', 8, 'invalid input syntax for type json'],
     ['{"id":1} x', 9, 'invalid input syntax for type json'],

@@ -156,6 +156,8 @@ export class FileSource implements SourceReader {
     return dues.reduce<bigint | null>((a, b) => (a === null || b < a ? b : a), null);
   }
 
+  readonly lagUnit = 'bytes';
+
   lag(): number | null {
     let sum = 0;
     for (const { split, isEnded } of this.#states) {

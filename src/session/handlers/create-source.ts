@@ -1,8 +1,9 @@
 /** CREATE SOURCE. */
 
 import { SqlError } from '../../base/sql-error.ts';
-import type { ConnectorDefinition, SourceObject } from '../../catalog/objects.ts';
-import { checkSourceOptions, defaultSourceColumns } from '../../connect/connectors.ts';
+import type { CatalogColumn, ConnectorDefinition, SourceObject } from '../../catalog/objects.ts';
+import { checkSourceOptions, defaultSourceColumns, probeSource } from '../../connect/connectors.ts';
+import type { IncludedField, SourceColumn } from '../../connect/source.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { planRelation } from '../../plan/planner.ts';
 import type { CreateSource } from '../../sql/statements.ts';
@@ -13,8 +14,6 @@ import { command, type StatementPlan } from '../prepared-statement.ts';
 import { refuse, type SessionState } from '../session-state.ts';
 
 export function planCreateSource(ast: CreateSource, { session }: HandlerContext): StatementPlan {
-  const included = ast.include[0];
-  if (included !== undefined) refuse(`INCLUDE ${included.what.toUpperCase()}`, ast.position);
   if (ast.format !== null && ast.format.format.toLowerCase() !== 'plain') {
     refuse(`FORMAT ${ast.format.format.toUpperCase()}`, ast.format.position);
   }
@@ -30,19 +29,12 @@ async function createSource(ast: CreateSource, session: SessionState): Promise<v
   const connector = connectorDefinition(ast.options, ast.format, ast.position);
   const definition = planRelation(withColumns(ast, connector), session.plannerContext());
   const columns = engineColumns(definition.columns);
-  const checked = checkSourceOptions(
-    connector,
-    definition.columns.map(({ name, type, generatedExpr }) => ({
-      name,
-      type,
-      isGenerated: generatedExpr !== null,
-    })),
-    {
-      fileRoots: session.database.fileRoots,
-      clock: session.database.clock,
-      settings: session.valueSettings,
-    },
-  );
+  const checked = checkSourceOptions(connector, definition.columns.map(sourceColumn), {
+    fileRoots: session.database.fileRoots,
+    clock: session.database.clock,
+    settings: session.valueSettings,
+  });
+  await probeSource(checked);
   const source: SourceObject = {
     kind: 'source',
     ...objectBase(session.catalog.nextId, placement.name),
@@ -67,6 +59,13 @@ async function createSource(ast: CreateSource, session: SessionState): Promise<v
       connector: checked,
     },
   ]);
+}
+
+function sourceColumn({ name, type, generatedExpr, included }: CatalogColumn): SourceColumn {
+  const isGenerated = generatedExpr !== null;
+  if (included === null) return { name, type, isGenerated };
+  const [kind, header = null] = included.split(/:(.*)/s);
+  return { name, type, isGenerated, included: { kind, header } as IncludedField };
 }
 
 /** Without a column list: the columns that the connector's records have. */

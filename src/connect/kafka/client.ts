@@ -1,0 +1,456 @@
+/**
+ * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed. The only file that knows
+ * the library (@platformatic/kafka): its connections (TLS, SASL) and request codecs; what decides correctness is ours.
+ *
+ * A broker has two connections: fetches wait at the broker, so nothing else shares theirs. A request that fails closes
+ * nothing but its own connection; trying again is the caller's.
+ */
+
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import {
+  addPartitionsToTxnV3,
+  Connection,
+  type ConnectionOptions,
+  compressionsAlgorithms,
+  crc32c,
+  createAPI,
+  createTopicsV7,
+  endTxnV3,
+  findCoordinatorV4,
+  GenericError,
+  initProducerIdV4,
+  listOffsetsV7,
+  MultipleErrors,
+  metadataV12,
+  type SASLMechanismValue,
+  Writer,
+} from '@platformatic/kafka';
+import { must } from '../../base/assert.ts';
+import { type FetchedPartition, type FetchRequest, fetchAnswer, fetchRequest } from './fetch.ts';
+import { KafkaError } from './kafka-error.ts';
+import type { RecordCodecs } from './record-batch.ts';
+
+/** How a cluster is reached; JSON. */
+export interface KafkaConfig {
+  /** host:port of brokers to ask first. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly tls: {
+    /** PEM; null: the system's authorities. */
+    readonly ca: string | null;
+    readonly certificate: string | null;
+    readonly key: string | null;
+    readonly isVerified: boolean;
+  } | null;
+  readonly sasl: {
+    readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER';
+    readonly username: string;
+    /** The token, for OAUTHBEARER. */
+    readonly password: string;
+  } | null;
+  readonly requestTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PartitionMetadata {
+  readonly partition: number;
+  /** -1: there is none now. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
+}
+
+export interface TopicMetadata {
+  readonly name: string;
+  /** UUID: another one under the same name is another topic. */
+  readonly id: string;
+  readonly errorCode: number;
+  readonly partitions: readonly PartitionMetadata[];
+}
+
+export interface ProducerIdentity {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
+/** Batches for one partition, as bytes of the log format. */
+export interface ProducedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: Buffer;
+}
+
+export interface ProducedResult {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly baseOffset: bigint;
+}
+
+/** ListOffsets: special times. */
+export const EARLIEST = -2n;
+export const LATEST = -1n;
+const READ_COMMITTED = 1;
+const TRANSACTION_COORDINATOR = 1;
+/** acks = all */
+const ALL_IN_SYNC = -1;
+
+type Purpose = 'fetch' | 'other';
+
+export class KafkaClient {
+  readonly #config: KafkaConfig;
+  readonly #brokers = new Map<number, BrokerAddress>();
+  readonly #connections = new Map<string, Promise<Connection>>();
+  #isClosed = false;
+
+  constructor(config: KafkaConfig) {
+    this.#config = config;
+  }
+
+  /** Names, ids, leaders; also learns where the brokers are. All topics where `names` is null. */
+  async metadata(names: readonly string[] | null): Promise<TopicMetadata[]> {
+    const topics = names === null ? null : [...names];
+    const answer = await this.#askAny((connection) =>
+      tolerant(metadataV12.api.async(connection, topics, false, false)),
+    );
+    for (const { nodeId, host, port } of answer.brokers) this.#brokers.set(nodeId, { host, port });
+    return answer.topics.map(({ name, topicId, errorCode, partitions }) => ({
+      name: name ?? '',
+      id: topicId,
+      errorCode,
+      partitions: partitions.map(({ partitionIndex, leaderId, leaderEpoch }) => ({
+        partition: partitionIndex,
+        leader: leaderId,
+        leaderEpoch,
+      })),
+    }));
+  }
+
+  /** The offset of each partition at a time (ms since 1970, EARLIEST, or LATEST: the last stable one); -1: there is none. */
+  async offsets(
+    node: number,
+    topic: string,
+    partitions: readonly number[],
+    timestamp: bigint,
+  ): Promise<Map<number, { readonly errorCode: number; readonly offset: number }>> {
+    const connection = await this.#connect(node, 'other');
+    const wanted = partitions.map((partitionIndex) => ({
+      partitionIndex,
+      currentLeaderEpoch: -1,
+      timestamp,
+    }));
+    const request = listOffsetsV7.api.async(connection, -1, READ_COMMITTED, [
+      { name: topic, partitions: wanted },
+    ]);
+    const answer = await tolerant(request);
+    return new Map(
+      answer.topics.flatMap((one) =>
+        one.partitions.map(({ partitionIndex, errorCode, offset }) => [
+          partitionIndex,
+          { errorCode, offset: Number(offset) },
+        ]),
+      ),
+    );
+  }
+
+  /** Waits at the broker until there is something, or `request.waitMsMax` is over. */
+  async fetch(node: number, request: FetchRequest): Promise<FetchedPartition[]> {
+    const connection = await this.#connect(node, 'fetch');
+    return fetchAnswer(await asKafkaError(FETCH.async(connection, request)));
+  }
+
+  /** Makes a topic; a topic that is there is fine. */
+  async createTopic(
+    name: string,
+    partitionCount: number,
+    configs: Readonly<Record<string, string>>,
+    replicationFactor = -1,
+  ): Promise<number> {
+    const topic = {
+      name,
+      numPartitions: partitionCount,
+      replicationFactor,
+      assignments: [],
+      configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+    };
+    const answer = await this.#askAny((connection) =>
+      tolerant(createTopicsV7.api.async(connection, [topic], this.#config.requestTimeoutMs, false)),
+    );
+    return must(answer.topics[0]).errorCode;
+  }
+
+  /** The node that coordinates a transactional id. */
+  async coordinator(transactionalId: string): Promise<number> {
+    const answer = await this.#askAny((connection) =>
+      tolerant(findCoordinatorV4.api.async(connection, TRANSACTION_COORDINATOR, [transactionalId])),
+    );
+    const found = must(answer.coordinators[0]);
+    if (found.errorCode !== 0) {
+      throw new KafkaError(found.errorMessage ?? 'no coordinator', found.errorCode, 'COORDINATOR');
+    }
+    this.#brokers.set(found.nodeId, { host: found.host, port: found.port });
+    return found.nodeId;
+  }
+
+  /** Fences what used the id before, and aborts what it left open. */
+  async initProducer(
+    node: number,
+    transactionalId: string,
+    timeoutMs: number,
+  ): Promise<ProducerIdentity> {
+    const connection = await this.#connect(node, 'other');
+    const { producerId, producerEpoch } = await asKafkaError(
+      initProducerIdV4.api.async(connection, transactionalId, timeoutMs, -1n, -1),
+    );
+    return { producerId, producerEpoch };
+  }
+
+  async addPartitions(
+    node: number,
+    transactionalId: string,
+    producer: ProducerIdentity,
+    partitions: ReadonlyMap<string, readonly number[]>,
+  ): Promise<void> {
+    const connection = await this.#connect(node, 'other');
+    const topics = [...partitions].map(([name, numbers]) => ({ name, partitions: [...numbers] }));
+    const transaction = { transactionalId, ...producer, verifyOnly: false, topics };
+    await asKafkaError(addPartitionsToTxnV3.api.async(connection, [transaction]));
+  }
+
+  async endTransaction(
+    node: number,
+    transactionalId: string,
+    { producerId, producerEpoch }: ProducerIdentity,
+    isCommit: boolean,
+  ): Promise<void> {
+    const connection = await this.#connect(node, 'other');
+    await asKafkaError(
+      endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, isCommit),
+    );
+  }
+
+  /** Appends batches at their leader, in all in-sync replicas. `transactionalId` null: outside a transaction. */
+  async produce(
+    node: number,
+    transactionalId: string | null,
+    partitions: readonly ProducedPartition[],
+  ): Promise<ProducedResult[]> {
+    const connection = await this.#connect(node, 'other');
+    const { requestTimeoutMs } = this.#config;
+    return asKafkaError(PRODUCE.async(connection, transactionalId, requestTimeoutMs, partitions));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const open = [...this.#connections.values()];
+    this.#connections.clear();
+    for (const connection of await Promise.allSettled(open)) {
+      if (connection.status === 'fulfilled') await connection.value.close();
+    }
+  }
+
+  /** Asks the brokers that are known, one after the other, until one answers. */
+  async #askAny<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
+    const nodes = [...this.#brokers.keys()];
+    let failure: KafkaError | null = null;
+    for (const broker of [...nodes, ...this.#config.brokers.map(parseBroker)]) {
+      try {
+        return await ask(await this.#connect(broker, 'other'));
+      } catch (error) {
+        if (!(error instanceof KafkaError) || error.isAuthentication) throw error;
+        failure = error;
+      }
+    }
+    throw failure ?? new KafkaError('no broker is named', null, 'NO_BROKER');
+  }
+
+  #connect(broker: number | BrokerAddress, purpose: Purpose): Promise<Connection> {
+    const address = typeof broker === 'number' ? this.#brokers.get(broker) : broker;
+    if (address === undefined) {
+      throw new KafkaError(`broker ${String(broker)} is not known`, null, 'UNKNOWN_BROKER');
+    }
+    if (this.#isClosed) throw new KafkaError('the client is closed', null, 'CLOSED');
+    const key = `${address.host}:${address.port} ${purpose}`;
+    const open = this.#connections.get(key);
+    if (open !== undefined) return open;
+    const made = this.#open(address, key);
+    this.#connections.set(key, made);
+    made.catch(() => this.#forget(key, made));
+    return made;
+  }
+
+  #forget(key: string, connection: Promise<Connection>): void {
+    if (this.#connections.get(key) === connection) this.#connections.delete(key);
+  }
+
+  async #open({ host, port }: BrokerAddress, key: string): Promise<Connection> {
+    const connection = new Connection(this.#config.clientId, connectionOptions(this.#config));
+    const forget = () => this.#connections.delete(key);
+    // A listener of 'error' has to be there, or the process ends; the request that failed tells.
+    connection.on('error', forget);
+    connection.on('close', forget);
+    await asKafkaError(Promise.resolve(connection.connect(host, port)), `${host}:${port}`);
+    return connection;
+  }
+}
+
+function connectionOptions(config: KafkaConfig): ConnectionOptions {
+  const { tls, sasl } = config;
+  return {
+    connectTimeout: config.connectTimeoutMs,
+    requestTimeout: config.requestTimeoutMs,
+    ...(tls === null
+      ? {}
+      : {
+          tlsServerName: true,
+          tls: {
+            rejectUnauthorized: tls.isVerified,
+            ...(tls.ca === null ? {} : { ca: tls.ca }),
+            ...(tls.certificate === null ? {} : { cert: tls.certificate }),
+            ...(tls.key === null ? {} : { key: tls.key }),
+          },
+        }),
+    ...(sasl === null
+      ? {}
+      : {
+          sasl: {
+            mechanism: sasl.mechanism satisfies SASLMechanismValue,
+            username: sasl.username,
+            ...(sasl.mechanism === 'OAUTHBEARER'
+              ? { token: sasl.password }
+              : { password: sasl.password }),
+          },
+        }),
+  };
+}
+
+function parseBroker(text: string): BrokerAddress {
+  const colon = text.lastIndexOf(':');
+  return {
+    host: text.slice(0, colon).replace(/^\[|\]$/g, ''),
+    port: Number(text.slice(colon + 1)),
+  };
+}
+
+const FETCH = createAPI<[FetchRequest], Buffer>(
+  1,
+  13,
+  (request: FetchRequest) => fetchRequest(Writer.create(), request),
+  (_id, _key, _version, reader) => reader.buffer.slice(reader.position),
+);
+
+const PRODUCE = createAPI<[string | null, number, readonly ProducedPartition[]], ProducedResult[]>(
+  0,
+  8,
+  (transactionalId: string | null, timeoutMs: number, all: readonly ProducedPartition[]) => {
+    const topics = [...Map.groupBy(all, ({ topic }) => topic)];
+    return Writer.create()
+      .appendString(transactionalId, false)
+      .appendInt16(ALL_IN_SYNC)
+      .appendInt32(timeoutMs)
+      .appendArray(
+        topics,
+        (writer, [topic, partitions]) => {
+          writer.appendString(topic, false).appendArray(
+            partitions,
+            (inner, { partition, records }) => {
+              inner.appendInt32(partition).appendInt32(records.length).append(records);
+            },
+            false,
+            false,
+          );
+        },
+        false,
+        false,
+      );
+  },
+  (_id, _key, _version, reader) =>
+    reader
+      .readArray(
+        (outer) => {
+          const topic = outer.readString(false);
+          return outer.readArray(
+            (inner) => {
+              const partition = inner.readInt32();
+              const errorCode = inner.readInt16();
+              const baseOffset = inner.readInt64();
+              // log_append_time, log_start_offset, record_errors, error_message
+              inner.skip(16);
+              inner.readArray((one) => one.skip(4).readNullableString(false), false, false);
+              inner.readNullableString(false);
+              return { topic, partition, errorCode, baseOffset };
+            },
+            false,
+            false,
+          );
+        },
+        false,
+        false,
+      )
+      .flat(),
+  false,
+  false,
+);
+
+/** The answer, also where parts of it are errors: their codes are in it. */
+async function tolerant<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    const { response } = error as { response?: T };
+    if (response !== undefined) return response;
+    throw kafkaError(error, null);
+  }
+}
+
+async function asKafkaError<T>(answer: Promise<T>, where: string | null = null): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw kafkaError(error, where);
+  }
+}
+
+/** The deepest cause of an error of the library. */
+function kafkaError(error: unknown, where: string | null): KafkaError {
+  if (error instanceof KafkaError) return error;
+  let isAuthentication = false;
+  let at: unknown = error;
+  let deepest: Error = error instanceof Error ? error : new Error(String(error));
+  for (let depth = 0; at instanceof Error && depth < 16; depth += 1) {
+    deepest = at;
+    isAuthentication ||= (at as { code?: string }).code === 'PLT_KFK_AUTHENTICATION';
+    const next: unknown = MultipleErrors.isMultipleErrors(at) ? at.errors[0] : at.cause;
+    at = next;
+  }
+  const { apiCode, apiId, code } = deepest as { apiCode?: number; apiId?: string; code?: string };
+  const server = GenericError.isGenericError(deepest)
+    ? (deepest.serverErrorMessage as string | null | undefined)
+    : null;
+  const text = server ?? deepest.message;
+  return new KafkaError(
+    where === null || text.includes(where) ? text : `${where}: ${text}`,
+    apiCode ?? null,
+    apiId ?? code ?? deepest.name,
+    isAuthentication,
+  );
+}
+
+/** Checksums and decompression; results beyond `sizeMax` bytes are refused. */
+export const RECORD_CODECS: RecordCodecs = {
+  crc32c,
+  decompress: (codec, bytes, sizeMax) => {
+    if (codec === 1) return gunzipSync(bytes, { maxOutputLength: sizeMax });
+    if (codec === 4) return zstdDecompressSync(bytes, { maxOutputLength: sizeMax });
+    if (codec !== 2 && codec !== 3) throw new Error(`compression ${codec} is not known`);
+    const { decompressSync } =
+      codec === 2 ? compressionsAlgorithms.snappy : compressionsAlgorithms.lz4;
+    const result = decompressSync(bytes);
+    if (result.length > sizeMax) throw new Error(`more than ${sizeMax} bytes`);
+    return result;
+  },
+};

@@ -1,0 +1,85 @@
+/** The thread that talks to Kafka's brokers for a thread that works synchronously (the dataflow worker). */
+
+import { awaitableThreadSelf, toPortError } from '../../base/threads.ts';
+import { ClientPool } from './client-pool.ts';
+import { Credit } from './credit.ts';
+import type {
+  FetchedRecords,
+  FromKafkaIo,
+  RangeOptions,
+  ReaderOptions,
+  ToKafkaIo,
+} from './io-port.ts';
+import { readRange } from './range-reader.ts';
+import { TopicFilter } from './topic-filter.ts';
+import { TopicReader } from './topic-reader.ts';
+
+/** What works under an id, and how it is ended. */
+interface Work {
+  taken(byteCount: number): void;
+  close(): void;
+}
+
+const self = awaitableThreadSelf<ToKafkaIo, FromKafkaIo, null>();
+const clients = new ClientPool();
+const works = new Map<number, Work>();
+
+function openReader(id: number, options: ReaderOptions): Work {
+  const client = clients.acquire(options.config);
+  const reader = new TopicReader(client, options, new TopicFilter(options.selection), {
+    onSplit: (split, position, end) => self.post({ kind: 'split', id, split, position, end }),
+    onRecords: (records) => postRecords(id, records),
+    onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
+    onFailed: (error) => self.post({ kind: 'failed', id, error: toPortError(error) }),
+  });
+  reader.run();
+  return {
+    taken: (byteCount) => reader.taken(byteCount),
+    close: () => {
+      reader.close();
+      clients.release(options.config);
+    },
+  };
+}
+
+function openRange(id: number, options: RangeOptions): Work {
+  const client = clients.acquire(options.config);
+  const credit = new Credit(options.fetch.queueBytesMax);
+  const ending = new AbortController();
+  const events = {
+    onRecords: (records: FetchedRecords) => postRecords(id, records),
+    onTrouble: (reason: string | null) => self.post({ kind: 'trouble', id, reason }),
+  };
+  readRange(client, options, events, credit, ending.signal)
+    .catch((error: unknown) => self.post({ kind: 'failed', id, error: toPortError(error) }))
+    .finally(() => clients.release(options.config));
+  return {
+    taken: (byteCount) => credit.giveBack(byteCount),
+    close: () => {
+      ending.abort();
+      credit.release();
+    },
+  };
+}
+
+function postRecords(id: number, records: FetchedRecords): void {
+  const transfer = records.bytes === null ? [] : [records.bytes.buffer];
+  self.post({ kind: 'records', id, records }, transfer);
+}
+
+self.onMessage((message) => {
+  switch (message.kind) {
+    case 'open_reader':
+      works.set(message.id, openReader(message.id, message.options));
+      return;
+    case 'open_range':
+      works.set(message.id, openRange(message.id, message.options));
+      return;
+    case 'taken':
+      works.get(message.id)?.taken(message.byteCount);
+      return;
+    case 'close':
+      works.get(message.id)?.close();
+      works.delete(message.id);
+  }
+});

@@ -1,0 +1,62 @@
+/**
+ * The synchronous side of the thread that talks to the brokers: readers get what was fetched without waiting, and a recovery
+ * waits for a range. One thread serves all sources and sinks of the calling thread; it starts with the first.
+ */
+
+import { type AwaitableThread, entry, spawnAwaitableThread } from '../../base/threads.ts';
+import type { FromKafkaIo, RangeOptions, ReaderOptions, ToKafkaIo } from './io-port.ts';
+
+export type IoListener = (message: FromKafkaIo) => void;
+
+class KafkaIo {
+  readonly #thread: AwaitableThread<ToKafkaIo, FromKafkaIo>;
+  readonly #listeners = new Map<number, IoListener>();
+  #nextId = 1;
+
+  constructor() {
+    this.#thread = spawnAwaitableThread(entry(import.meta.url, './io-thread.ts'), {
+      name: 'kafka',
+      data: null,
+    });
+    this.#thread.onMessage((message) => this.#listeners.get(message.id)?.(message));
+    this.#thread.setRef(false);
+  }
+
+  openReader(options: ReaderOptions, listener: IoListener): number {
+    return this.#open(listener, (id) => ({ kind: 'open_reader', id, options }));
+  }
+
+  openRange(options: RangeOptions, listener: IoListener): number {
+    return this.#open(listener, (id) => ({ kind: 'open_range', id, options }));
+  }
+
+  /** So many bytes of what was fetched are not needed any more. */
+  taken(id: number, byteCount: number): void {
+    this.#thread.post({ kind: 'taken', id, byteCount });
+  }
+
+  close(id: number): void {
+    this.#listeners.delete(id);
+    this.#thread.post({ kind: 'close', id });
+  }
+
+  /** Stands still until a message came, for whomever; false: none came in time. */
+  receive(timeoutMs: number): boolean {
+    return this.#thread.receive(timeoutMs);
+  }
+
+  #open(listener: IoListener, message: (id: number) => ToKafkaIo): number {
+    const id = this.#nextId++;
+    this.#listeners.set(id, listener);
+    this.#thread.post(message(id));
+    return id;
+  }
+}
+
+let io: KafkaIo | null = null;
+
+/** This thread's connection to the brokers. */
+export function kafkaIo(): KafkaIo {
+  io ??= new KafkaIo();
+  return io;
+}

@@ -1,0 +1,341 @@
+/**
+ * The connector `kafka` as a source: partitions as splits, offsets as positions, records decoded straight into columns.
+ *
+ * The brokers are talked to by another thread (io.ts), which hands over what a read_committed reader sees; `poll` takes from
+ * what has come. `replay` asks for a range of offsets again and waits for it: what was visible between two offsets stays so,
+ * because nothing behind the last stable offset is ever taken. All fields are decoded, also those that nobody reads: whether a
+ * record is rejected must not depend on its readers.
+ */
+
+import { must } from '../../base/assert.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import { fromPortError } from '../../base/threads.ts';
+import { ColumnBuilder } from '../../batch/column-builder.ts';
+import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
+import type { MessageDecoder } from '../../formats/message-decoder.ts';
+import type { ValueSettings } from '../../types/settings.ts';
+import { type MessageEncoding, openMessageDecoder } from '../encodings.ts';
+import type {
+  Json,
+  RejectedRecord,
+  SourceChunk,
+  SourceColumn,
+  SourceContext,
+  SourceReader,
+} from '../source.ts';
+import type { KafkaConfig } from './client.ts';
+import { appendIncluded, type IncludedColumn } from './included.ts';
+import { kafkaIo } from './io.ts';
+import type {
+  FetchedRecords,
+  FetchLimits,
+  FromKafkaIo,
+  KafkaPosition,
+  StartupMode,
+  TopicSelection,
+} from './io-port.ts';
+import type { RecordWalker } from './record-batch.ts';
+import { type Arrival, arrivalOf, RecordsAgain } from './records-again.ts';
+import { parseSplitName } from './topic-filter.ts';
+
+/** What a Kafka source is opened with; JSON. */
+export interface KafkaSourceOptions {
+  readonly config: KafkaConfig;
+  readonly selection: TopicSelection;
+  readonly startup: StartupMode;
+  readonly fetch: FetchLimits;
+  readonly encoding: MessageEncoding;
+  /** Numbers of the columns that are fields of the value. */
+  readonly fields: readonly number[];
+  readonly included: readonly IncludedColumn[];
+  readonly settings: ValueSettings;
+}
+
+/** Raw bytes of a rejected record that are kept. */
+const RAW_BYTES_MAX = 64 * 1024;
+
+interface Split {
+  readonly name: string;
+  readonly topicId: string;
+  /** The next offset that is wanted. */
+  offset: number;
+  end: number;
+  /** That it begins here was told. */
+  hasBegun: boolean;
+  hasToldEnd: boolean;
+  readonly arrivals: Arrival[];
+}
+
+export class KafkaSource implements SourceReader {
+  readonly #options: KafkaSourceOptions;
+  readonly #columns: readonly SourceColumn[];
+  readonly #context: SourceContext;
+  readonly #decoder: MessageDecoder;
+  readonly #splits = new Map<string, Split>();
+  #order: Split[] = [];
+  #turn = 0;
+  /** By split: what a recovery reads again. */
+  readonly #again = new Map<string, RecordsAgain>();
+  #id = 0;
+  #failure: Error | null = null;
+
+  constructor(
+    options: KafkaSourceOptions,
+    columns: readonly SourceColumn[],
+    context: SourceContext,
+  ) {
+    this.#options = options;
+    this.#columns = columns;
+    this.#context = context;
+    const fields = options.fields.map((index) => must(columns[index]));
+    this.#decoder = openMessageDecoder(options.encoding, fields, options.settings);
+  }
+
+  get splits(): readonly string[] {
+    return [...this.#splits.keys()];
+  }
+
+  start(positions: ReadonlyMap<string, Json>): void {
+    const { config, selection, startup, fetch } = this.#options;
+    const known = Object.fromEntries(positions) as unknown as Record<string, KafkaPosition>;
+    const options = { config, selection, startup, fetch, positions: known };
+    for (const [name, { offset, topicId }] of Object.entries(known)) {
+      this.#addSplit(name, { offset, topicId }, offset, true);
+    }
+    // A reader that only replays is started without positions and never polled: it fetches nothing until then.
+    this.#open = () => {
+      this.#id = kafkaIo().openReader(options, (message) => this.#onMessage(message));
+    };
+  }
+
+  #open: (() => void) | null = null;
+
+  poll(rowsMax: number): SourceChunk | null {
+    this.#open?.();
+    this.#open = null;
+    if (this.#failure !== null) throw this.#failure;
+    const count = this.#order.length;
+    for (let i = 0; i < count; i += 1) {
+      const split = this.#order[(this.#turn + i) % count]!;
+      const chunk = this.#pollSplit(split, Math.min(rowsMax, BATCH_ROWS_MAX));
+      if (chunk === null) continue;
+      this.#turn = (this.#turn + i + 1) % count;
+      return chunk;
+    }
+    return null;
+  }
+
+  *replay(split: string, from: Json, to: Json): Generator<SourceChunk> {
+    const { offset, topicId } = from as unknown as KafkaPosition;
+    const end = (to as unknown as KafkaPosition).offset;
+    if (offset >= end) return;
+    const again = this.#recordsAgain(split, topicId, offset);
+    while (again.offset < end) {
+      const start = again.offset;
+      const rows = this.#emptyBuilders(BATCH_ROWS_MAX);
+      again.read((arrival) => this.#read(arrival, again, BATCH_ROWS_MAX, rows, end), end);
+      yield this.#chunk(again, start, rows, false);
+    }
+  }
+
+  /** Ranges that follow each other are one reading. */
+  #recordsAgain(split: string, topicId: string, offset: number): RecordsAgain {
+    const open = this.#again.get(split);
+    if (open?.offset === offset && open.topicId === topicId) return open;
+    open?.close();
+    const { config, fetch } = this.#options;
+    const again = new RecordsAgain(split, { config, topicId, from: offset, fetch });
+    this.#again.set(split, again);
+    return again;
+  }
+
+  nextDueUs(): bigint | null {
+    return null;
+  }
+
+  lag(): number | null {
+    let sum = 0;
+    for (const { offset, end } of this.#splits.values()) sum += Math.max(0, end - offset);
+    return sum;
+  }
+
+  close(): void {
+    if (this.#id !== 0) kafkaIo().close(this.#id);
+    this.#id = 0;
+    for (const again of this.#again.values()) again.close();
+    this.#again.clear();
+    this.#splits.clear();
+    this.#order = [];
+  }
+
+  #onMessage(message: FromKafkaIo): void {
+    switch (message.kind) {
+      case 'split':
+        this.#addSplit(message.split, message.position, message.end, false);
+        break;
+      case 'records':
+        this.#arrive(message.records);
+        break;
+      case 'failed':
+        this.#failure = fromPortError(message.error);
+        break;
+      case 'trouble':
+        return;
+    }
+    this.#context.wake();
+  }
+
+  #addSplit(
+    name: string,
+    { offset, topicId }: KafkaPosition,
+    end: number,
+    hasBegun: boolean,
+  ): void {
+    const known = this.#splits.get(name);
+    if (known !== undefined) {
+      known.end = end;
+      return;
+    }
+    const split = { name, topicId, offset, end, hasBegun, hasToldEnd: false, arrivals: [] };
+    this.#splits.set(name, split);
+    this.#order = [...this.#splits.values()];
+  }
+
+  #arrive(records: FetchedRecords): void {
+    const split = must(this.#splits.get(records.split));
+    split.arrivals.push(arrivalOf(records));
+    split.end = records.end;
+  }
+
+  #pollSplit(split: Split, rowsMax: number): SourceChunk | null {
+    if (!split.hasBegun) {
+      split.hasBegun = true;
+      return this.#chunk(split, split.offset, emptyRows(), false);
+    }
+    const from = split.offset;
+    const rows = this.#emptyBuilders(rowsMax);
+    while (rows.rowCount < rowsMax && rows.rejected.length < rowsMax) {
+      const arrival = split.arrivals[0];
+      if (arrival === undefined) break;
+      if (!this.#read(arrival, split, rowsMax, rows)) break;
+      split.arrivals.shift();
+      split.offset = Math.max(split.offset, arrival.records.to);
+      kafkaIo().taken(this.#id, arrival.records.bytes?.length ?? 0);
+    }
+    const isAtEnd = split.arrivals.length === 0 && split.offset >= split.end;
+    const isNews = split.offset !== from || (isAtEnd && !split.hasToldEnd);
+    split.hasToldEnd = isAtEnd;
+    return isNews ? this.#chunk(split, from, rows, isAtEnd) : null;
+  }
+
+  /** Records into builders; false: there are enough rows, the arrival is not used up. `position` moves along. */
+  #read(
+    arrival: Arrival,
+    position: { readonly name: string; offset: number },
+    rowsMax: number,
+    rows: ReadRows,
+    offsetMax = Number.MAX_SAFE_INTEGER,
+  ): boolean {
+    const { walker } = arrival;
+    if (walker === null) return true;
+    while (arrival.isPending || walker.next()) {
+      arrival.isPending = false;
+      if (walker.offset < position.offset) continue;
+      if (
+        walker.offset >= offsetMax ||
+        rows.rowCount >= rowsMax ||
+        rows.rejected.length >= rowsMax
+      ) {
+        arrival.isPending = true;
+        return false;
+      }
+      this.#append(position.name, walker, rows);
+      position.offset = walker.offset + 1;
+    }
+    return true;
+  }
+
+  #append(split: string, walker: RecordWalker, rows: ReadRows): void {
+    const { included } = this.#options;
+    const { bytes, valueStart, valueLength } = walker;
+    try {
+      if (valueLength < 0) for (const builder of rows.fields) builder.appendNull();
+      else this.#decoder.append(bytes, valueStart, valueStart + valueLength, rows.fields);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      for (const builder of rows.fields) builder.truncate(rows.rowCount);
+      rows.rejected.push(this.#rejected(split, walker, error));
+      return;
+    }
+    for (let i = 0; i < included.length; i += 1) {
+      appendIncluded(rows.included[i]!, included[i]!, split, walker);
+    }
+    rows.rowCount += 1;
+  }
+
+  #rejected(split: string, walker: RecordWalker, error: SqlError): RejectedRecord {
+    const { bytes, valueStart, valueLength, offset } = walker;
+    const { topic, partition } = parseSplitName(split);
+    const byteOffset = Math.max(0, this.#decoder.errorOffset - valueStart);
+    const kept = bytes.subarray(valueStart, valueStart + Math.min(valueLength, RAW_BYTES_MAX));
+    return {
+      position: { topic, partition, offset, byteOffset },
+      raw: kept.toString('utf8'),
+      sqlstate: error.sqlstate,
+      reason: error.message,
+    };
+  }
+
+  #emptyBuilders(rowsMax: number): ReadRows {
+    const { memory, scratch } = this.#context;
+    const builder = (column: number) =>
+      new ColumnBuilder(memory, scratch, must(this.#columns[column]).type, rowsMax);
+    return {
+      fields: this.#options.fields.map(builder),
+      included: this.#options.included.map(({ column }) => builder(column)),
+      rejected: [],
+      rowCount: 0,
+    };
+  }
+
+  #chunk(
+    split: { readonly name: string; readonly topicId: string; readonly offset: number },
+    from: number,
+    rows: ReadRows,
+    isAtEnd: boolean,
+  ): SourceChunk {
+    const { topicId } = split;
+    return {
+      split: split.name,
+      from: { offset: from, topicId },
+      to: { offset: split.offset, topicId },
+      batch: this.#batch(rows),
+      rejected: rows.rejected,
+      isAtEnd,
+      isEnded: false,
+    };
+  }
+
+  #batch({ fields, included, rowCount }: ReadRows): DeltaBatch | null {
+    if (rowCount === 0) return null;
+    const { memory, wanted } = this.#context;
+    const columns = wanted.map((column) => {
+      const field = this.#options.fields.indexOf(column);
+      if (field >= 0) return fields[field]!.build();
+      const at = this.#options.included.findIndex((one) => one.column === column);
+      return must(included[at], `column ${column} is no field of the record`).build();
+    });
+    return { memory, rowCount, columns, weights: 0, rowWatermarks: 0 };
+  }
+}
+
+interface ReadRows {
+  readonly fields: readonly ColumnBuilder[];
+  readonly included: readonly ColumnBuilder[];
+  readonly rejected: RejectedRecord[];
+  rowCount: number;
+}
+
+function emptyRows(): ReadRows {
+  return { fields: [], included: [], rejected: [], rowCount: 0 };
+}

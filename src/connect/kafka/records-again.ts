@@ -1,0 +1,72 @@
+/** Records that were taken in once and are read again in a recovery, which waits for them. */
+
+import { fromPortError } from '../../base/threads.ts';
+import { kafkaIo } from './io.ts';
+import type { FetchedRecords, RangeOptions } from './io-port.ts';
+import { RecordWalker } from './record-batch.ts';
+import { parseSplitName } from './topic-filter.ts';
+
+/** Records of a split that have come, the first ones perhaps taken already. */
+export interface Arrival {
+  readonly records: FetchedRecords;
+  readonly walker: RecordWalker | null;
+  /** The walker stands at a record that was not taken yet. */
+  isPending: boolean;
+}
+
+export function arrivalOf(records: FetchedRecords): Arrival {
+  const walker = records.bytes === null ? null : new RecordWalker(records.bytes);
+  return { records, walker, isPending: false };
+}
+
+/** One wait; a broker that is away is waited for as long as it takes. */
+const WAIT_MS = 1000;
+
+export class RecordsAgain {
+  readonly name: string;
+  readonly topicId: string;
+  /** The next offset that is wanted. */
+  offset: number;
+  readonly #id: number;
+  readonly #arrivals: Arrival[] = [];
+  #failure: Error | null = null;
+
+  constructor(split: string, options: Omit<RangeOptions, 'topic' | 'partition'>) {
+    this.name = split;
+    this.topicId = options.topicId;
+    this.offset = options.from;
+    const range = { ...options, ...parseSplitName(split) };
+    this.#id = kafkaIo().openRange(range, (message) => {
+      if (message.kind === 'records') this.#arrivals.push(arrivalOf(message.records));
+      else if (message.kind === 'failed') this.#failure = fromPortError(message.error);
+    });
+  }
+
+  /** Lets `take` have what has come, up to `end`, until it has enough (false); waits for the first of it. */
+  read(take: (arrival: Arrival) => boolean, end: number): void {
+    this.#await();
+    for (let arrival = this.#arrivals[0]; arrival !== undefined; arrival = this.#arrivals[0]) {
+      if (!take(arrival)) {
+        // The next record is behind the end, or there are enough rows.
+        if (arrival.walker !== null && arrival.walker.offset >= end) this.offset = end;
+        return;
+      }
+      this.offset = Math.max(this.offset, Math.min(end, arrival.records.to));
+      if (arrival.records.to > end) return;
+      this.#arrivals.shift();
+      kafkaIo().taken(this.#id, arrival.records.bytes?.length ?? 0);
+      if (this.offset >= end) return;
+    }
+  }
+
+  close(): void {
+    kafkaIo().close(this.#id);
+  }
+
+  #await(): void {
+    while (this.#arrivals.length === 0) {
+      if (this.#failure !== null) throw this.#failure;
+      kafkaIo().receive(WAIT_MS);
+    }
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * TopicReader: fetches the partitions of a source, one request at a time from each broker, and hands on what a read_committed
+ * reader sees. Runs on the thread that talks to the brokers.
+ *
+ * State: for each partition the next offset to fetch and its leader. What was handed on and not yet taken is bounded
+ * (`queueBytesMax`): a partition's fetches wait. Trouble with brokers is retried for ever, with a growing pause; what cannot
+ * be mended by waiting (an offset that is gone, another topic under the same name) ends the reader with an error.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { must } from '../../base/assert.ts';
+import { EARLIEST, type KafkaClient, LATEST, RECORD_CODECS, type TopicMetadata } from './client.ts';
+import { Credit } from './credit.ts';
+import type { FetchedPartition } from './fetch.ts';
+import type { FetchedRecords, KafkaPosition, ReaderOptions } from './io-port.ts';
+import { isStaleMetadata, KAFKA_CODES, KafkaError } from './kafka-error.ts';
+import { outOfRange, recreated } from './lost-records.ts';
+import { visibleRecords } from './record-batch.ts';
+import { splitName, type TopicFilter } from './topic-filter.ts';
+
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 5000;
+
+interface Partition {
+  readonly split: string;
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  leader: number;
+  leaderEpoch: number;
+  offset: number;
+  /** The last end that was told, so that it is told again when it is reached. */
+  toldEnd: number;
+}
+
+export interface TopicReaderEvents {
+  onSplit(split: string, position: KafkaPosition, end: number): void;
+  onRecords(records: FetchedRecords): void;
+  /** null: it is over. */
+  onTrouble(reason: string | null): void;
+  onFailed(error: unknown): void;
+}
+
+export class TopicReader {
+  readonly #client: KafkaClient;
+  readonly #options: ReaderOptions;
+  readonly #filter: TopicFilter;
+  readonly #events: TopicReaderEvents;
+  readonly #partitions = new Map<string, Partition>();
+  /** Leaders that a loop fetches from. */
+  readonly #loops = new Set<number>();
+  readonly #closing = new AbortController();
+  readonly #credit: Credit;
+  #isInTrouble = false;
+  #refreshing: Promise<void> | null = null;
+
+  constructor(
+    client: KafkaClient,
+    options: ReaderOptions,
+    filter: TopicFilter,
+    events: TopicReaderEvents,
+  ) {
+    this.#client = client;
+    this.#options = options;
+    this.#filter = filter;
+    this.#events = events;
+    this.#credit = new Credit(options.fetch.queueBytesMax);
+  }
+
+  /** Reads until it is closed or fails. */
+  run(): void {
+    this.#keepMetadata().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** The other side has taken so much. */
+  taken(byteCount: number): void {
+    this.#credit.giveBack(byteCount);
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#credit.release();
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#events.onFailed(error);
+  }
+
+  async #keepMetadata(): Promise<void> {
+    while (!this.#isClosed) {
+      await this.#refresh();
+      await this.#pause(this.#options.fetch.metadataMaxAgeMs);
+    }
+  }
+
+  /** Asks for the partitions and their leaders until the brokers answer; several callers share one asking. */
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.#askPartitions().finally(() => {
+      this.#refreshing = null;
+    });
+    return this.#refreshing;
+  }
+
+  async #askPartitions(): Promise<void> {
+    for (let retryMs = RETRY_MS_MIN; !this.#isClosed; retryMs = longer(retryMs)) {
+      try {
+        const topics = await this.#filter.topics(this.#client);
+        for (const topic of topics) await this.#learn(topic);
+        this.#calm();
+        this.#startLoops();
+        return;
+      } catch (error) {
+        this.#trouble(error);
+        await this.#pause(retryMs);
+      }
+    }
+  }
+
+  async #learn(topic: TopicMetadata): Promise<void> {
+    if (topic.errorCode !== 0) {
+      throw new KafkaError(`topic "${topic.name}" is not there`, topic.errorCode, 'TOPIC');
+    }
+    const added: Partition[] = [];
+    for (const { partition, leader, leaderEpoch } of topic.partitions) {
+      const split = splitName(topic.name, partition);
+      const known = this.#partitions.get(split);
+      if (known === undefined) {
+        const base = { split, topic: topic.name, topicId: topic.id, partition };
+        added.push({ ...base, leader, leaderEpoch, offset: -1, toldEnd: -1 });
+        continue;
+      }
+      if (known.topicId !== topic.id) throw recreated(topic.name);
+      known.leader = leader;
+      known.leaderEpoch = leaderEpoch;
+    }
+    await this.#begin(added);
+  }
+
+  /** Where new partitions begin: a kept position, else by the startup mode, else (they are new in the topic) at the start. */
+  async #begin(added: readonly Partition[]): Promise<void> {
+    const { positions } = this.#options;
+    const isFresh = Object.keys(positions).length === 0 && this.#partitions.size === 0;
+    const fresh: Partition[] = [];
+    for (const one of added) {
+      const kept = positions[one.split];
+      if (kept === undefined) {
+        fresh.push(one);
+        continue;
+      }
+      if (kept.topicId !== one.topicId) throw recreated(one.topic);
+      one.offset = kept.offset;
+    }
+    const ends = await this.#offsetsOf(added, LATEST);
+    const starts = await this.#startsOf(fresh, isFresh);
+    for (const one of fresh) one.offset = must(starts.get(one.split));
+    for (const one of added) {
+      this.#partitions.set(one.split, one);
+      const end = must(ends.get(one.split));
+      one.toldEnd = end;
+      const position = { offset: one.offset, topicId: one.topicId };
+      this.#events.onSplit(one.split, position, end);
+    }
+  }
+
+  async #startsOf(fresh: readonly Partition[], isFresh: boolean): Promise<Map<string, number>> {
+    const { startup } = this.#options;
+    if (!isFresh || startup.kind === 'earliest') return this.#offsetsOf(fresh, EARLIEST);
+    if (startup.kind === 'latest') return this.#offsetsOf(fresh, LATEST);
+    if (startup.kind === 'offsets') {
+      const wanted = Object.entries(startup.offsets);
+      return new Map([...(await this.#offsetsOf(fresh, EARLIEST)), ...wanted]);
+    }
+    const found = await this.#offsetsOf(fresh, BigInt(startup.ms));
+    // -1: nothing is that young.
+    const late = fresh.filter(({ split }) => found.get(split) === -1);
+    return new Map([...found, ...(await this.#offsetsOf(late, LATEST))]);
+  }
+
+  async #offsetsOf(partitions: readonly Partition[], time: bigint): Promise<Map<string, number>> {
+    const result = new Map<string, number>();
+    const groups = Map.groupBy(partitions, ({ leader, topic }) => `${leader} ${topic}`);
+    for (const group of groups.values()) {
+      const { leader, topic } = group[0]!;
+      const numbers = group.map(({ partition }) => partition);
+      const offsets = await this.#client.offsets(leader, topic, numbers, time);
+      for (const { split, partition } of group) {
+        const { errorCode, offset } = must(offsets.get(partition));
+        if (errorCode !== 0) {
+          throw new KafkaError(`offsets of ${split} are not known`, errorCode, 'OFFSETS');
+        }
+        result.set(split, offset);
+      }
+    }
+    return result;
+  }
+
+  #startLoops(): void {
+    for (const { leader } of this.#partitions.values()) {
+      if (leader < 0 || this.#loops.has(leader)) continue;
+      this.#loops.add(leader);
+      this.#fetchFrom(leader)
+        .catch((error: unknown) => this.#fail(error))
+        .finally(() => this.#loops.delete(leader));
+    }
+  }
+
+  /** Fetches from a broker as long as it leads something. */
+  async #fetchFrom(leader: number): Promise<void> {
+    let retryMs = RETRY_MS_MIN;
+    while (!this.#isClosed) {
+      await this.#credit.room();
+      const led = [...this.#partitions.values()].filter((one) => one.leader === leader);
+      if (led.length === 0) return;
+      try {
+        const isStale = await this.#fetchOnce(leader, led);
+        this.#calm();
+        if (!isStale) {
+          retryMs = RETRY_MS_MIN;
+          continue;
+        }
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error;
+        this.#trouble(error);
+      }
+      await this.#pause(retryMs);
+      retryMs = longer(retryMs);
+      await this.#refresh();
+    }
+  }
+
+  /** True: the leaders have changed. */
+  async #fetchOnce(leader: number, led: readonly Partition[]): Promise<boolean> {
+    const { waitMsMax, bytesMin, bytesMax, partitionBytesMax } = this.#options.fetch;
+    const topics = [...Map.groupBy(led, ({ topicId }) => topicId)].map(([topicId, group]) => ({
+      topicId,
+      partitions: group.map(({ partition, leaderEpoch, offset }) => ({
+        partition,
+        leaderEpoch,
+        offset,
+      })),
+    }));
+    const limits = { waitMsMax, bytesMin, bytesMax, partitionBytesMax };
+    const answer = await this.#client.fetch(leader, { ...limits, topics });
+    if (this.#isClosed) return false;
+    let isStale = false;
+    for (const fetched of answer) {
+      const one = led.find(
+        ({ topicId, partition }) => topicId === fetched.topicId && partition === fetched.partition,
+      );
+      if (one === undefined) continue;
+      if (fetched.errorCode === KAFKA_CODES.offsetOutOfRange) {
+        throw await outOfRange(this.#client, leader, one);
+      }
+      if (this.#take(one, fetched)) isStale = true;
+    }
+    return isStale;
+  }
+
+  /** Hands on what came of a partition. True: somebody else leads it now. */
+  #take(one: Partition, fetched: FetchedPartition): boolean {
+    const { errorCode, lastStableOffset } = fetched;
+    if (errorCode !== 0) {
+      if (isStaleMetadata(errorCode)) return true;
+      throw new KafkaError(`${one.split} cannot be read`, errorCode, String(errorCode));
+    }
+    const { decompressedBytesMax } = this.#options.fetch;
+    const visible = visibleRecords(
+      fetched.records,
+      fetched.aborted,
+      RECORD_CODECS,
+      decompressedBytesMax,
+    );
+    const { nextOffset, bytes, recordCount } = visible;
+    const from = one.offset;
+    const isMoved = nextOffset !== null && nextOffset > from;
+    if (isMoved) one.offset = nextOffset;
+    if (!isMoved && lastStableOffset === one.toldEnd) return false;
+    one.toldEnd = lastStableOffset;
+    this.#credit.use(bytes?.length ?? 0);
+    const { split, topicId, offset: to } = one;
+    const end = lastStableOffset;
+    this.#events.onRecords({ split, topicId, from, to, bytes, recordCount, end });
+    return false;
+  }
+
+  #trouble(error: unknown): void {
+    if (!(error instanceof KafkaError)) throw error;
+    if (error.isAuthentication) throw error.toSqlError('Kafka refused the login');
+    this.#isInTrouble = true;
+    this.#events.onTrouble(error.message);
+  }
+
+  #calm(): void {
+    if (!this.#isInTrouble) return;
+    this.#isInTrouble = false;
+    this.#events.onTrouble(null);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#closing;
+    await delay(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+}
+
+function longer(retryMs: number): number {
+  return Math.min(2 * retryMs, RETRY_MS_MAX);
+}

@@ -1,0 +1,15 @@
+/**
+ * What decoders of single messages (a Kafka record's value or key, a webhook's object) have in common: the bytes of one message
+ * become one value in each column builder, without an object per message.
+ *
+ * `append` throws the value's SqlError, with `errorOffset` set; the builders then hold a part of the row, which the caller
+ * takes back with `truncate`.
+ */
+
+import type { ColumnBuilder } from '../batch/column-builder.ts';
+
+export interface MessageDecoder {
+  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void;
+  /** After append threw: offset in `bytes` of the value or byte that is wrong. */
+  readonly errorOffset: number;
+}

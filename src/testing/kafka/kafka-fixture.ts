@@ -1,0 +1,116 @@
+/**
+ * A Kafka for the tests of one file, with what tests do beside it: topics, producers, a reader that is not ours (kafkajs, the
+ * independent witness). Where Kafka cannot be started the tests are skipped with the reason; in CI that is a failure.
+ */
+
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Kafka, logLevel, type Message, type Producer } from 'kafkajs';
+import { missingCommands } from '../services/debian.ts';
+import { KafkaCluster, type KafkaOptions } from '../services/kafka.ts';
+
+/** false: Kafka can be started; else why the tests are skipped. Throws in CI, where it has to be there. */
+export function kafkaSkip(): string | false {
+  const missing = missingCommands();
+  if (missing.length === 0) return false;
+  const reason = `no Kafka without ${missing.join(', ')}`;
+  if (process.env.CI === 'true') throw new Error(reason);
+  return reason;
+}
+
+export class KafkaFixture {
+  readonly cluster: KafkaCluster;
+  readonly #kafka: Kafka;
+  readonly #producers: Producer[] = [];
+
+  private constructor(cluster: KafkaCluster) {
+    this.cluster = cluster;
+    this.#kafka = new Kafka({
+      clientId: 'witness',
+      brokers: cluster.bootstrap().split(','),
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 30, initialRetryTime: 50, maxRetryTime: 1000 },
+    });
+  }
+
+  static async start(options: KafkaOptions = {}): Promise<KafkaFixture> {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-kafka-'));
+    return new KafkaFixture(await KafkaCluster.start(directory, options));
+  }
+
+  get bootstrap(): string {
+    return this.cluster.bootstrap();
+  }
+
+  /** A PEM file of the cluster's certificates. */
+  pem(name: string): string {
+    return readFileSync(join(this.cluster.certificates, name), 'utf8');
+  }
+
+  async createTopic(
+    topic: string,
+    partitionCount = 1,
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    await this.#admin((admin) =>
+      admin.createTopics({
+        waitForLeaders: true,
+        topics: [{ topic, numPartitions: partitionCount, configEntries }],
+      }),
+    );
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    await this.#admin((admin) => admin.deleteTopics({ topics: [topic] }));
+  }
+
+  async setPartitions(topic: string, count: number): Promise<void> {
+    await this.#admin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+  }
+
+  /** Records before `offset` go, as retention lets them. */
+  async deleteRecords(topic: string, partition: number, offset: number): Promise<void> {
+    await this.#admin(async (admin) => {
+      // The witness finds no leader of a topic that it has not looked at.
+      await admin.fetchTopicMetadata({ topics: [topic] });
+      await admin.deleteTopicRecords({
+        topic,
+        partitions: [{ partition, offset: String(offset) }],
+      });
+    });
+  }
+
+  async send(topic: string, messages: readonly Message[]): Promise<void> {
+    const producer = this.#producers[0] ?? (await this.producer());
+    await producer.send({ topic, messages: [...messages] });
+  }
+
+  /** A producer of the witness; transactional with an id. */
+  async producer(transactionalId?: string): Promise<Producer> {
+    const producer = this.#kafka.producer(
+      transactionalId === undefined
+        ? {}
+        : { transactionalId, idempotent: true, maxInFlightRequests: 1 },
+    );
+    await producer.connect();
+    if (transactionalId === undefined) this.#producers.push(producer);
+    return producer;
+  }
+
+  async dispose(): Promise<void> {
+    for (const producer of this.#producers) await producer.disconnect();
+    await this.cluster.dispose();
+  }
+
+  async #admin<T>(work: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
+    const admin = this.#kafka.admin();
+    await admin.connect();
+    try {
+      return await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}

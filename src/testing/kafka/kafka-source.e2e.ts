@@ -1,0 +1,330 @@
+/** The Kafka source against a real broker: what is read, once, through restarts; what is refused and why. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CompressionTypes } from 'kafkajs';
+import { ServerProcess } from '../server-process.ts';
+import { KAFKA_USERS } from '../services/kafka.ts';
+import { SqlClient, serverError } from '../sql-client.ts';
+import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+
+const DEADLINE_MS = 60_000;
+const SKIP = kafkaSkip();
+
+let kafka: KafkaFixture;
+let server: ServerProcess;
+let sql: SqlClient;
+
+before(async () => {
+  if (SKIP !== false) return;
+  kafka = await KafkaFixture.start();
+  server = await ServerProcess.start();
+  sql = await SqlClient.connect(server.url);
+});
+
+after(async () => {
+  await sql?.close();
+  await server?.dispose();
+  await kafka?.dispose();
+});
+
+const options = (topic: string, more = '') =>
+  `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}'${more}) FORMAT PLAIN ENCODE JSON`;
+
+async function restart(isKilled: boolean): Promise<void> {
+  await sql.close();
+  await (isKilled ? server.kill() : server.stop());
+  await server.restart();
+  sql = await SqlClient.connect(server.url);
+}
+
+/** Asks until the one value is there. */
+async function awaitValue(query: string, expected: string): Promise<void> {
+  const end = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const value = await sql.value(query);
+    if (value === expected) return;
+    if (performance.now() > end) assert.equal(value, expected, query);
+    await delay(20);
+  }
+}
+
+async function refusal(statement: string): Promise<NonNullable<ReturnType<typeof serverError>>> {
+  const error = await sql.query(statement).then(
+    () => null,
+    (reason: unknown) => serverError(reason),
+  );
+  assert.ok(error, `${statement} was not refused`);
+  return error;
+}
+
+test('reads what is there and what comes, in all partitions, with keys, offsets and headers', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('basics', 2);
+  await kafka.send('basics', [
+    { partition: 0, key: 'a', value: '{"id": 1, "v": 1.50}', headers: { trace: 't1' } },
+    { partition: 1, key: null, value: '{"id": 2}' },
+  ]);
+  await sql.query(
+    `CREATE SOURCE basics (id int, v numeric) INCLUDE KEY AS k, PARTITION AS p, OFFSET AS o, TIMESTAMP AS at, HEADER 'trace' AS trace, HEADERS AS hs ${options('basics')}`,
+  );
+  await sql.query(
+    'CREATE MATERIALIZED VIEW basics_view AS SELECT id, v, k, p, o, at IS NOT NULL AS has_time, trace, hs FROM basics',
+  );
+  await awaitValue('SELECT count(*) FROM basics_view', '2');
+  await kafka.send('basics', [{ partition: 1, key: 'b', value: null }]);
+  await awaitValue('SELECT count(*) FROM basics_view', '3');
+  const { rows } = await sql.query('SELECT * FROM basics_view ORDER BY p, o');
+  assert.deepEqual(rows, [
+    ['1', '1.50', '\\x61', '0', '0', 't', '\\x7431', '[{"key": "trace", "value": "t1"}]'],
+    ['2', null, null, '1', '0', 't', null, '[]'],
+    [null, null, '\\x62', '1', '1', 't', null, '[]'],
+  ]);
+});
+
+test('aborted transactions are never seen, open ones not yet', { skip: SKIP }, async () => {
+  await kafka.createTopic('transactions');
+  await sql.query(`CREATE SOURCE transactions (id int) ${options('transactions')}`);
+  await sql.query('CREATE MATERIALIZED VIEW committed AS SELECT id FROM transactions');
+  const producer = await kafka.producer('tests');
+  const transaction = async (id: number, isCommit: boolean) => {
+    const one = await producer.transaction();
+    await one.send({
+      topic: 'transactions',
+      messages: [{ key: '\0\0\0\0', value: `{"id": ${id}}` }],
+    });
+    await (isCommit ? one.commit() : one.abort());
+  };
+  await transaction(1, true);
+  await transaction(2, false);
+  await transaction(3, false);
+  await transaction(4, true);
+  await awaitValue('SELECT max(id) FROM committed', '4');
+  const open = await producer.transaction();
+  await open.send({ topic: 'transactions', messages: [{ value: '{"id": 5}' }] });
+  await kafka.send('transactions', [{ value: '{"id": 6}' }]);
+  await delay(300);
+  assert.deepEqual((await sql.query('SELECT id FROM committed ORDER BY id')).rows, [['1'], ['4']]);
+  await open.commit();
+  await awaitValue('SELECT count(*) FROM committed', '4');
+  await producer.disconnect();
+});
+
+test('compressed batches', { skip: SKIP }, async () => {
+  await kafka.createTopic('compressed');
+  const producer = await kafka.producer();
+  const messages = Array.from({ length: 500 }, (_, id) => ({ value: JSON.stringify({ id }) }));
+  await producer.send({ topic: 'compressed', messages, compression: CompressionTypes.GZIP });
+  await sql.query(`CREATE SOURCE compressed (id bigint) ${options('compressed')}`);
+  await sql.query('CREATE MATERIALIZED VIEW unpacked AS SELECT count(*), sum(id) FROM compressed');
+  await awaitValue("SELECT count || ' ' || sum FROM unpacked", '500 124750');
+});
+
+test('nothing is lost or doubled through kills while records come', { skip: SKIP }, async () => {
+  await kafka.createTopic('killed', 3);
+  await sql.query(
+    `CREATE SOURCE killed (id bigint) INCLUDE OFFSET AS o, PARTITION AS p ${options('killed')}`,
+  );
+  await sql.query(
+    'CREATE MATERIALIZED VIEW killed_view AS SELECT count(*) AS n, count(DISTINCT id) AS ids, sum(id) AS s FROM killed',
+  );
+  const total = 60_000;
+  const sending = (async () => {
+    for (let id = 0; id < total; id += 500) {
+      const messages = Array.from({ length: 500 }, (_, i) => ({
+        partition: (id + i) % 3,
+        value: `{"id": ${id + i}}`,
+      }));
+      await kafka.send('killed', messages);
+    }
+  })();
+  let seen = 0;
+  for (let kill = 0; kill < 3; kill += 1) {
+    await delay(200 + 300 * kill);
+    await restart(true);
+    const n = Number(await sql.value('SELECT n FROM killed_view'));
+    assert.ok(n >= seen, 'a version went back');
+    seen = n;
+  }
+  await sending;
+  const sum = (total * (total - 1)) / 2;
+  await awaitValue(
+    "SELECT n || ' ' || ids || ' ' || s FROM killed_view",
+    `${total} ${total} ${sum}`,
+  );
+  await restart(false);
+  await awaitValue(
+    "SELECT n || ' ' || ids || ' ' || s FROM killed_view",
+    `${total} ${total} ${sum}`,
+  );
+});
+
+test('latest begins where the topic ends, and keeps that through a restart without records', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('latest');
+  await kafka.send('latest', [{ value: '{"id": 1}' }]);
+  await sql.query(
+    `CREATE SOURCE latest (id int) ${options('latest', ", scan.startup.mode = 'latest'")}`,
+  );
+  await sql.query('CREATE MATERIALIZED VIEW latest_view AS SELECT id FROM latest');
+  await awaitValue(
+    "SELECT count(*) FROM millrace.sources WHERE name = 'latest' AND split IS NOT NULL",
+    '1',
+  );
+  await sql.close();
+  await server.kill();
+  await kafka.send('latest', [{ value: '{"id": 2}' }]);
+  await server.restart();
+  sql = await SqlClient.connect(server.url);
+  await awaitValue("SELECT string_agg(id::text, ',') FROM latest_view", '2');
+});
+
+test('new partitions are read from their beginning', { skip: SKIP }, async () => {
+  await kafka.createTopic('growing');
+  await sql.query(
+    `CREATE SOURCE growing (id int) ${options('growing', ", scan.startup.mode = 'latest', properties.metadata.max.age.ms = 200")}`,
+  );
+  await sql.query('CREATE MATERIALIZED VIEW growing_view AS SELECT id FROM growing');
+  await awaitValue(
+    "SELECT count(*) FROM millrace.sources WHERE name = 'growing' AND split IS NOT NULL",
+    '1',
+  );
+  await kafka.setPartitions('growing', 2);
+  await kafka.send('growing', [{ partition: 1, value: '{"id": 7}' }]);
+  await awaitValue("SELECT string_agg(id::text, ',') FROM growing_view", '7');
+});
+
+test('records that cannot be decoded are dead letters, and hold nothing up', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('poison');
+  await kafka.send('poison', [
+    { value: '{"id": 1}' },
+    { value: '{"id": ' },
+    { value: '{"id": "x"}' },
+    { value: '[1]' },
+    { value: Buffer.from([0xff, 0xfe]) },
+    { value: '{"id": 2}' },
+  ]);
+  await sql.query(`CREATE SOURCE poison (id int) ${options('poison')}`);
+  await sql.query('CREATE MATERIALIZED VIEW clean AS SELECT id FROM poison');
+  await awaitValue("SELECT string_agg(id::text, ',' ORDER BY id) FROM clean", '1,2');
+  await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'poison'", '4');
+  const counters =
+    "SELECT rows_read || ' ' || rows_decoded || ' ' || rows_rejected FROM millrace.sources WHERE name = 'poison'";
+  assert.equal(await sql.value(counters), '6 2 4');
+});
+
+test('an offset that is gone is an error state, never a jump', { skip: SKIP }, async () => {
+  await kafka.createTopic('trimmed');
+  await kafka.send('trimmed', [{ value: '{"id": 1}' }]);
+  await sql.query(`CREATE SOURCE trimmed (id int) ${options('trimmed')}`);
+  await sql.query('CREATE MATERIALIZED VIEW trimmed_view AS SELECT id FROM trimmed');
+  await awaitValue('SELECT count(*) FROM trimmed_view', '1');
+  await sql.close();
+  await server.stop();
+  await kafka.send('trimmed', [{ value: '{"id": 2}' }, { value: '{"id": 3}' }]);
+  await kafka.deleteRecords('trimmed', 0, 2);
+  await server.restart();
+  sql = await SqlClient.connect(server.url);
+  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'trimmed'", 'failed');
+  const error = await sql.value("SELECT error FROM millrace.sources WHERE name = 'trimmed'");
+  assert.match(error ?? '', /offset 1 of trimmed-0 is not there: the broker has 2 to 3/);
+  assert.equal(await sql.value('SELECT count(*) FROM trimmed_view'), '1');
+});
+
+test('a topic deleted and created again is an error state', { skip: SKIP }, async () => {
+  await kafka.createTopic('again');
+  await kafka.send('again', [{ value: '{"id": 1}' }]);
+  await sql.query(
+    `CREATE SOURCE again (id int) ${options('again', ', properties.metadata.max.age.ms = 200')}`,
+  );
+  await sql.query('CREATE MATERIALIZED VIEW again_view AS SELECT id FROM again');
+  await awaitValue('SELECT count(*) FROM again_view', '1');
+  await kafka.deleteTopic('again');
+  await kafka.createTopic('again');
+  await kafka.send('again', [{ value: '{"id": 8}' }, { value: '{"id": 9}' }]);
+  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'again'", 'failed');
+  assert.match(
+    (await sql.value("SELECT error FROM millrace.sources WHERE name = 'again'")) ?? '',
+    /topic "again" was deleted and created again/,
+  );
+});
+
+test('a broker that dies and comes back', { skip: SKIP }, async () => {
+  await kafka.createTopic('outage');
+  await kafka.send('outage', [{ value: '{"id": 1}' }]);
+  await sql.query(`CREATE SOURCE outage (id int) ${options('outage')}`);
+  await sql.query('CREATE MATERIALIZED VIEW outage_view AS SELECT id FROM outage');
+  await awaitValue('SELECT count(*) FROM outage_view', '1');
+  await kafka.cluster.kill();
+  await kafka.cluster.start();
+  await kafka.send('outage', [{ value: '{"id": 2}' }]);
+  await awaitValue('SELECT count(*) FROM outage_view', '2');
+});
+
+test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('secured');
+  await kafka.send('secured', [{ value: '{"id": 1}' }]);
+  const { plain, scram } = KAFKA_USERS;
+  const quoted = (pem: string) => `'${kafka.pem(pem)}'`;
+  const login = (mechanism: string, user: typeof plain | typeof scram) =>
+    `properties.sasl.mechanism = '${mechanism}', properties.sasl.username = '${user.name}', properties.sasl.password = '${user.password}'`;
+  const ways = [
+    ['sasl', `properties.security.protocol = 'sasl_plaintext', ${login('PLAIN', plain)}`],
+    ['sasl', `properties.security.protocol = 'sasl_plaintext', ${login('SCRAM-SHA-256', scram)}`],
+    [
+      'saslTls',
+      `properties.security.protocol = 'sasl_ssl', properties.ssl.ca.pem = ${quoted('ca.pem')}, ${login('SCRAM-SHA-512', scram)}`,
+    ],
+    ['tls', `properties.security.protocol = 'ssl', properties.ssl.ca.pem = ${quoted('ca.pem')}`],
+    [
+      'tls',
+      `properties.security.protocol = 'ssl', properties.ssl.ca.pem = ${quoted('ca.pem')}, properties.ssl.certificate.pem = ${quoted('client.pem')}, properties.ssl.key.pem = ${quoted('client.key')}`,
+    ],
+  ] as const;
+  for (const [index, [listener, security]] of ways.entries()) {
+    await sql.query(
+      `CREATE SOURCE secured${index} (id int) WITH (connector = 'kafka', topic = 'secured', properties.bootstrap.server = '${kafka.cluster.bootstrap(listener)}', ${security}) FORMAT PLAIN ENCODE JSON`,
+    );
+    await sql.query(
+      `CREATE MATERIALIZED VIEW secured_view${index} AS SELECT id FROM secured${index}`,
+    );
+    await awaitValue(`SELECT count(*) FROM secured_view${index}`, '1');
+  }
+});
+
+test('CREATE says what is wrong: broker, login, certificate, topic, options', {
+  skip: SKIP,
+}, async () => {
+  const create = (broker: string, more: string) =>
+    `CREATE SOURCE wrong (id int) WITH (connector = 'kafka', topic = 'basics', properties.bootstrap.server = '${broker}'${more}) FORMAT PLAIN ENCODE JSON`;
+  const nobody = await refusal(create('127.0.0.1:1', ''));
+  assert.equal(nobody.code, '08001');
+  assert.match(nobody.message, /could not reach Kafka at 127.0.0.1:1: .*ECONNREFUSED/);
+  const login = await refusal(
+    create(
+      kafka.cluster.bootstrap('sasl'),
+      ", properties.security.protocol = 'sasl_plaintext', properties.sasl.mechanism = 'PLAIN', properties.sasl.username = 'plain', properties.sasl.password = 'secret-guess'",
+    ),
+  );
+  assert.equal(login.code, '28000');
+  assert.doesNotMatch(JSON.stringify(login), /secret-guess/);
+  const untrusted = await refusal(
+    create(kafka.cluster.bootstrap('tls'), ", properties.security.protocol = 'ssl'"),
+  );
+  assert.equal(untrusted.code, '08001');
+  assert.match(untrusted.message, /certificate/);
+  const topic = await refusal(`CREATE SOURCE wrong (id int) ${options('nosuch')}`);
+  assert.equal(topic.code, '42704');
+  assert.match(topic.message, /no topic "nosuch"/);
+  const option = await refusal(create(kafka.bootstrap, ", properties.group.idd = 'x'"));
+  assert.equal(option.code, '22023');
+  const broker = await refusal(create('localhost', ''));
+  assert.match(broker.message, /invalid broker "localhost"/);
+});

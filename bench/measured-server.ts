@@ -8,6 +8,8 @@ export interface MeasuredServerOptions {
   /** false: `--data-dir :memory:`. */
   readonly isDurable: boolean;
   readonly workers?: number;
+  /** Further flags. */
+  readonly args?: readonly string[];
 }
 
 const POLL_MS = 20;
@@ -21,8 +23,9 @@ export class MeasuredServer {
     this.process = process;
   }
 
-  static async start({ isDurable, workers = 1 }: MeasuredServerOptions): Promise<MeasuredServer> {
-    const args = ['--workers', String(workers), '--log-level', 'warn'];
+  static async start(given: MeasuredServerOptions): Promise<MeasuredServer> {
+    const { isDurable, workers = 1 } = given;
+    const args = ['--workers', String(workers), '--log-level', 'warn', ...(given.args ?? [])];
     const options = isDurable ? { args } : { args, dataDir: ':memory:' };
     return new MeasuredServer(await ServerProcess.start(options));
   }

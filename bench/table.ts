@@ -37,6 +37,8 @@ const TABLES: Readonly<
     ['readyMs', 'ready, ms', grouped],
     ['readableMs', 'readable, ms', grouped],
     ['rssOverIdleBytes', 'memory over idle', mebibytes],
+    ['settledOverIdleBytes', 'after the checkpoint', mebibytes],
+    ['peakOverIdleBytes', 'peak over idle', mebibytes],
   ],
   'create-view': [['views', 'views', grouped], ...latencyColumns()],
 };

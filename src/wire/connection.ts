@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { Log } from '../base/log.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { Session } from '../session/port.ts';
+import type { RequestRhythm } from './busy-poll.ts';
 import { Conversation } from './conversation.ts';
 import { reportedError, writeError } from './error-response.ts';
 import { type LoginOptions, login } from './login.ts';
@@ -19,6 +20,9 @@ export interface ConnectionOptions {
   readonly log: Log;
   readonly loginTimeoutMs: number;
   readonly login: LoginOptions;
+  readonly rhythm: RequestRhythm;
+  /** Results waited so long (µs) for the client to read. */
+  onWait(us: bigint): void;
 }
 
 export class Connection {
@@ -36,6 +40,7 @@ export class Connection {
     this.#transport = new Transport(socket, {
       onEnd: () => this.#conversation?.clientEnded(),
       onLost: () => this.#conversation?.clientLost(),
+      onWait: options.onWait,
     });
     this.done = this.#run();
   }
@@ -88,7 +93,8 @@ export class Connection {
   }
 
   async #converse(session: Session): Promise<void> {
-    const conversation = new Conversation(this.#transport, session, this.#options.log);
+    const { log, rhythm } = this.#options;
+    const conversation = new Conversation(this.#transport, session, log, rhythm);
     this.#conversation = conversation;
     if (this.#endedBy !== null) conversation.terminate(this.#endedBy);
     await conversation.run();

@@ -20,6 +20,7 @@ import {
   writeReadyForQuery,
   writeRowDescription,
 } from './backend-messages.ts';
+import type { RequestRhythm } from './busy-poll.ts';
 import { reportedError, writeError } from './error-response.ts';
 import type { Frame } from './frame-reader.ts';
 import {
@@ -57,6 +58,7 @@ export class Conversation {
   readonly #session: Session;
   readonly #log: Log;
   readonly #writer: WireResultWriter;
+  readonly #rhythm: RequestRhythm;
   #isBusy = false;
   #isSkippingToSync = false;
   #endedBy: SqlError | null = null;
@@ -64,10 +66,11 @@ export class Conversation {
   #lostClientTimer: NodeJS.Timeout | null = null;
   #isOver = false;
 
-  constructor(transport: Transport, session: Session, log: Log) {
+  constructor(transport: Transport, session: Session, log: Log, rhythm: RequestRhythm) {
     this.#transport = transport;
     this.#session = session;
     this.#log = log;
+    this.#rhythm = rhythm;
     this.#writer = new WireResultWriter(transport);
   }
 
@@ -139,7 +142,10 @@ export class Conversation {
       return frame;
     }
     output.flush();
-    return reader.read(messageLimit);
+    this.#rhythm.answered();
+    const next = await reader.read(messageLimit);
+    this.#rhythm.asked();
+    return next;
   }
 
   async #handle(frame: Frame): Promise<void> {

@@ -28,6 +28,8 @@ export interface LoginOptions {
   readonly secureContext: SecureContext | null;
   /** A CancelRequest came. */
   readonly onCancelRequest: (processId: number, key: number) => void;
+  /** Sends the client away with a FATAL error. */
+  readonly terminate: (error: SqlError) => void;
   /** Counts the connection in; throws FATAL 53300 where there are too many. */
   readonly admit: () => BackendKey;
 }
@@ -51,7 +53,7 @@ export async function login(transport: Transport, options: LoginOptions): Promis
   const backend = options.admit();
   const rule = options.authentication.ruleFor(startup.user);
   if (!(await authenticate(transport, rule, startup.user))) return null;
-  const session = await openSession(transport, startup, backend, options.sessions);
+  const session = await openSession(transport, startup, backend, options);
   for (const [name, value] of session.parameters) writeParameterStatus(messages, name, value);
   writeBackendKeyData(messages, backend.processId, backend.key);
   return session;
@@ -105,14 +107,15 @@ async function openSession(
   transport: Transport,
   startup: StartupMessage,
   backend: BackendKey,
-  sessions: SessionFactory,
+  options: LoginOptions,
 ): Promise<Session> {
   const address = transport.socket.remoteAddress ?? '';
-  return sessions.open({
+  return options.sessions.open({
     user: startup.user,
     database: startup.database,
     settings: startup.settings,
     processId: backend.processId,
     clientAddress: address.replace(/^::ffff:/, ''),
+    terminate: options.terminate,
   });
 }

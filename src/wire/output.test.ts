@@ -65,6 +65,21 @@ test('a wait ends by an interrupt, and by the end of the client', async () => {
   close();
 });
 
+test('the time that a writer waits is told', async () => {
+  const { near, far, close } = await pair();
+  const waits: bigint[] = [];
+  const output = new Output(near, (us) => waits.push(us));
+  const startMs = performance.now();
+  const { wait } = await fill(output);
+  assert.deepEqual(waits, []);
+  far.resume();
+  await wait;
+  const tookUs = (performance.now() - startMs) * 1000;
+  assert.equal(waits.length, 1);
+  assert.ok(waits[0]! > 1000n && waits[0]! < BigInt(Math.ceil(tookUs)), `${waits[0]} us`);
+  close();
+});
+
 test('what is gathered goes out by itself', async () => {
   const { near, far, close } = await pair();
   const output = new Output(near);

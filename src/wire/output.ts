@@ -5,6 +5,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { SystemClock } from '../base/clock.ts';
 import type { SqlError } from '../base/sql-error.ts';
 import { MessageBuffer } from './message-buffer.ts';
 
@@ -22,17 +23,23 @@ const ROWS_BYTES = 128 * 1024;
 const TURN_BYTES = 512 * 1024;
 
 const READY: Promise<void> = Promise.resolve();
+const clock = new SystemClock();
 
 export class Output {
   readonly messages = new MessageBuffer(ROWS_BYTES);
   readonly #socket: Socket;
+  readonly #onWait: (us: bigint) => void;
   #waiter: PromiseWithResolvers<void> | null = null;
+  /** Since when the waiter waits, in monotonic time. */
+  #waitingSinceUs = 0n;
   #isFlushScheduled = false;
   #closedBy: SqlError | null = null;
   #turnBytes = 0;
 
-  constructor(socket: Socket) {
+  /** `onWait` is told how long the writer waited for the client to read. */
+  constructor(socket: Socket, onWait: (us: bigint) => void = () => {}) {
     this.#socket = socket;
+    this.#onWait = onWait;
     socket.on('drain', () => this.#release());
   }
 
@@ -71,7 +78,10 @@ export class Output {
     if (this.messages.length >= FLUSH_BYTES) this.flush();
     else this.scheduleFlush();
     if (this.#socket.writableLength <= QUEUE_BYTES_MAX) return this.#turn();
-    this.#waiter ??= Promise.withResolvers<void>();
+    if (this.#waiter === null) {
+      this.#waiter = Promise.withResolvers<void>();
+      this.#waitingSinceUs = clock.monotonicUs();
+    }
     return handled(this.#waiter.promise);
   }
 
@@ -80,9 +90,7 @@ export class Output {
    * reads its rows.
    */
   interrupt(error: SqlError): void {
-    const waiter = this.#waiter;
-    this.#waiter = null;
-    waiter?.reject(error);
+    this.#takeWaiter()?.reject(error);
   }
 
   /** The client is gone: what is appended from now on is dropped, and `ready` rejects. */
@@ -99,9 +107,15 @@ export class Output {
 
   #release(): void {
     this.#turnBytes = 0;
+    this.#takeWaiter()?.resolve();
+  }
+
+  /** The wait is over. */
+  #takeWaiter(): PromiseWithResolvers<void> | null {
     const waiter = this.#waiter;
     this.#waiter = null;
-    waiter?.resolve();
+    if (waiter !== null) this.#onWait(clock.monotonicUs() - this.#waitingSinceUs);
+    return waiter;
   }
 }
 

@@ -13,6 +13,7 @@ import { systemRandomBytes } from '../base/random.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { SessionFactory } from '../session/port.ts';
 import type { Authentication } from './authentication.ts';
+import { BusyPoll } from './busy-poll.ts';
 import { Connection } from './connection.ts';
 import type { BackendKey } from './login.ts';
 
@@ -29,6 +30,8 @@ export interface WireServerOptions {
   /** Logged-in clients at most. */
   readonly connectionsMax?: number | undefined;
   readonly loginTimeoutMs?: number | undefined;
+  /** How long the thread polls for a quick client's next request; 0 or undefined = not at all. */
+  readonly busyPollUs?: number | undefined;
 }
 
 const CONNECTIONS_MAX = 200;
@@ -65,12 +68,15 @@ export class WireServer {
   readonly #connections = new Set<Connection>();
   /** Those that are past the start-up message, by process id. */
   readonly #backends = new Map<number, { connection: Connection; key: number }>();
+  readonly #busyPoll: BusyPoll;
   #nextProcessId = 1;
+  #waitedUs = 0n;
   #isClosing = false;
 
   constructor(options: WireServerOptions, context: SecureContext | null) {
     this.#options = options;
     this.#secureContext = context;
+    this.#busyPoll = new BusyPoll(options.busyPollUs ?? 0);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
       this.#accept(socket),
     );
@@ -85,6 +91,11 @@ export class WireServer {
   /** Clients that are logged in or logging in. */
   get connectionCount(): number {
     return this.#backends.size;
+  }
+
+  /** How long results have waited for clients to read, all clients together. */
+  get waitedSeconds(): number {
+    return Number(this.#waitedUs) / 1e6;
   }
 
   async listen(): Promise<void> {
@@ -142,11 +153,16 @@ export class WireServer {
     const connection: Connection = new Connection(socket, {
       log,
       loginTimeoutMs: this.#options.loginTimeoutMs ?? LOGIN_TIMEOUT_MS,
+      onWait: (us) => {
+        this.#waitedUs += us;
+      },
+      rhythm: this.#busyPoll.rhythm(),
       login: {
         sessions,
         authentication,
         secureContext: this.#secureContext,
         onCancelRequest: (processId, key) => this.#cancelRequest(processId, key),
+        terminate: (error) => connection.terminate(error),
         admit: () => this.#admit(connection, connectionsMax),
       },
     });

@@ -17,6 +17,8 @@ export interface TransportEvents {
   onEnd(): void;
   /** The socket is gone. */
   onLost(): void;
+  /** Results waited so long (µs) for the client to read. */
+  onWait(us: bigint): void;
 }
 
 export class Transport {
@@ -30,7 +32,7 @@ export class Transport {
     this.#events = events;
     this.#socket = socket;
     this.#reader = new FrameReader(socket);
-    this.#output = new Output(socket);
+    this.#output = new Output(socket, events.onWait);
     this.#detach = this.#listen();
   }
 
@@ -71,7 +73,7 @@ export class Transport {
     });
     this.#socket = secured;
     this.#reader = new FrameReader(secured);
-    this.#output = new Output(secured);
+    this.#output = new Output(secured, this.#events.onWait);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     secured.once('secure', () => resolve(true));
     secured.once('close', () => resolve(false));

@@ -77,6 +77,8 @@ class Shell {
   #isTiming = false;
   #lastQuery = '';
   #hasFailed = false;
+  /** Command tags of the running text, in order: node-postgres keeps only their first word. */
+  #tags: string[] = [];
 
   constructor(client: pg.Client, out: Output, errors: Output) {
     this.#client = client;
@@ -84,6 +86,9 @@ class Shell {
     this.#errors = errors;
     client.on('notice', (notice) =>
       errors.write(`${notice.severity ?? 'NOTICE'}:  ${notice.message ?? ''}\n`),
+    );
+    client.connection.on('commandComplete', ({ text }: { readonly text: string }) =>
+      this.#tags.push(text),
     );
   }
 
@@ -94,6 +99,7 @@ class Shell {
   async run(text: string, values: string[] = []): Promise<void> {
     if (text.trim() === '') return;
     const started = performance.now();
+    this.#tags = [];
     try {
       const answer = await this.#client.query({
         text,
@@ -153,8 +159,10 @@ class Shell {
   }
 
   #print(result: pg.QueryArrayResult): void {
+    // An empty statement has none.
+    const tag = result.command === null ? undefined : this.#tags.shift();
     if (result.fields.length === 0) {
-      this.#out.write(`${tagOf(result)}\n`);
+      if (tag !== undefined) this.#out.write(`${tag}\n`);
       return;
     }
     const columns = result.fields.map(({ name, dataTypeID }) => ({
@@ -177,12 +185,6 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       { once: true },
     );
   });
-}
-
-/** The command tag, from the parts that node-postgres keeps of it. */
-function tagOf(result: pg.QueryArrayResult): string {
-  if (result.command === 'INSERT') return `INSERT 0 ${result.rowCount}`;
-  return [result.command, ...(result.rowCount === null ? [] : [result.rowCount])].join(' ');
 }
 
 function describeError(error: pg.DatabaseError, text: string): string {

@@ -112,7 +112,6 @@ describe('errors of queries', () => {
     ],
     ['SELECT * FROM t FOR UPDATE', '0A000', 'FOR UPDATE and FOR SHARE is not supported'],
     ['SELECT ROLLUP FROM t', '42703', 'column "rollup" does not exist'],
-    ['SELECT b FROM t GROUP BY ROLLUP (b)', '0A000', 'ROLLUP is not supported'],
     ['SELECT $2', '42P18', 'could not determine data type of parameter $1'],
     [
       "SELECT * FROM TUMBLE(t, ^a, INTERVAL '1 minute')",

@@ -86,6 +86,12 @@ export function singleRowCheck(rank: BoundExpr): BoundExpr {
   return { kind: 'call', function: 'single_row(int8)', args: [rank], type: BOOL };
 }
 
+/** Whether LIMIT and OFFSET (NULL: none) want the row of that number, from 1; negative counts are 2201W and 2201X. */
+export function rowIsWanted(rank: BoundExpr, limit: BoundExpr, offset: BoundExpr): BoundExpr {
+  const args = [rank, limit, offset];
+  return { kind: 'call', function: 'row_is_wanted(int8,int8,int8)', args, type: BOOL };
+}
+
 /** The representative of a value's equality class, by which keys compare. */
 export function canonical(expr: BoundExpr): BoundExpr {
   const resolved = resolveFunction('canonical', [expr.type]);

@@ -4,7 +4,7 @@
  *
  * - `$outer:S:I`  column I of the FROM clause of the enclosing query with scope number S (a correlated reference)
  * - `$subquery:N` subquery N of the statement's arena
- * - `$aggregate:N`, `$window:N` aggregate or window call N of the query being bound
+ * - `$aggregate:N`, `$window:N`, `$grouping:N` aggregate, window call or GROUPING N of the query being bound
  */
 
 import { assert } from '../base/assert.ts';
@@ -14,7 +14,7 @@ import { expressionsOf, inputsOf, mapExpressions, mapInputs } from './build.ts';
 import { replaceExpr, visitExpr } from './expr-tree.ts';
 import type { PlanNode } from './plan-node.ts';
 
-export type PlaceholderKind = 'outer' | 'subquery' | 'aggregate' | 'window';
+export type NumberedKind = 'subquery' | 'aggregate' | 'window' | 'grouping';
 
 export interface OuterReference {
   readonly scope: number;
@@ -37,7 +37,7 @@ export function outerReference(
 }
 
 export function numberedPlaceholder(
-  kind: 'subquery' | 'aggregate' | 'window',
+  kind: NumberedKind,
   number: number,
   type: DataType,
   position?: number,
@@ -46,10 +46,7 @@ export function numberedPlaceholder(
 }
 
 /** The number of a placeholder of that kind; undefined where `expr` is something else. */
-export function placeholderNumber(
-  expr: BoundExpr,
-  kind: 'subquery' | 'aggregate' | 'window',
-): number | undefined {
+export function placeholderNumber(expr: BoundExpr, kind: NumberedKind): number | undefined {
   const prefix = `$${kind}:`;
   if (expr.kind !== 'call' || !expr.function.startsWith(prefix)) return undefined;
   return Number(expr.function.slice(prefix.length));

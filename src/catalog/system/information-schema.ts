@@ -130,8 +130,11 @@ function columnRow(
 function* columns(context: SystemRowsContext): Generator<SystemRow> {
   for (const [object, schema] of readable(context.catalog)) {
     const table = { schema, name: object.name, isUpdatable: object.kind === 'table' };
-    for (const [index, column] of object.columns.entries())
-      yield columnRow(context, table, column, index);
+    const hasConstraints = object.kind === 'table' || object.kind === 'source';
+    for (const [index, column] of object.columns.entries()) {
+      const shown = hasConstraints ? column : { ...column, isNotNull: false };
+      yield columnRow(context, table, shown, index);
+    }
   }
   for (const relation of context.catalog.systemRelations()) {
     const table = { schema: relation.schema, name: relation.name, isUpdatable: false };

@@ -1,6 +1,6 @@
 /** The relations of schema millrace: what the engine does, as tables. Their rows are made by serve. */
 
-import { BOOL, type DataType, INT8, TEXT, TIMESTAMPTZ } from '../../types/data-type.ts';
+import { BOOL, type DataType, FLOAT8, INT8, TEXT, TIMESTAMPTZ } from '../../types/data-type.ts';
 import type { SystemRelation } from '../objects.ts';
 
 const FIRST_OID = 13100;
@@ -26,6 +26,9 @@ const DEFINITIONS: readonly (readonly [
       withheld: INT8,
       late_assignments: INT8,
       watermark: TIMESTAMPTZ,
+      rows_out: INT8,
+      epoch: INT8,
+      freshness_us: INT8,
     },
   ],
   [
@@ -53,6 +56,8 @@ const DEFINITIONS: readonly (readonly [
       rows_rejected: INT8,
       null_time: INT8,
       lag: INT8,
+      lag_unit: TEXT,
+      rows_per_second: FLOAT8,
       split: TEXT,
       position: TEXT,
       is_ended: BOOL,

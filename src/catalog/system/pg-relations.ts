@@ -173,7 +173,8 @@ export function* attributeRows({ catalog }: SystemRowsContext): Generator<System
       const isOwn = object.kind !== 'index';
       yield {
         ...attribute(object.id, column.name, column.type, index + 1),
-        attnotnull: isOwn && column.isNotNull,
+        // What is known of a view's columns is no constraint of theirs.
+        attnotnull: (object.kind === 'table' || object.kind === 'source') && column.isNotNull,
         atthasdef: isOwn && (column.defaultText !== null || column.generatedText !== null),
         attgenerated: isOwn && column.generatedText !== null ? 's' : '',
       };

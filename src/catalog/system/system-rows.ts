@@ -7,6 +7,7 @@ import type { DataType } from '../../types/data-type.ts';
 import type { SystemRelation } from '../objects.ts';
 import { informationSchemaRows } from './information-schema.ts';
 import { constraintRows, indexRows } from './pg-constraints.ts';
+import { foreignRows } from './pg-foreign.ts';
 import {
   attributeRows,
   classRows,
@@ -27,6 +28,7 @@ const SOURCES: ReadonlyMap<string, SystemRowSource> = new Map<string, SystemRowS
   ['pg_catalog.pg_description', descriptionRows],
   ['pg_catalog.pg_index', indexRows],
   ['pg_catalog.pg_constraint', constraintRows],
+  ...foreignRows,
   ...pgViewRows,
   ...serverRows,
   ...informationSchemaRows,

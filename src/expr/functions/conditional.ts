@@ -62,3 +62,20 @@ defineFunction(
   },
   { isVisible: false },
 );
+
+/** LIMIT and OFFSET that are computed: is the row of this number, from 1, among those that are wanted? NULL: no bound. */
+defineGeneral(
+  'row_is_wanted(int8,int8,int8)',
+  'bool',
+  ([rank, limit, offset]) => {
+    if (typeof offset === 'bigint' && offset < 0n) {
+      throw new SqlError('2201X', 'OFFSET must not be negative');
+    }
+    if (typeof limit === 'bigint' && limit < 0n) {
+      throw new SqlError('2201W', 'LIMIT must not be negative');
+    }
+    const place = (rank as bigint) - ((offset as bigint | null) ?? 0n);
+    return place > 0n && (limit === null || place <= (limit as bigint));
+  },
+  { isStrict: false, isVisible: false },
+);

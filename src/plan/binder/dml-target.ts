@@ -4,15 +4,16 @@ import { must } from '../../base/assert.ts';
 import { notSupported, SqlError } from '../../base/sql-error.ts';
 import { type CatalogColumn, kindName, type TableObject } from '../../catalog/objects.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
-import type { Expr, QualifiedName, WithClause } from '../../sql/ast.ts';
+import type { Expr, QualifiedName, Query, TableRef, WithClause } from '../../sql/ast.ts';
 import type { Assignment } from '../../sql/statements.ts';
 import type { DataType } from '../../types/data-type.ts';
 import { plainTypeName } from '../../types/type-name.ts';
 import type { BoundCheck, BoundKey } from '../bound-statement.ts';
-import { range } from '../build.ts';
+import { expressionsOf, inputsOf, range } from '../build.ts';
+import { isVolatile } from '../expr-facts.ts';
 import { literal } from '../expr-make.ts';
 import { someExpr, substituteColumns } from '../expr-tree.ts';
-import type { ScanNode } from '../plan-node.ts';
+import type { PlanNode, ScanNode } from '../plan-node.ts';
 import type { BindState } from './bind-state.ts';
 import type { ExpressionBinder } from './expression.ts';
 import type { QueryBinder } from './query.ts';
@@ -178,7 +179,7 @@ export function assign(
   state: BindState,
 ): void {
   const { columns, value, position } = assignment;
-  const parts = columns.length === 1 ? [value] : rowParts(value, columns.length, position);
+  const parts = columns.length === 1 ? [value] : rowParts(value, columns.length, position, binder);
   columns.forEach((name, i) => {
     const index = columnOf(table, name, position);
     const column = must(table.columns[index]);
@@ -195,14 +196,82 @@ export function assign(
   });
 }
 
-export function rowParts(value: Expr, count: number, position: number): readonly Expr[] {
+function rowParts(
+  value: Expr,
+  count: number,
+  position: number,
+  binder: ExpressionBinder,
+): readonly Expr[] {
+  if (value.kind === 'scalar_subquery') return subqueryParts(value, count, binder);
   if (value.kind !== 'row') {
-    throw notSupported('assignment of a subquery to several columns', { position });
+    const message =
+      'source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression';
+    throw new SqlError('0A000', message, { position: value.position });
   }
   if (value.elements.length !== count) {
     throw new SqlError('42601', 'number of columns does not match number of values', { position });
   }
   return value.elements;
+}
+
+/** One scalar subquery for each column of the row: the query is evaluated once for each, so it must give the same row. */
+function subqueryParts(
+  value: Extract<Expr, { readonly query: Query }>,
+  count: number,
+  binder: ExpressionBinder,
+): readonly Expr[] {
+  const { position, query } = value;
+  const { plan, width } = binder.context.bindSubquery(query, binder.context.scope);
+  if (width !== count) {
+    throw new SqlError('42601', 'number of columns does not match number of values', { position });
+  }
+  if (isVolatilePlan(plan)) {
+    throw notSupported('assignment of a volatile subquery to several columns', { position });
+  }
+  const names = range(0, count).map((i) => `column${i + 1}`);
+  const table: TableRef = {
+    kind: 'derived_table',
+    position,
+    query,
+    isLateral: false,
+    alias: { name: 'source', columns: names },
+  };
+  const items = query.body.kind === 'select' ? query.body.items : [];
+  return names.map((name, i) => {
+    const expr: Expr = { kind: 'column_ref', position, parts: ['source', name] };
+    const place = items[i]?.position ?? position;
+    return { kind: 'scalar_subquery', position: place, query: selectFrom(table, expr) };
+  });
+}
+
+function selectFrom(table: TableRef, expr: Expr): Query {
+  const { position } = expr;
+  return {
+    kind: 'query',
+    position,
+    with: null,
+    body: {
+      kind: 'select',
+      position,
+      distinct: null,
+      items: [{ kind: 'select_item', position, expr, alias: null }],
+      from: [table],
+      where: null,
+      groupBy: [],
+      isGroupByDistinct: false,
+      having: null,
+      windows: [],
+    },
+    orderBy: [],
+    limit: null,
+    isWithTies: false,
+    offset: null,
+    isLocking: false,
+  };
+}
+
+function isVolatilePlan(node: PlanNode): boolean {
+  return expressionsOf(node).some(isVolatile) || inputsOf(node).some(isVolatilePlan);
 }
 
 export function refuseSubquery(expr: BoundExpr, position: number): void {

@@ -13,10 +13,11 @@ import type {
   ValueFunction,
   WindowSpec,
 } from '../../sql/ast.ts';
-import { arrayOf, BOOL, type DataType, INTERVAL, NAME, TEXT } from '../../types/data-type.ts';
+import { arrayOf, BOOL, type DataType, INT4, INTERVAL, NAME, TEXT } from '../../types/data-type.ts';
 import { pickColumns, range } from '../build.ts';
 import { castTo, literal } from '../expr-make.ts';
 import { notExpr } from '../expr-tree.ts';
+import { numberedPlaceholder } from '../placeholder.ts';
 import type { PlanNode, SortKey } from '../plan-node.ts';
 import type { BindState } from './bind-state.ts';
 import { Forms } from './forms.ts';
@@ -40,6 +41,8 @@ export interface ExprContext {
   /** null: aggregates are refused here. */
   readonly aggregates: AggregateUse[] | null;
   readonly windows: WindowUse[] | null;
+  /** Arguments of each GROUPING(...) bound so far; absent: it is refused here. */
+  readonly groupings?: (readonly BoundExpr[])[];
   readonly namedWindows: ReadonlyMap<string, WindowSpec>;
   /** Binds a subquery that sees `scope`. */
   readonly bindSubquery: (query: Query, scope: Scope) => SubqueryPlan;
@@ -59,6 +62,9 @@ type RarerKind =
   | 'grouping'
   | 'star'
   | 'default';
+
+/** One bit each of an integer. */
+const GROUPING_ARGUMENTS_MAX = 31;
 
 export class ExpressionBinder {
   readonly state: BindState;
@@ -184,7 +190,7 @@ export class ExpressionBinder {
       case 'field':
         throw notSupported('a field of a composite value', { position });
       case 'grouping':
-        throw notSupported('GROUPING', { position });
+        return this.#grouping(expr.args, position);
       case 'star':
         throw new SqlError('42601', 'row expansion via "*" is not supported here', { position });
       case 'default':
@@ -431,6 +437,20 @@ export class ExpressionBinder {
       type: BOOL,
     };
     return this.state.addSubquery(subquery, position);
+  }
+
+  #grouping(args: readonly Expr[], position: number): BoundExpr {
+    const { groupings, clause, aggregates, isInAggregate } = this.context;
+    if (groupings === undefined || aggregates === null || isInAggregate === true) {
+      const message = `grouping operations are not allowed in ${clause}`;
+      throw new SqlError('42803', message, { position });
+    }
+    if (args.length > GROUPING_ARGUMENTS_MAX) {
+      const message = `GROUPING must have fewer than ${GROUPING_ARGUMENTS_MAX + 1} arguments`;
+      throw new SqlError('54023', message, { position });
+    }
+    groupings.push(this.bindAll(args));
+    return numberedPlaceholder('grouping', groupings.length - 1, INT4, position);
   }
 
   /** An untyped literal or parameter on the left takes the column's type. */

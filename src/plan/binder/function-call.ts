@@ -6,6 +6,7 @@ import type { BoundExpr } from '../../expr/bound-expr.ts';
 import { isFunctionName, type ResolvedCall, resolveFunction } from '../../expr/resolve.ts';
 import type { FunctionCall, WindowFrame, WindowSpec } from '../../sql/ast.ts';
 import { SCALAR_TYPES, TIMESTAMPTZ } from '../../types/data-type.ts';
+import { plainTypeName } from '../../types/type-name.ts';
 import { canonicalKey } from '../expr-facts.ts';
 import { coerceArgs, makeCall } from '../expr-make.ts';
 import { exprKey } from '../expr-tree.ts';
@@ -32,7 +33,7 @@ export function bindFunctionCall(binder: ExpressionBinder, written: FunctionCall
     return { kind: 'now', type: TIMESTAMPTZ };
   }
   refuseUnknownHere(name, position);
-  if (call.isVariadic) throw notSupported('VARIADIC in a call', { position });
+  if (call.isVariadic) return bindVariadicCall(binder, call, name);
   if (call.over !== null) return bindWindowCall(binder, call, name, call.over);
   const probe = binder.within({});
   const args = probe.bindAll(call.args.map((arg) => arg.value));
@@ -54,6 +55,32 @@ export function bindFunctionCall(binder: ExpressionBinder, written: FunctionCall
       refuseAggregateSyntax(call, name);
       return makeCall(resolved, args, binder.state, position);
   }
+}
+
+/** `f(a, VARIADIC ARRAY[b, c])` is `f(a, b, c)`, the elements being of one type. */
+function bindVariadicCall(binder: ExpressionBinder, call: FunctionCall, name: string): BoundExpr {
+  const { position } = call;
+  const args = binder.within({}).bindAll(call.args.map((arg) => arg.value));
+  const last = args.at(-1);
+  if (last?.kind !== 'array' || last.elements.length === 0 || call.over !== null) {
+    throw notSupported('VARIADIC with other than ARRAY[...]', { position });
+  }
+  const spread = [...args.slice(0, -1), ...last.elements];
+  const resolved = resolveFunction(
+    name,
+    spread.map((arg) => arg.type),
+    position,
+  );
+  const { kind, variadic, argTypes } = resolved.definition;
+  if (variadic === undefined || kind !== 'function' || args.length !== argTypes.length) {
+    const types = args.map((arg) => plainTypeName(arg.type)).join(', ');
+    throw new SqlError('42883', `function ${name}(${types}) does not exist`, {
+      position,
+      hint: 'No function matches the given name and argument types. You might need to add explicit type casts.',
+    });
+  }
+  refuseAggregateSyntax(call, name);
+  return makeCall(resolved, spread, binder.state, position);
 }
 
 /** The folded name; functions live in pg_catalog only. */

@@ -1,11 +1,12 @@
 /** A bound query's outputs: their names, numbers and types, and what is left of a query inside another. */
 
 import { must } from '../../base/assert.ts';
-import { notSupported, SqlError } from '../../base/sql-error.ts';
+import { SqlError } from '../../base/sql-error.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr } from '../../sql/ast.ts';
-import { type DataType, TEXT } from '../../types/data-type.ts';
-import { columnRef, pickColumns, projectNode, range, topNNode } from '../build.ts';
+import { type DataType, INT8, TEXT } from '../../types/data-type.ts';
+import { columnRef, filterNode, pickColumns, projectNode, range, topNNode } from '../build.ts';
+import { literal, rowIsWanted } from '../expr-make.ts';
 import type { PlanNode, SortKey } from '../plan-node.ts';
 import type { BindState } from './bind-state.ts';
 import type { ScopeColumn } from './scope.ts';
@@ -109,17 +110,34 @@ export function rowsOf(bound: BoundQuery): PlanNode {
   return pickColumns(limited(bound), range(0, bound.names.length));
 }
 
-/** LIMIT and OFFSET inside a plan: a Top-N, whose counts must be constants. */
+/** LIMIT and OFFSET inside a plan: a Top-N. */
 export function limited(bound: BoundQuery): PlanNode {
   const { plan, order } = bound;
   if (bound.limit === null && bound.offset === null) return plan;
   const limit = constantCount(bound.limit);
-  const offset = constantCount(bound.offset) ?? 0;
-  return topNNode(plan, { order, limit, offset });
+  const offset = constantCount(bound.offset);
+  if (limit !== undefined && offset !== undefined) {
+    return topNNode(plan, { order, limit, offset: offset ?? 0 });
+  }
+  const { ranked, condition } = rankedRows(bound);
+  return pickColumns(filterNode(ranked, condition), range(0, plan.columns.length));
 }
 
-function constantCount(expr: BoundExpr | null): number | null {
+/** undefined: it must be computed. */
+function constantCount(expr: BoundExpr | null): number | null | undefined {
   if (expr === null) return null;
-  if (expr.kind === 'literal') return expr.text === null ? null : Number(expr.text);
-  throw notSupported('LIMIT that is not a constant, inside a query');
+  if (expr.kind !== 'literal') return undefined;
+  return expr.text === null ? null : Number(expr.text);
+}
+
+/** LIMIT and OFFSET that must be computed: the rows with their number in the order, and which of them are wanted. */
+export function rankedRows(bound: BoundQuery): {
+  readonly ranked: PlanNode;
+  readonly condition: BoundExpr;
+} {
+  const { plan, order, limit, offset } = bound;
+  const ranked = topNNode(plan, { order, limit: null, withRank: true });
+  const rank = columnRef(ranked, plan.columns.length);
+  const none = literal(null, INT8);
+  return { ranked, condition: rowIsWanted(rank, limit ?? none, offset ?? none) };
 }

@@ -9,7 +9,7 @@ import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, Query, Values, WithClause } from '../../sql/ast.ts';
 import { type DataType, INT8, TEXT } from '../../types/data-type.ts';
 import { plainTypeName } from '../../types/type-name.ts';
-import { columnRef, ONE_ROW, projectNode, range, scannedRelations } from '../build.ts';
+import { columnRef, ONE_ROW, pickColumns, projectNode, range, scannedRelations } from '../build.ts';
 import { castTo } from '../expr-make.ts';
 import { someExpr } from '../expr-tree.ts';
 import { neverNullColumn } from '../nullability.ts';
@@ -19,10 +19,17 @@ import type { PlanColumn, PlanNode, QueryPlan, SortKey } from '../plan-node.ts';
 import { catalogProperties } from '../properties.ts';
 import { foldExpr } from '../rules/fold-constants.ts';
 import { type BindState, declaredNotNull } from './bind-state.ts';
-import { constantBinder, ExpressionBinder, type SubqueryPlan } from './expression.ts';
+import { ExpressionBinder, type SubqueryPlan } from './expression.ts';
 import type { InnerQuery, QueryBinding } from './from.ts';
 import { withoutColumns } from './no-columns.ts';
-import { type BodyOptions, type BoundQuery, limited, outputColumn, rowsOf } from './outputs.ts';
+import {
+  type BodyOptions,
+  type BoundQuery,
+  limited,
+  outputColumn,
+  rankedRows,
+  rowsOf,
+} from './outputs.ts';
 import type { CommonTableBinding, CommonTables } from './relations.ts';
 import { Scope } from './scope.ts';
 import { bindSelect } from './select.ts';
@@ -47,9 +54,18 @@ export class QueryBinder implements QueryBinding {
     const common =
       query.with === null ? outerCommon : this.commonTables(query.with, parent, outerCommon);
     const body = this.#body(query, parent, common, options);
-    const limit = this.#count(query.limit, 'LIMIT');
-    const offset = this.#count(query.offset, 'OFFSET');
-    return { ...body, limit, offset };
+    const limit = this.#count(query.limit, 'LIMIT', common);
+    const offset = this.#count(query.offset, 'OFFSET', common);
+    const bound = { ...body, limit, offset };
+    const isSubquery = [limit, offset].some((count) => count !== null && holdsSubquery(count));
+    return isSubquery ? this.#limitedBySubquery(bound) : bound;
+  }
+
+  #limitedBySubquery(bound: BoundQuery): BoundQuery {
+    const { ranked, condition } = rankedRows(bound);
+    const rows = this.state.attacher.filter(ranked, condition, () => undefined);
+    const plan = pickColumns(rows, range(0, bound.plan.columns.length));
+    return { ...bound, plan, limit: null, offset: null };
   }
 
   /** A query as a table: ORDER BY counts only together with LIMIT. */
@@ -166,10 +182,7 @@ export class QueryBinder implements QueryBinding {
 
   /** Rows without subqueries are one Values node; others are a union of projections. */
   valuesPlan(rows: readonly (readonly BoundExpr[])[], columns: readonly PlanColumn[]): PlanNode {
-    const isSubquery = (part: BoundExpr): boolean =>
-      placeholderNumber(part, 'subquery') !== undefined;
-    const holdsSubquery = rows.some((row) => row.some((cell) => someExpr(cell, isSubquery)));
-    if (!holdsSubquery) return { kind: 'values', rows, columns };
+    if (!rows.some((row) => row.some(holdsSubquery))) return { kind: 'values', rows, columns };
     const inputs = rows.map((row) => {
       const attached = this.state.attacher.attachAll(ONE_ROW, row, () => undefined);
       return projectNode(
@@ -203,10 +216,11 @@ export class QueryBinder implements QueryBinding {
     });
   }
 
-  #count(expr: Expr | null, clause: string): BoundExpr | null {
+  #count(expr: Expr | null, clause: string, common: CommonTables): BoundExpr | null {
     if (expr === null) return null;
+    const binder = this.expressions(new Scope(this.state.newScopeId(), null), clause, common);
     const bound = withoutColumns(
-      () => constantBinder(this.state, clause).bind(expr),
+      () => binder.bind(expr),
       '42P10',
       `argument of ${clause} must not contain variables`,
     );
@@ -223,6 +237,10 @@ export class QueryBinder implements QueryBinding {
     }
     return count;
   }
+}
+
+function holdsSubquery(expr: BoundExpr): boolean {
+  return someExpr(expr, (part) => placeholderNumber(part, 'subquery') !== undefined);
 }
 
 /** A whole SELECT for running. */

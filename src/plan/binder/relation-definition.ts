@@ -33,6 +33,7 @@ import { plainTypeName } from '../../types/type-name.ts';
 import type { BoundRelationDefinition } from '../bound-statement.ts';
 import { isTimestampType, isVolatile } from '../expr-facts.ts';
 import { castTo } from '../expr-make.ts';
+import { exprText, withoutAssignment } from '../expr-text.ts';
 import { columnsOf, someExpr } from '../expr-tree.ts';
 import { foldExpr } from '../rules/fold-constants.ts';
 import { fixedIntervalUs } from '../time-shift.ts';
@@ -110,7 +111,11 @@ class RelationDefinitionBinder {
     const base = plainColumn(column.name, type, isNotNull);
     if (column.default === null) return base;
     const expr = this.#default(column.default, column.name, type);
-    return { ...base, defaultText: deparseExpr(column.default), defaultExpr: toJson(expr) };
+    // DEFAULT NULL is none.
+    if (expr.kind === 'literal' && expr.text === null) return base;
+    const shown = column.default.kind === 'cast' ? expr : withoutAssignment(expr);
+    const defaultText = exprText(shown, () => '') ?? deparseExpr(column.default);
+    return { ...base, defaultText, defaultExpr: toJson(expr) };
   }
 
   #default(expr: Expr, name: string, type: DataType): BoundExpr {
@@ -252,7 +257,8 @@ class RelationDefinitionBinder {
     const read = [...columnsOf(bound)];
     const only = read.length === 1 ? `_${must(columns[read[0] as number]).name}` : '';
     const name = this.#constraintName(constraint, `${this.#name}${only}_check`, names);
-    return { kind: 'check', name, text: deparseExpr(check), expr: toJson(bound) };
+    const text = exprText(bound, (index) => must(columns[index]).name) ?? deparseExpr(check);
+    return { kind: 'check', name, text, expr: toJson(bound) };
   }
 
   #constraintName(constraint: AstConstraint, wanted: string, names: Set<string>): string {

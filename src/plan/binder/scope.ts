@@ -123,10 +123,19 @@ export class Scope {
       return new SqlError('42703', `column "${name}" does not exist`, { position, hint });
     }
     const table = parts.at(-2) as string;
-    const message = this.#knowsTable(table)
-      ? `invalid reference to FROM-clause entry for table "${table}"`
-      : `missing FROM-clause entry for table "${table}"`;
-    return new SqlError('42P01', message, { position });
+    if (!this.#knowsTable(table)) {
+      const message = `missing FROM-clause entry for table "${table}"`;
+      return new SqlError('42P01', message, { position });
+    }
+    const message = `invalid reference to FROM-clause entry for table "${table}"`;
+    return new SqlError('42P01', message, { position, hint: this.#aliasHint(table) });
+  }
+
+  /** Where an alias hides the table's own name. */
+  #aliasHint(name: string): string | undefined {
+    const hidden = this.tables.find((table) => table.relationName === name && table.alias !== name);
+    if (hidden === undefined) return undefined;
+    return `Perhaps you meant to reference the table alias "${hidden.alias}".`;
   }
 
   #knowsTable(name: string): boolean {

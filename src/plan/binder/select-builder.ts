@@ -7,8 +7,9 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
-import type { DataType } from '../../types/data-type.ts';
+import { type DataType, INT4 } from '../../types/data-type.ts';
 import {
+  columnOf,
   columnRef,
   filterNode,
   pickColumns,
@@ -17,11 +18,13 @@ import {
   withExpressions,
 } from '../build.ts';
 import { canonicalKey } from '../expr-facts.ts';
+import { literal } from '../expr-make.ts';
 import { exprKey, replaceExpr, someExpr } from '../expr-tree.ts';
 import { groupNode } from '../grouping.ts';
 import { placeholderNumber } from '../placeholder.ts';
 import type { OverNode, PlanNode, SortKey } from '../plan-node.ts';
 import type { BindState } from './bind-state.ts';
+import { type GroupingSet, keysOfSets } from './grouping-sets.ts';
 import type { Scope } from './scope.ts';
 import type { Locate } from './subquery.ts';
 
@@ -57,7 +60,10 @@ export interface SelectParts {
   readonly from: PlanNode;
   readonly scope: Scope;
   readonly where: BoundExpr | null;
-  readonly groupBy: readonly BoundExpr[];
+  /** GROUP BY: one set, unless ROLLUP, CUBE or GROUPING SETS name several. */
+  readonly groupingSets: readonly GroupingSet[];
+  /** Arguments of each GROUPING(...). */
+  readonly groupings: readonly (readonly BoundExpr[])[];
   readonly isGrouped: boolean;
   readonly having: BoundExpr | null;
   readonly aggregates: readonly AggregateUse[];
@@ -125,7 +131,7 @@ export class SelectBuilder {
 
   #group(): void {
     const { aggregates } = this.#parts;
-    const keys = [...this.#parts.groupBy, ...this.#dependentColumns()];
+    const keys = [...keysOfSets(this.#parts.groupingSets), ...this.#dependentColumns()];
     const flat: BoundExpr[] = [...keys];
     for (const use of aggregates) {
       flat.push(...use.args, ...use.orderBy.map((item) => item.expr));
@@ -150,19 +156,82 @@ export class SelectBuilder {
       type: use.type,
     }));
     const unique = [...new Set(keyIndexes)];
-    this.#plan = groupNode(node, unique, calls);
-    this.#aggregateStart = unique.length;
     const columns = new Map<string, number>();
     keys.forEach((key, i) => {
       columns.set(exprKey(key), unique.indexOf(must(keyIndexes[i])));
     });
     this.#groupColumns = columns;
+    this.#aggregateStart = unique.length;
+    const [only, ...others] = this.#parts.groupingSets;
+    if (only === undefined || others.length === 0) this.#plan = groupNode(node, unique, calls);
+    else this.#plan = this.#unionOfSets(node, unique, calls);
+  }
+
+  /** One aggregation for each grouping set; a key that is not in the set is NULL. */
+  #unionOfSets(
+    node: PlanNode,
+    keys: readonly number[],
+    calls: Parameters<typeof groupNode>[2],
+  ): PlanNode {
+    const inputs = this.#parts.groupingSets.map((set) => {
+      const own = new Set(set.map((key) => this.#groupColumn(key)));
+      const places = range(0, keys.length).filter((place) => own.has(place));
+      const grouped = groupNode(
+        node,
+        places.map((place) => must(keys[place])),
+        calls,
+      );
+      const shownKeys = keys.map((index, place) => {
+        const { name, type } = columnOf(node, index);
+        const at = places.indexOf(place);
+        return { name, expr: at < 0 ? literal(null, type) : columnRef(grouped, at) };
+      });
+      const results = range(places.length, grouped.columns.length).map((index) => ({
+        name: columnOf(grouped, index).name,
+        expr: columnRef(grouped, index),
+      }));
+      const bits = this.#parts.groupings.map((args) => ({
+        name: 'grouping',
+        expr: literal(String(this.#groupingBits(args, own)), INT4),
+      }));
+      return projectNode(grouped, [...shownKeys, ...results, ...bits]);
+    });
+    return { kind: 'union', inputs, columns: must(inputs[0]).columns };
+  }
+
+  /** Which key of the grouped plan the expression is. */
+  #groupColumn(expr: BoundExpr): number | undefined {
+    return this.#groupColumns?.get(exprKey(expr));
+  }
+
+  /** GROUPING's value: one bit for each argument, 1 where it is not in the set; the last argument is the lowest bit. */
+  #groupingBits(args: readonly BoundExpr[], own: ReadonlySet<number | undefined>): number {
+    return args.reduce((bits, arg) => {
+      const place = this.#groupColumn(arg);
+      if (place === undefined) {
+        const message =
+          'arguments to GROUPING must be grouping expressions of the associated query level';
+        throw new SqlError('42803', message, { position: this.#state.positionOf(arg) });
+      }
+      return bits * 2 + (own.has(place) ? 0 : 1);
+    }, 0);
+  }
+
+  /** What GROUPING number `number` is over the grouped plan. */
+  #groupingValue(number: number): BoundExpr {
+    const { aggregates, groupings, groupingSets } = this.#parts;
+    if (groupingSets.length > 1) {
+      return columnRef(this.#plan, this.#aggregateStart + aggregates.length + number);
+    }
+    const all = new Set(this.#groupColumns?.values());
+    return literal(String(this.#groupingBits(must(groupings[number]), all)), INT4);
   }
 
   /** Columns of a table whose primary key is grouped by: they are functions of the keys (SQL's functional dependency). */
   #dependentColumns(): readonly BoundExpr[] {
-    const { scope, groupBy } = this.#parts;
-    const grouped = new Set(groupBy.map(exprKey));
+    const { scope, groupingSets } = this.#parts;
+    if (groupingSets.length > 1) return [];
+    const grouped = new Set(groupingSets.flat().map(exprKey));
     const { catalog } = this.#state.context;
     const added: BoundExpr[] = [];
     for (const table of scope.tables) {
@@ -203,9 +272,13 @@ export class SelectBuilder {
       const window = placeholderNumber(part, 'window');
       if (window !== undefined) return columnRef(this.#plan, must(this.#windowColumns.get(window)));
       if (this.#groupColumns === null) return undefined;
+      const grouping = placeholderNumber(part, 'grouping');
+      if (grouping !== undefined) return this.#groupingValue(grouping);
       const aggregate = placeholderNumber(part, 'aggregate');
       if (aggregate !== undefined) return columnRef(this.#plan, this.#aggregateStart + aggregate);
-      const key = part.kind === 'literal' ? undefined : this.#groupColumns.get(exprKey(part));
+      // A constant stays one, unless it is a key that some grouping set leaves out.
+      const isKept = part.kind === 'literal' && this.#parts.groupingSets.length <= 1;
+      const key = isKept ? undefined : this.#groupColumns.get(exprKey(part));
       if (key !== undefined) return columnRef(this.#plan, key);
       if (part.kind === 'column') throw this.#ungrouped(part.index, this.#state.positionOf(part));
       return undefined;

@@ -7,7 +7,6 @@ import { resolveFunction } from '../../expr/resolve.ts';
 import type {
   SortKey as AstSortKey,
   Expr,
-  GroupingElement,
   Select,
   SelectItem,
   Star,
@@ -22,6 +21,7 @@ import type { PlanNode, SortKey } from '../plan-node.ts';
 import type { ExpressionBinder } from './expression.ts';
 import { FromBinder } from './from.ts';
 import { functionName } from './function-call.ts';
+import { type GroupingSet, groupingSets } from './grouping-sets.ts';
 import {
   type BodyOptions,
   type BoundQuery,
@@ -65,6 +65,7 @@ class SelectBinding {
   readonly #scope: Scope;
   readonly #aggregates: AggregateUse[] = [];
   readonly #windows: WindowUse[] = [];
+  readonly #groupings: (readonly BoundExpr[])[] = [];
   readonly #named: ReadonlyMap<string, WindowSpec>;
 
   constructor(
@@ -89,7 +90,7 @@ class SelectBinding {
       select.where === null ? null : this.#plain('WHERE').condition(select.where, 'WHERE');
     const rows = this.#rowFunction(from, where);
     const items = rows === null ? this.#items() : rows.items;
-    const groupBy = this.#groupBy(items);
+    const groupingSets = this.#groupingSets(items);
     const having =
       select.having === null
         ? null
@@ -101,15 +102,16 @@ class SelectBinding {
     );
     const hidden = [...sorts.map((sort) => sort.expr), ...on];
     const isGrouped =
-      groupBy.length > 0 ||
       having !== null ||
       this.#aggregates.length > 0 ||
+      this.#groupings.length > 0 ||
       select.groupBy.length > 0;
     const builder = new SelectBuilder(this.#queries.state, {
       from: rows === null ? from : rows.plan,
       scope: this.#scope,
       where: rows === null ? where : null,
-      groupBy,
+      groupingSets,
+      groupings: this.#groupings,
       isGrouped,
       having,
       aggregates: this.#aggregates,
@@ -138,6 +140,7 @@ class SelectBinding {
   #grouped(clause: string, hasWindows: boolean): ExpressionBinder {
     return this.#plain(clause).within({
       aggregates: this.#aggregates,
+      groupings: this.#groupings,
       windows: hasWindows ? this.#windows : null,
       namedWindows: this.#named,
     });
@@ -219,18 +222,12 @@ class SelectBinding {
     return isTableFunctionName(name);
   }
 
-  #groupBy(items: readonly OutputItem[]): readonly BoundExpr[] {
-    return this.#select.groupBy.flatMap((element) => this.#groupElement(element, items));
+  #groupingSets(items: readonly OutputItem[]): readonly GroupingSet[] {
+    const { groupBy, isGroupByDistinct } = this.#select;
+    return groupingSets(groupBy, isGroupByDistinct, (expr) => this.#groupKeys(expr, items));
   }
 
-  #groupElement(element: GroupingElement, items: readonly OutputItem[]): readonly BoundExpr[] {
-    if (element.kind === 'group_empty') return [];
-    if (element.kind !== 'group_expr') {
-      throw notSupported(element.kind.replace('_', ' ').toUpperCase(), {
-        position: element.position,
-      });
-    }
-    const { expr } = element;
+  #groupKeys(expr: Expr, items: readonly OutputItem[]): GroupingSet {
     const binder = this.#plain('GROUP BY');
     if (expr.kind === 'row') return expr.elements.map((part) => binder.bind(part));
     const bound = this.#groupExpr(expr, items, binder);

@@ -4,13 +4,18 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeClock, SystemClock } from './clock.ts';
 import { closestName } from './closest-name.ts';
+import { parseDurationMs } from './duration.ts';
+import { EventLoopDelay } from './event-loop-delay.ts';
+import { Histogram } from './histogram.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type LogLine, recordingLog, SILENT_LOG } from './log.ts';
-import { availableMemoryBytes, parseMemorySize } from './memory-size.ts';
+import { availableMemoryBytes, formatMemorySize, parseMemorySize } from './memory-size.ts';
 import { Metrics } from './metrics.ts';
 import { Random, systemRandom, systemRandomBytes, systemSeed } from './random.ts';
+import { RateMeter } from './rate-meter.ts';
 
 test('the system clock tells the time and never runs backwards', () => {
   const clock = new SystemClock();
@@ -92,12 +97,61 @@ test('a recording log keeps facts of its parents', () => {
 
 test('metrics are rendered as Prometheus text', async () => {
   const metrics = new Metrics();
-  metrics.rowsIn.inc({ relation: 'public.t' }, 3);
-  metrics.epochSeconds.observe(0.002);
+  metrics.sourceRows.inc({ source: 'public.t' }, 3);
+  const histogram = new Histogram([0.001, 0.0025]);
+  for (const seconds of [0.0025, 0.002, 7]) histogram.observe(seconds);
+  metrics.epochSeconds.show(histogram.counts());
   const text = await metrics.render();
-  assert.match(text, /millrace_rows_in_total\{relation="public\.t"\} 3/);
-  assert.match(text, /millrace_epoch_seconds_bucket\{le="0\.0025"\} 1/);
+  assert.match(text, /millrace_source_rows_total\{source="public\.t"\} 3/);
+  const shown = text.split('\n').filter((line) => line.startsWith('millrace_epoch_seconds'));
+  assert.deepEqual(shown, [
+    'millrace_epoch_seconds_bucket{le="0.001"} 0',
+    'millrace_epoch_seconds_bucket{le="0.0025"} 2',
+    'millrace_epoch_seconds_bucket{le="+Inf"} 3',
+    'millrace_epoch_seconds_sum 7.0045',
+    'millrace_epoch_seconds_count 3',
+  ]);
   assert.match(metrics.contentType, /^text\/plain/);
+});
+
+test('a rate is that of the last ten seconds', () => {
+  const meter = new RateMeter();
+  meter.add(50, 100_000_000n);
+  meter.add(50, 104_000_000n);
+  assert.equal(meter.perSecond(105_000_000n), 10);
+  assert.equal(meter.perSecond(111_000_000n), 5);
+  assert.equal(meter.perSecond(200_000_000n), 0);
+});
+
+test("the event loop's delay shows what kept it", async () => {
+  const idle = new EventLoopDelay();
+  await sleep(60);
+  // A busy machine may keep the loop waiting for a while.
+  for (let i = 0; i < 100 && idle.read().p50 > 0.008; i++) await sleep(50);
+  assert.ok(idle.read().p50 < 0.008, 'an idle loop has none');
+  idle.close();
+  const delay = new EventLoopDelay();
+  // The monitor has to have begun before it is kept waiting.
+  await sleep(30);
+  const endMs = performance.now() + 120;
+  while (performance.now() < endMs);
+  await sleep(30);
+  const { p50, p99, max } = delay.read();
+  delay.close();
+  assert.ok(max >= 0.1 && max < 10, `${max} s`);
+  assert.ok(p50 <= p99 && p99 <= max);
+});
+
+test('durations and sizes are read and written', () => {
+  assert.deepEqual(['7d', '1.5h', ' 30s', '250', 'x', '3 weeks'].map(parseDurationMs), [
+    604_800_000,
+    5_400_000,
+    30_000,
+    250,
+    null,
+    null,
+  ]);
+  assert.deepEqual([64 * 2 ** 20, 1536, 1001].map(formatMemorySize), ['64MB', '1536B', '1001B']);
 });
 
 test('parts stop in reverse order, once, whatever fails', async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { type Config, ConfigError, type Environment, helpText, parseCommand } from './config.ts';
@@ -35,6 +35,7 @@ test('defaults', () => {
   assert.equal(config.password, null);
   assert.equal(config.tls, null);
   assert.equal(config.isInsecure, false);
+  assert.equal(config.busyPollUs, availableParallelism() > 1 ? 200 : 0);
   assert.deepEqual(config.fileRoots, [process.cwd()]);
   assert.ok(config.memoryLimitBytes > 0);
   assert.equal(config.queryMemoryBytes, Math.floor(config.memoryLimitBytes / 4));
@@ -49,6 +50,8 @@ test('flag > environment > file > default', () => {
   assert.equal(config.host, '::1');
   assert.equal(config.logLevel, 'warn');
   assert.equal(config.httpPort, null);
+  assert.equal(serve(['--busy-poll', '0']).busyPollUs, 0);
+  assert.throws(() => serve(['--busy-poll', '1001']), /expected a number from 0 to 1000/);
   const json = file('a.json', '{"port": 7, "file-root": ["/x", "/y"], "memory-limit": "1.5GB"}');
   const other = serve(['--config', json]);
   assert.equal(other.port, 7);

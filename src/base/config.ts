@@ -4,9 +4,11 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { delimiter, extname, resolve } from 'node:path';
 import { z } from 'zod';
 import { closestName } from './closest-name.ts';
+import { DURATION_UNITS, parseDurationMs } from './duration.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 import { availableMemoryBytes, parseMemorySize } from './memory-size.ts';
 import { parseToml } from './toml.ts';
@@ -28,10 +30,15 @@ export interface Config {
   readonly workers: number | null;
   readonly memoryLimitBytes: number;
   readonly queryMemoryBytes: number;
+  /** Dead letters beyond either are trimmed. */
+  readonly deadLetterBytesMax: number;
+  readonly deadLetterAgeMsMax: number;
   /** Absolute directories. */
   readonly fileRoots: readonly string[];
   readonly logLevel: LogLevel;
   readonly kernels: 'auto' | 'ts';
+  /** How long the main thread polls for a quick client's next request; 0 = not at all. */
+  readonly busyPollUs: number;
   /** Password of `millrace`; null = none asked for. */
   readonly password: string | null;
   readonly tls: TlsFiles | null;
@@ -73,12 +80,42 @@ function orWord(word: string, min: number, max: number, expected: string) {
 }
 
 const PORT = integer(0, 65_535);
-const MEMORY = z.string().transform((text, context) => {
-  const bytes = parseMemorySize(text);
-  if (bytes !== null && bytes >= 16 * 2 ** 20) return bytes;
-  context.addIssue({ code: 'custom', message: 'expected at least 16MB, as bytes, 512MB or 4GB' });
-  return z.NEVER;
-});
+
+/** A text that `parse` makes a number of, from `min` to `max`. */
+function quantity(
+  parse: (text: string) => number | null,
+  min: number,
+  max: number,
+  message: string,
+) {
+  return z.string().transform((text, context) => {
+    const value = parse(text);
+    if (value !== null && value >= min && value <= max) return value;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+}
+
+const MEMORY = quantity(
+  parseMemorySize,
+  16 * 2 ** 20,
+  Number.MAX_SAFE_INTEGER,
+  'expected at least 16MB, as bytes, 512MB or 4GB',
+);
+const DEAD_LETTER_SIZE = quantity(
+  parseMemorySize,
+  64 * 2 ** 10,
+  2 ** 30,
+  'expected 64KB to 1GB, as bytes, 512KB or 64MB',
+);
+const DEAD_LETTER_AGE = quantity(
+  parseDurationMs,
+  1000,
+  3650 * DURATION_UNITS.d!,
+  'expected 1s to 3650d, in s, min, h or d',
+);
+const BUSY_POLL_US_MAX = 1000;
+const BUSY_POLL_US = 200;
 const TEXT = z.string().min(1, 'expected a value');
 
 interface Option {
@@ -126,10 +163,28 @@ const OPTIONS: readonly Option[] = [
   option('log-level', 'MILLRACE_LOG_LEVEL', z.enum(LOG_LEVELS), 'trace .. fatal, silent (info)'),
   option('query-memory', 'MILLRACE_QUERY_MEMORY', MEMORY, 'of one SELECT (a quarter of the limit)'),
   option(
+    'dead-letter-size',
+    'MILLRACE_DEAD_LETTER_SIZE',
+    DEAD_LETTER_SIZE,
+    'dead letters kept, as bytes, 512KB, 64MB (64MB)',
+  ),
+  option(
+    'dead-letter-age',
+    'MILLRACE_DEAD_LETTER_AGE',
+    DEAD_LETTER_AGE,
+    'how long they are kept, as 12h, 7d (7d)',
+  ),
+  option(
     'kernels',
     'MILLRACE_KERNELS',
     z.enum(['auto', 'ts']),
     'ts = TypeScript bodies only (auto)',
+  ),
+  option(
+    'busy-poll',
+    'MILLRACE_BUSY_POLL',
+    integer(0, BUSY_POLL_US_MAX),
+    'µs awake for a quick client; 0 = off (200)',
   ),
   option('password-file', null, TEXT, 'password of millrace (MILLRACE_PASSWORD holds it itself)'),
   option('tls-cert', 'MILLRACE_TLS_CERT', TEXT, 'PEM file; TLS on both ports'),
@@ -338,15 +393,23 @@ function checkConfig(given: ReadonlyMap<string, Given>, password: string | null)
     workers: workers === 'auto' ? null : workers,
     memoryLimitBytes,
     queryMemoryBytes: checked<number>(given, 'query-memory') ?? Math.floor(memoryLimitBytes / 4),
+    deadLetterBytesMax: checked<number>(given, 'dead-letter-size') ?? 64 * 2 ** 20,
+    deadLetterAgeMsMax: checked<number>(given, 'dead-letter-age') ?? 7 * DURATION_UNITS.d!,
     fileRoots: (given.get('file-root')?.texts ?? ['.']).map((root) => resolve(root)),
     logLevel: checked<LogLevel>(given, 'log-level') ?? 'info',
     kernels: checked<'auto' | 'ts'>(given, 'kernels') ?? 'auto',
+    busyPollUs: checked<number>(given, 'busy-poll') ?? defaultBusyPollUs(),
     password,
     tls: readTls(checked<string>(given, 'tls-cert'), checked<string>(given, 'tls-key')),
     isInsecure: checked<boolean>(given, 'insecure') ?? false,
   };
   checkConsistent(config);
   return config;
+}
+
+/** On a single core the client, which is waited for, would not get to run. */
+function defaultBusyPollUs(): number {
+  return availableParallelism() > 1 ? BUSY_POLL_US : 0;
 }
 
 function readTls(certFile: string | undefined, keyFile: string | undefined): TlsFiles | null {

@@ -18,6 +18,13 @@ const UNITS: Readonly<Record<string, number>> = {
   TB: 2 ** 40,
 };
 
+/** The size in the greatest unit that divides it: `64MB`. */
+export function formatMemorySize(bytes: number): string {
+  const units = Object.entries(UNITS).filter(([unit, size]) => unit !== '' && bytes % size === 0);
+  const [unit, size] = units.at(-1)!;
+  return `${bytes / size}${unit}`;
+}
+
 /**
  * Bytes meant by `512MB`, `4GB`, `1.5 gb` or a plain number (units of 1024, as in PostgreSQL); null
  * where malformed.

@@ -27,7 +27,10 @@ test('the worker commits, keeps its catalog, and lets go of the data directory',
   try {
     const catalog = { puts: [{ id: 20_001, name: 't' }], removes: [], nextId: 20_002 };
     let engine = await start(directory);
-    const { epoch, relations } = await engine.commit({ ddl: [createTable], catalog, dml: [] });
+    const commit = engine.commit({ ddl: [createTable], catalog, dml: [] });
+    assert.equal(engine.pendingRequests, 1);
+    const { epoch, relations } = await commit;
+    assert.equal(engine.pendingRequests, 0);
     assert.equal(relations[0]?.id, 20_001);
     assert.ok(engine.control.published >= epoch);
     assert.ok(engine.relation(DEAD_LETTERS_ID) !== undefined);

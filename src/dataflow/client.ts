@@ -10,11 +10,11 @@ import type {
   CommitResult,
   EngineOptions,
   EngineReady,
-  EngineStatus,
   FromWorker,
   RelationHandle,
   ToWorker,
   WorkerData,
+  WorkerStatus,
 } from './port.ts';
 
 export interface EnginePort {
@@ -30,7 +30,9 @@ export interface EnginePort {
   commit(request: CommitRequest): Promise<CommitResult>;
   /** Called after each published epoch (may skip some under load); returns how to stop. */
   onEpoch(listener: (epoch: number) => void): () => void;
-  status(): Promise<EngineStatus>;
+  status(): Promise<WorkerStatus>;
+  /** Requests that the worker has not answered yet. */
+  readonly pendingRequests: number;
   /** Writes a checkpoint now. */
   checkpoint(): Promise<void>;
   /** Finishes the running epoch, checkpoints, frees the data directory. */
@@ -122,7 +124,11 @@ class WorkerEngine implements EnginePort {
     this.#thread.post({ kind: 'watch', isOn });
   }
 
-  status(): Promise<EngineStatus> {
+  get pendingRequests(): number {
+    return this.#replies.size;
+  }
+
+  status(): Promise<WorkerStatus> {
     return this.#ask((request) => ({ kind: 'status', request }));
   }
 

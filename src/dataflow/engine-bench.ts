@@ -1,6 +1,7 @@
 /** For tests: an engine driven by hand over fake sources and sinks, with its relations read as pictures. */
 
 import { FakeClock } from '../base/clock.ts';
+import { SqlError } from '../base/sql-error.ts';
 import { buildBatch } from '../batch/build-batch.ts';
 import { packBatch } from '../batch/pack.ts';
 import { fromPicture, toPicture } from '../batch/pretty.ts';
@@ -47,6 +48,10 @@ export class EngineBench {
   readonly sources: Map<string, FakeSource>;
   /** Lines that sinks hold for good: `epoch picture`. */
   readonly delivered: string[];
+  /** Set: sinks take nothing, and say so. */
+  readonly refusal: { reason: string | null };
+  /** `level text` of each line. */
+  readonly logged: string[] = [];
   opened!: OpenEngine;
   readonly #memory = Memory.create();
   readonly #scratch = new Scratch(this.#memory);
@@ -55,6 +60,7 @@ export class EngineBench {
     this.clock = before?.clock ?? new FakeClock();
     this.sources = before?.sources ?? new Map();
     this.delivered = before?.delivered ?? [];
+    this.refusal = before?.refusal ?? { reason: null };
   }
 
   /** `before`: the outside world of an earlier bench, for a restart over the same directory. */
@@ -70,7 +76,7 @@ export class EngineBench {
       connectors: bench.#connectors(),
       wake: () => {},
       onEpoch: () => {},
-      log: () => {},
+      log: (level, text) => void bench.logged.push(`${level} ${text}`),
       onStopped: () => {},
     });
     for (const handle of bench.opened.engine.step.parts.handles())
@@ -84,7 +90,7 @@ export class EngineBench {
         const { name } = checked as { name: string };
         return new FakeReader(this.source(name), columns, context);
       },
-      openSink: (_checked, context) => new FakeSink(this.delivered, context),
+      openSink: (_checked, context) => new FakeSink(this.delivered, this.refusal, context),
     };
   }
 
@@ -188,11 +194,17 @@ class FakeReader implements SourceReader {
 
 class FakeSink implements SinkWriter {
   readonly #delivered: string[];
+  readonly #refusal: { readonly reason: string | null };
   readonly #types: readonly DataType[];
   #pending: string[] = [];
 
-  constructor(delivered: string[], context: SinkContext) {
+  constructor(
+    delivered: string[],
+    refusal: { readonly reason: string | null },
+    context: SinkContext,
+  ) {
     this.#delivered = delivered;
+    this.#refusal = refusal;
     this.#types = context.columns.map(({ type }) => type);
   }
 
@@ -207,6 +219,10 @@ class FakeSink implements SinkWriter {
   }
 
   commit(): void {
+    if (this.#refusal.reason !== null) {
+      this.#pending = [];
+      throw new SqlError('53100', this.#refusal.reason);
+    }
     this.#delivered.push(...this.#pending);
     this.#pending = [];
   }

@@ -8,14 +8,17 @@ import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { RelationSchema } from '../state/relation-schema.ts';
+import type { Value } from '../types/data-type.ts';
 import { EngineRelation, type RelationDefinition } from './engine-relation.ts';
 import {
   CatalogObjects,
   type EngineMetadata,
   jobMemoryName,
   relationMemoryName,
+  sinkMemoryName,
 } from './engine-state.ts';
 import { Job, type JobState } from './job.ts';
+import { LetterLog } from './letter-log.ts';
 import { WATERMARK_NONE } from './operator.ts';
 import {
   type CreateSinkAction,
@@ -27,8 +30,15 @@ import {
   type RelationHandle,
   VIEW_ERRORS_ID,
 } from './port.ts';
-import { DEAD_LETTERS, ProblemLog, VIEW_ERRORS, ViewProblems } from './problems.ts';
-import { SinkOutput } from './sink-output.ts';
+import {
+  DEAD_LETTERS,
+  letterBytes,
+  letterRow,
+  ProblemLog,
+  VIEW_ERRORS,
+  ViewProblems,
+} from './problems.ts';
+import { SinkOutput, type SinkPeriod } from './sink-output.ts';
 import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
 import { valueSettings } from './value-settings.ts';
@@ -50,7 +60,8 @@ export class EngineParts {
   readonly jobs = new Map<number, Job>();
   readonly sinks = new Map<number, SinkOutput>();
   readonly catalog: CatalogObjects;
-  readonly problems: ProblemLog;
+  readonly problems = new ProblemLog();
+  readonly letters: LetterLog;
   readonly #setup: StepSetup;
   readonly #running: RunningEpoch;
   readonly #memory: Memory;
@@ -64,7 +75,12 @@ export class EngineParts {
     this.#memory = memory;
     this.#scratch = scratch;
     this.catalog = new CatalogObjects(setup.metadata?.catalog ?? null);
-    this.problems = new ProblemLog(setup.metadata?.nextLetterId ?? 1);
+    const { deadLetterBytesMax, deadLetterAgeMsMax } = setup.options;
+    const limits = {
+      bytesMax: deadLetterBytesMax,
+      ageUsMax: BigInt(deadLetterAgeMsMax) * 1000n,
+    };
+    this.letters = new LetterLog(limits, setup.metadata?.letters ?? null);
   }
 
   createSystemRelations(): void {
@@ -106,7 +122,11 @@ export class EngineParts {
   /** Recovery is over: sources go on from where they stand. */
   openReaders(): void {
     this.#isStarted = true;
-    for (const feed of this.feeds.values()) feed.refreshReader();
+    for (const feed of this.feeds.values()) {
+      // What read the log's ranges again goes.
+      feed.close();
+      feed.refreshReader();
+    }
   }
 
   metadata(): EngineMetadata {
@@ -121,10 +141,13 @@ export class EngineParts {
       format: 1,
       nowUs: String(this.#running.nowUs),
       catalog: this.catalog.image(),
-      nextLetterId: this.problems.nextId,
+      letters: this.letters.state(),
       relations,
       sources: [...this.feeds.values()].map((feed) => feed.state()),
       jobs: [...this.jobs.values()].map((job) => job.state()),
+      sinks: [...this.sinks].flatMap(([id, { heldMemory, sentUs }]) =>
+        heldMemory === null ? [] : [{ id, sentUs: String(sentUs) }],
+      ),
     };
   }
 
@@ -135,7 +158,21 @@ export class EngineParts {
       if (memory !== null) memories.set(relationMemoryName(id), memory);
     }
     for (const { id, memory } of this.jobs.values()) memories.set(jobMemoryName(id), memory);
+    for (const [id, { heldMemory }] of this.sinks) {
+      if (heldMemory !== null) memories.set(sinkMemoryName(id), heldMemory);
+    }
     return memories;
+  }
+
+  /** The dead letters of the epoch of instant `nowUs` as rows; they are counted and noted. */
+  takeLetters(nowUs: bigint): Value[][] {
+    const letters = this.problems.takeLetters();
+    const added = letters.map((letter) => {
+      const { kind, sourceId, viewId } = letter;
+      return { kind, relationId: must(sourceId ?? viewId), bytes: letterBytes(letter) };
+    });
+    const firstId = this.letters.add(added, nowUs);
+    return letters.map((letter, i) => letterRow(letter, firstId + i, nowUs));
   }
 
   handles(): RelationHandle[] {
@@ -254,7 +291,19 @@ export class EngineParts {
     });
     const lastEpoch = Math.max(this.#running.epoch, this.#setup.lastEpoch);
     const isDiscarding = (connector as { connector?: unknown }).connector === 'blackhole';
-    this.sinks.set(id, new SinkOutput(writer, columns, lastEpoch, isDiscarding));
+    const types = columns.map(({ type }) => type);
+    const period = isDiscarding ? null : this.#sinkPeriod(action);
+    this.sinks.set(id, new SinkOutput(writer, types, lastEpoch, isDiscarding, period));
+  }
+
+  #sinkPeriod({ id, plan }: CreateSinkAction): SinkPeriod | null {
+    if (plan.emitPeriodUs === null) return null;
+    const before = this.#setup.metadata?.sinks.find((sink) => sink.id === id);
+    return {
+      periodUs: BigInt(plan.emitPeriodUs),
+      memory: this.#memoryNamed(sinkMemoryName(id)),
+      sentUs: BigInt(before?.sentUs ?? 0),
+    };
   }
 
   /** Takes a table, source, view or sink away. */
@@ -274,10 +323,12 @@ export class EngineParts {
     this.relations.delete(id);
   }
 
-  status(): Pick<EngineStatus, 'stateBytes' | 'jobs' | 'sources' | 'tableWatermarks'> {
+  status(): Pick<EngineStatus, 'stateBytes' | 'jobs' | 'sources' | 'letters' | 'tableWatermarks'> {
     const jobs = [...this.jobs.values()].map((job) => {
-      const status = job.status(this.relations.get(job.id)?.stored?.rowCount ?? job.graph.rowsOut);
-      const failure = this.sinks.get(job.id)?.failure ?? null;
+      const sink = this.sinks.get(job.id);
+      const rowCount = this.relations.get(job.id)?.stored?.rowCount ?? sink?.status().rowsSent ?? 0;
+      const status = job.status(rowCount, sink?.status() ?? null);
+      const failure = sink?.failure ?? null;
       return failure === null ? status : { ...status, state: 'failed' as const, error: failure };
     });
     const tables = [...this.relations.values()].filter(
@@ -289,6 +340,7 @@ export class EngineParts {
       stateBytes,
       jobs,
       sources: [...this.feeds.values()].map((feed) => feed.status()),
+      letters: this.letters.status(),
       tableWatermarks: tables.map(({ id, watermark }) => ({
         id,
         watermark: watermark.current === WATERMARK_NONE ? null : String(watermark.current),

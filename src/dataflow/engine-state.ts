@@ -5,6 +5,7 @@
 
 import type { RelationDefinition } from './engine-relation.ts';
 import type { JobState } from './job.ts';
+import type { LetterLogState } from './letter-log.ts';
 import type { FeedState } from './source-feed.ts';
 
 export interface CatalogImage {
@@ -19,14 +20,22 @@ export interface RelationState {
   readonly running: string;
 }
 
+/** An EMIT PERIODIC sink. */
+export interface SinkState {
+  readonly id: number;
+  /** The instant of the epoch that it sent last. */
+  readonly sentUs: string;
+}
+
 export interface EngineMetadata {
   readonly format: 1;
   readonly nowUs: string;
   readonly catalog: CatalogImage;
-  readonly nextLetterId: number;
+  readonly letters: LetterLogState;
   readonly relations: readonly RelationState[];
   readonly sources: readonly FeedState[];
   readonly jobs: readonly JobState[];
+  readonly sinks: readonly SinkState[];
 }
 
 /** Names of the memories that a checkpoint holds. */
@@ -36,6 +45,11 @@ export function relationMemoryName(id: number): string {
 
 export function jobMemoryName(id: number): string {
   return `job-${id}`;
+}
+
+/** What an EMIT PERIODIC sink holds back. */
+export function sinkMemoryName(id: number): string {
+  return `sink-${id}`;
 }
 
 /** The catalog's objects by id, as commits put and remove them. */

@@ -10,17 +10,25 @@
 
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
-import type { SourceChunk } from '../connect/source.ts';
 import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import type { CheckpointWriter } from '../state/checkpoint.ts';
 import type { EpochNumbers } from '../state/epoch-numbers.ts';
 import type { InputLog } from '../state/input-log.ts';
-import { encodeLogEntry, type Manifest, type SplitProgress } from '../state/manifest.ts';
+import { encodeLogEntry, type Manifest } from '../state/manifest.ts';
+import { EngineMeasures } from './engine-measures.ts';
+import {
+  type IdleSplit,
+  idleProgress,
+  inOrder,
+  type PolledChunk,
+  progressOf,
+} from './epoch-contents.ts';
 import { type Build, EpochStep, type PreparedCommit } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
 import type { CommitRequest, CommitResult, EngineStatus } from './port.ts';
-import { isSamePosition, type SourceFeed } from './source-feed.ts';
+import type { SourceFeed } from './source-feed.ts';
+import { SourceIntake } from './source-intake.ts';
 import type { StepSetup } from './step-setup.ts';
 
 export interface Durability {
@@ -36,6 +44,8 @@ export interface EngineSetup extends StepSetup {
 
 interface WaitingCommit {
   readonly request: CommitRequest;
+  /** When it came, in monotonic time. */
+  readonly arrivedUs: bigint;
   resolve(result: CommitResult): void;
   reject(error: unknown): void;
 }
@@ -49,28 +59,20 @@ interface BuildingCommit extends TakenCommit {
   readonly build: Build;
 }
 
-interface PolledChunk {
-  readonly feed: SourceFeed;
-  readonly chunk: SourceChunk;
-}
-
-interface IdleSplit {
-  readonly feed: SourceFeed;
-  readonly split: string;
-}
-
 /** Everything that one epoch takes in. */
 interface EpochContents {
   readonly prepared: readonly TakenCommit[];
   readonly chunks: readonly PolledChunk[];
   readonly idle: readonly IdleSplit[];
   readonly nowUs: bigint;
+  /** When (monotonic) the oldest of its rows came; null: it has none. */
+  readonly arrivedUs: bigint | null;
 }
+
+const NO_CHUNKS = { chunks: [], polledUs: null } as const;
 
 /** Bytes of DML that one epoch takes at most, beyond its first commit. */
 const EPOCH_DML_BYTES_MAX = 32 * 2 ** 20;
-/** How long an epoch gathers records before it goes. */
-const POLL_US_MAX = 8000n;
 /** How long an epoch waits for the views that are being filled, each. */
 const BUILD_US_MAX = 4000n;
 /** Epochs that a sink may fall behind before sources wait for it. */
@@ -89,11 +91,14 @@ export class Engine {
   #nowUs: bigint;
   #epoch: number;
   #epochCount = 0;
-  #lastEpochUs = 0;
+  readonly #measures = new EngineMeasures();
+  readonly #intake: SourceIntake;
   #lastCheckpointEpoch = 0;
   /** The checkpoint that is being written. */
   #checkpoint: Promise<void> | null = null;
-  #retryAtUs: bigint | null = null;
+  /** Dead letters beyond their limits wait for the epoch that trims them. */
+  #isTrimming = false;
+  #hasTrimmed = false;
   /** Epochs published whose manifest is not known to be durable yet. */
   #inFlight = 0;
   #isStopped = false;
@@ -105,6 +110,7 @@ export class Engine {
     this.#nowUs = BigInt(setup.metadata?.nowUs ?? 0);
     this.#epoch = setup.control.published;
     this.#step = new EpochStep(setup, memory, this.#scratch, this.#nowUs);
+    this.#intake = new SourceIntake(setup.clock, setup.options.epochRowsMax);
   }
 
   /** Everything is replayed: from now on epochs are cut. */
@@ -126,9 +132,35 @@ export class Engine {
   commit(request: CommitRequest): Promise<CommitResult> {
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
     if (this.#isStopped) reject(new SqlError('57P01', 'the server is shutting down'));
-    else this.#waiting.push({ request, resolve, reject });
+    else this.#enqueue(request, resolve, reject);
     this.#setup.wake();
     return promise;
+  }
+
+  #enqueue(
+    request: CommitRequest,
+    resolve: WaitingCommit['resolve'],
+    reject: WaitingCommit['reject'],
+  ): void {
+    const arrivedUs = this.#setup.clock.monotonicUs();
+    this.#waiting.push({ request, arrivedUs, resolve, reject });
+  }
+
+  /** Dead letters beyond their limits go, by a commit of the engine's own: a replay finds it in the log (rule 27). */
+  #trimLetters(): void {
+    if (this.#isTrimming || this.#intake.isRefused) return;
+    const beforeId = this.#step.parts.letters.dueBefore(this.#advanceNow());
+    if (beforeId === null) return;
+    if (!this.#hasTrimmed) {
+      this.#setup.log('warn', 'dead letters have reached their limits: the oldest are trimmed');
+    }
+    this.#hasTrimmed = true;
+    this.#isTrimming = true;
+    const done = () => {
+      this.#isTrimming = false;
+    };
+    const ddl = [{ kind: 'trim_dead_letters', beforeId }] as const;
+    this.#enqueue({ ddl, catalog: null, dml: [] }, done, done);
   }
 
   /** Cuts and runs one epoch; false: there was nothing to do. */
@@ -137,36 +169,37 @@ export class Engine {
     const durability = must(this.#durability, 'the engine has not started');
     const mark = this.#scratch.mark();
     try {
+      this.#trimLetters();
       const taken = this.#takeCommits();
       const prepared = [...this.#buildReady(durability), ...this.#prepare(taken)];
       const hasDdl = prepared.some(({ commit }) => commit.request.ddl.length > 0);
-      const chunks = hasDdl ? [] : this.#poll();
-      const idle = hasDdl ? [] : this.#idleSplits(chunks);
+      const feeds = [...this.#step.parts.feeds.values()];
+      const isHeldBack = this.#step.sinkBacklog > SINK_BACKLOG_MAX;
+      const { chunks, polledUs } = hasDdl ? NO_CHUNKS : this.#intake.poll(feeds, isHeldBack);
+      const idle = hasDdl ? [] : this.#intake.idleSplits(feeds, chunks);
       const nowUs = this.#advanceNow();
       this.#retrySinks(durability);
       const isQuiet = prepared.length === 0 && chunks.length === 0 && idle.length === 0;
-      if (isQuiet && !this.#step.isTimerDue(nowUs)) {
+      if (isQuiet && (this.#intake.isRefused || !this.#step.isTimerDue(nowUs))) {
         return taken.length > 0 || this.#building.length > 0;
       }
-      return this.#run(durability, { prepared, chunks, idle, nowUs });
+      const arrivedUs = earliest([
+        polledUs,
+        ...prepared.map(({ commit }) => rowsArrivedUs(commit)),
+      ]);
+      return this.#run(durability, { prepared, chunks, idle, nowUs, arrivedUs });
     } finally {
       this.#scratch.release(mark);
     }
   }
 
-  /** Commits of this epoch: all that wait, up to a bound; a TRUNCATE begins an epoch. */
+  /** Commits of this epoch: all that wait, up to a bound. */
   #takeCommits(): WaitingCommit[] {
     const taken: WaitingCommit[] = [];
-    const written = new Set<number>();
     let bytes = 0;
     for (const commit of this.#waiting) {
-      const { dml } = commit.request;
-      const truncates = dml.some(
-        ({ rows, relationId }) => rows === null && written.has(relationId),
-      );
-      bytes += dml.reduce((sum, { rows }) => sum + (rows?.length ?? 0), 0);
-      if (taken.length > 0 && (truncates || bytes > EPOCH_DML_BYTES_MAX)) break;
-      for (const { relationId } of dml) written.add(relationId);
+      bytes += dmlBytes(commit.request);
+      if (taken.length > 0 && bytes > EPOCH_DML_BYTES_MAX) break;
       taken.push(commit);
     }
     this.#waiting = this.#waiting.slice(taken.length);
@@ -212,51 +245,11 @@ export class Engine {
     return ready;
   }
 
-  /** What the sources have, in turns, until the epoch is full. */
-  #poll(): PolledChunk[] {
-    const { clock, options } = this.#setup;
-    const startUs = clock.monotonicUs();
-    if (this.#retryAtUs !== null && startUs < this.#retryAtUs) return [];
-    this.#retryAtUs = null;
-    if (this.#step.sinkBacklog > SINK_BACKLOG_MAX) return [];
-    const chunks: PolledChunk[] = [];
-    let active = [...this.#step.parts.feeds.values()];
-    let rows = 0;
-    while (active.length > 0 && rows < options.epochRowsMax) {
-      // However busy the machine is, an epoch makes some way.
-      if (rows > 0 && clock.monotonicUs() - startUs > POLL_US_MAX) break;
-      active = active.filter((feed) => {
-        if (rows >= options.epochRowsMax) return false;
-        const chunk = feed.poll(Math.min(1024, options.epochRowsMax - rows));
-        if (chunk === null) return false;
-        rows += (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
-        if (chunk.batch !== null || chunk.rejected.length > 0 || chunk.isEnded) {
-          chunks.push({ feed, chunk });
-        }
-        return true;
-      });
-    }
-    return chunks;
-  }
-
   /** Sinks that fell behind are tried again; an epoch in flight waits for its own answer. */
   #retrySinks({ log }: Durability): void {
     if (this.#step.sinkBacklog === 0 || this.#inFlight > 0) return;
     if (log !== null) log.syncNow();
     this.#step.deliver(this.#epoch);
-  }
-
-  /** Splits that count as idle from this epoch on; one that brings rows does not. */
-  #idleSplits(chunks: readonly PolledChunk[]): IdleSplit[] {
-    const nowUs = this.#setup.clock.monotonicUs();
-    const idle: IdleSplit[] = [];
-    for (const feed of this.#step.parts.feeds.values()) {
-      for (const split of feed.idleSplits(nowUs)) {
-        const isBusy = chunks.some((one) => one.feed === feed && one.chunk.split === split);
-        if (!isBusy) idle.push({ feed, split });
-      }
-    }
-    return idle;
   }
 
   /** An epoch's instant never goes backwards. */
@@ -266,7 +259,7 @@ export class Engine {
   }
 
   #run(durability: Durability, contents: EpochContents): boolean {
-    const { prepared, idle, nowUs } = contents;
+    const { prepared, idle, nowUs, arrivedUs } = contents;
     const startUs = this.#setup.clock.monotonicUs();
     const chunks = inOrder(contents.chunks);
     let epoch: number;
@@ -279,14 +272,16 @@ export class Engine {
       return false;
     }
     this.#nowUs = nowUs;
+    const rowsBefore = this.#step.rowsIn;
     this.#step.begin(epoch, nowUs);
     const results = prepared.map(({ prepared: one }) => this.#step.applyDdl(one));
     this.#step.backfill();
     for (const { prepared: one } of prepared) this.#step.applyDml(one.request.dml);
     this.#step.applyChunks(chunks);
     this.#step.applyIdle(idle);
-    this.#publish(epoch);
-    this.#lastEpochUs = Number(this.#setup.clock.monotonicUs() - startUs);
+    this.#publish(epoch, arrivedUs);
+    const tookUs = Number(this.#setup.clock.monotonicUs() - startUs);
+    this.#measures.epoch(tookUs, this.#step.rowsIn - rowsBefore);
     this.#answer(isDurable, epoch, prepared, results);
     return true;
   }
@@ -312,13 +307,14 @@ export class Engine {
       commit.reject(error);
     }
     for (const feed of new Set(chunks.map((one) => one.feed))) feed.reopen();
-    if (chunks.length > 0) this.#retryAtUs = this.#setup.clock.monotonicUs() + RETRY_US;
+    this.#intake.refuse(RETRY_US);
     this.#setup.log('error', `an epoch could not be logged: ${String(error)}`);
   }
 
-  #publish(epoch: number): void {
+  #publish(epoch: number, arrivedUs: bigint | null): void {
     this.#step.end();
     this.#setup.control.publish(epoch);
+    this.#step.published(arrivedUs);
     this.#epoch = epoch;
     this.#epochCount += 1;
     this.#step.tidy();
@@ -364,7 +360,7 @@ export class Engine {
     this.#step.backfill();
     for (const request of requests) this.#step.applyDml(request.dml);
     this.#step.replaySplits(manifest.splits);
-    this.#publish(epoch);
+    this.#publish(epoch, null);
     this.#step.deliver(epoch);
     this.#scratch.release(mark);
   }
@@ -372,16 +368,16 @@ export class Engine {
   /** When (monotonic µs) the engine wants to run without being woken; null: never. */
   nextDueUs(): bigint | null {
     const { clock } = this.#setup;
-    const dues: bigint[] = [];
-    const timer = this.#step.nextTimerUs();
-    if (timer !== null) dues.push(clock.monotonicUs() + maxOf(0n, timer - clock.wallUs()));
-    for (const feed of this.#step.parts.feeds.values()) {
-      const due = feed.nextDueUs();
-      if (due !== null) dues.push(this.#retryAtUs === null ? due : maxOf(due, this.#retryAtUs));
-    }
-    if (this.#retryAtUs !== null) dues.push(this.#retryAtUs);
-    if (this.#step.sinkBacklog > 0) dues.push(clock.monotonicUs() + RETRY_US);
-    return dues.length === 0 ? null : dues.reduce((a, b) => (a < b ? a : b));
+    const retryAtUs = this.#intake.retryAtUs;
+    const letters = this.#isTrimming ? null : this.#step.parts.letters.nextDueUs();
+    const timers = [this.#step.nextTimerUs(), letters].map((wall) =>
+      wall === null ? null : clock.monotonicUs() + maxOf(0n, wall - clock.wallUs()),
+    );
+    const feeds = [...this.#step.parts.feeds.values()].map((feed) => feed.nextDueUs());
+    const due = earliest([...timers, ...feeds]);
+    const refused = due === null || retryAtUs === null ? due : maxOf(due, retryAtUs);
+    const sinks = this.#step.sinkBacklog > 0 ? clock.monotonicUs() + RETRY_US : null;
+    return earliest([refused, retryAtUs, sinks]);
   }
 
   get isCheckpointing(): boolean {
@@ -395,6 +391,9 @@ export class Engine {
     this.#checkpoint = this.#writeCheckpoint();
     try {
       await this.#checkpoint;
+    } catch (error) {
+      this.#measures.noCheckpoint('failed');
+      throw error;
     } finally {
       this.#checkpoint = null;
     }
@@ -407,6 +406,7 @@ export class Engine {
     log.syncNow();
     this.#step.deliver(this.#epoch);
     if (this.#step.sinkBacklog > 0) {
+      this.#measures.noCheckpoint('skipped');
       this.#setup.log('warn', 'no checkpoint was written: a sink does not take its changes');
       return;
     }
@@ -415,7 +415,9 @@ export class Engine {
     const metadata = this.#step.parts.metadata();
     const memories = this.#step.parts.memories();
     const { reservedThrough } = numbers;
+    const startUs = this.#setup.clock.monotonicUs();
     const stats = await checkpoints.write(memories, { epoch, position, reservedThrough, metadata });
+    this.#measures.checkpoint(Number(this.#setup.clock.monotonicUs() - startUs), stats.bytes);
     log.cut(position);
     this.#lastCheckpointEpoch = epoch;
     this.#setup.log('info', `checkpoint of epoch ${epoch}: ${stats.bytes} bytes`);
@@ -426,8 +428,15 @@ export class Engine {
       epoch: this.#epoch,
       nowUs: String(this.#nowUs),
       epochs: this.#epochCount,
-      lastEpochUs: this.#lastEpochUs,
+      lastEpochUs: this.#measures.lastEpochUs,
       lastCheckpointEpoch: this.#lastCheckpointEpoch,
+      measures: {
+        ...this.#measures.status(),
+        logBytes: this.#durability?.log?.bytes ?? 0,
+        queuedCommits: this.#waiting.length + this.#building.length,
+        queuedCommitBytes: this.#waiting.reduce((sum, { request }) => sum + dmlBytes(request), 0),
+        sourceHeldSeconds: Number(this.#intake.heldUs) / 1e6,
+      },
       ...this.#step.status(),
     };
   }
@@ -448,49 +457,15 @@ function maxOf(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
-/** Rule 9: by (source, split), each split's chunks as they came. */
-function inOrder(chunks: readonly PolledChunk[]): PolledChunk[] {
-  return [...chunks].sort((a, b) => {
-    const bySource = a.feed.relation.id - b.feed.relation.id;
-    if (bySource !== 0) return bySource;
-    if (a.chunk.split === b.chunk.split) return 0;
-    return a.chunk.split < b.chunk.split ? -1 : 1;
-  });
+function earliest(instants: readonly (bigint | null)[]): bigint | null {
+  return instants.reduce((a, b) => (a === null || (b !== null && b < a) ? b : a), null);
 }
 
-/** The manifest's ranges of sorted chunks: one for each split. */
-function progressOf(chunks: readonly PolledChunk[]): SplitProgress[] {
-  const splits: SplitProgress[] = [];
-  for (const { feed, chunk } of chunks) {
-    const rowCount = chunk.batch?.rowCount ?? 0;
-    const last = splits.at(-1);
-    const sourceId = feed.relation.id;
-    const { split, from, to, isEnded } = chunk;
-    const isSame = last !== undefined && last.sourceId === sourceId && last.split === split;
-    if (isSame && isSamePosition(last.to, from)) {
-      splits[splits.length - 1] = {
-        ...last,
-        to,
-        rowCount: last.rowCount + rowCount,
-        isEnded: last.isEnded || isEnded,
-      };
-      continue;
-    }
-    splits.push({ sourceId, split, from, to, rowCount, watermark: '', isIdle: false, isEnded });
-  }
-  return splits;
+function dmlBytes({ dml }: CommitRequest): number {
+  return dml.reduce((sum, { rows }) => sum + (rows?.length ?? 0), 0);
 }
 
-function idleProgress({ feed, split }: IdleSplit): SplitProgress {
-  const position = feed.positionOf(split);
-  return {
-    sourceId: feed.relation.id,
-    split,
-    from: position,
-    to: position,
-    rowCount: 0,
-    watermark: '',
-    isIdle: true,
-    isEnded: false,
-  };
+/** null: it brings no rows. */
+function rowsArrivedUs({ request, arrivedUs }: WaitingCommit): bigint | null {
+  return request.dml.length === 0 ? null : arrivedUs;
 }

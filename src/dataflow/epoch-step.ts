@@ -9,35 +9,30 @@
 
 import { assert, must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
-import { buildBatch } from '../batch/build-batch.ts';
-import { negate } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
-import { unpackBatch } from '../batch/pack.ts';
 import type { SourceChunk } from '../connect/source.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { SplitProgress } from '../state/manifest.ts';
-import { RelationReader } from '../state/relation-reader.ts';
 import { Backfill, type BackfillContext } from './backfill.ts';
-import { DML_SPLIT, EngineParts } from './engine-parts.ts';
+import { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import { scannedRelations } from './graph.ts';
 import { freshState, type Job } from './job.ts';
-import {
-  type CommitRequest,
-  type DdlAction,
-  DEAD_LETTERS_ID,
-  type DmlChange,
-  type EngineStatus,
-  type RelationHandle,
-  VIEW_ERRORS_ID,
+import type {
+  CommitRequest,
+  DdlAction,
+  DmlChange,
+  EngineStatus,
+  JobStatus,
+  RelationHandle,
 } from './port.ts';
-import { DEAD_LETTERS, ProblemLog, VIEW_ERRORS } from './problems.ts';
-import { stampRowWatermarks } from './row-watermarks.ts';
+import { ProblemRelations } from './problem-relations.ts';
+import { ProblemLog } from './problems.ts';
 import { absoluteWeight } from './rows.ts';
 import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
-import { maxWatermark } from './watermark.ts';
+import { TableChanges } from './table-changes.ts';
 
 /** A commit whose new jobs are made, so that nothing in it can be refused any more. */
 export interface PreparedCommit {
@@ -59,7 +54,6 @@ const ROWS_AT_ONCE = 20_000;
 
 export class EpochStep {
   readonly #setup: StepSetup;
-  readonly #memory: Memory;
   readonly #scratch: Scratch;
   /** What the engine consists of. */
   readonly parts: EngineParts;
@@ -72,14 +66,30 @@ export class EpochStep {
   #rowsIn = 0;
   #isRestoring = false;
   readonly #backfillContext: BackfillContext;
+  readonly #tableChanges: TableChanges;
+  readonly #problems: ProblemRelations;
 
   constructor(setup: StepSetup, memory: Memory, scratch: Scratch, nowUs: bigint) {
     this.#setup = setup;
-    this.#memory = memory;
     this.#scratch = scratch;
     this.#nowUs = nowUs;
     this.#epoch = setup.control.published;
     this.parts = new EngineParts(setup, this, memory, scratch);
+    this.#tableChanges = new TableChanges({
+      memory,
+      scratch,
+      relation: (id) => this.parts.relation(id),
+      deliver: (relation, batch) => {
+        this.#rowsIn += absoluteWeight(batch);
+        this.#deliver(relation, batch);
+      },
+    });
+    this.#problems = new ProblemRelations(this.parts, {
+      memory,
+      scratch,
+      published: () => setup.control.published,
+      deliver: (relation, batch) => this.#deliver(relation, batch),
+    });
     this.#backfillContext = {
       control: setup.control,
       memory,
@@ -147,7 +157,7 @@ export class EpochStep {
     const inputs = scannedRelations(action.plan.node);
     if (!inputs.every((id) => this.parts.relations.has(id))) return null;
     if (inputs.reduce((sum, id) => sum + this.parts.rowsIn(id), 0) <= ROWS_AT_ONCE) return null;
-    const job = this.parts.makeJob(freshState(action), new ProblemLog(0));
+    const job = this.parts.makeJob(freshState(action), new ProblemLog());
     const relation = this.parts.makeViewRelation(action);
     const build = { job, relation, backfill: new Backfill(job, this.#backfillContext, null) };
     this.#builds.push(build);
@@ -229,8 +239,12 @@ export class EpochStep {
         return relation;
       }
       case 'drop':
+        if (this.parts.jobs.has(action.id)) this.#problems.forgetErrors(action.id);
         this.parts.drop(action.id);
         this.#fresh = this.#fresh.filter(({ job }) => job.id !== action.id);
+        return null;
+      case 'trim_dead_letters':
+        this.#problems.trim(action.beforeId);
         return null;
       case 'rename':
         this.parts.relations.get(action.id)?.rename(action.name);
@@ -259,53 +273,7 @@ export class EpochStep {
   // ---- contents
 
   applyDml(changes: readonly DmlChange[]): void {
-    for (const { relationId, rows, judge } of changes) {
-      const relation = this.parts.relation(relationId);
-      if (rows === null) this.#truncate(relation);
-      else this.#applyRows(relation, rows, judge === 'row');
-    }
-  }
-
-  #applyRows(relation: EngineRelation, rows: Uint8Array, isRowByRow: boolean): void {
-    const { watermark: definition } = relation.definition;
-    const mark = this.#scratch.mark();
-    const split = relation.watermark.split(DML_SPLIT);
-    const before = split.running;
-    for (const batch of unpackBatch(rows, this.#scratch)) {
-      this.#rowsIn += absoluteWeight(batch);
-      if (definition === null) {
-        this.#deliver(relation, batch);
-        continue;
-      }
-      const judged = isRowByRow ? split : { ...split, running: before };
-      const column = must(batch.columns[definition.column]);
-      const bounds = {
-        delayUs: BigInt(definition.delayUs),
-        previous: relation.watermark.current,
-        others: relation.watermark.othersMinimum(DML_SPLIT),
-        isRowByRow,
-        limitUs: null,
-      };
-      const stamped = stampRowWatermarks(batch, column, judged, bounds, this.#scratch);
-      split.running = maxWatermark(split.running, judged.running);
-      this.#deliver(relation, stamped.batch);
-    }
-    this.#scratch.release(mark);
-  }
-
-  /** Every row of the last published epoch goes. */
-  #truncate(relation: EngineRelation): void {
-    if (relation.createdAt === this.#epoch || relation.stored === null) return;
-    const { stored, memory } = relation;
-    const reader = new RelationReader(must(memory).wasm, stored.headerAddress, stored.schema);
-    const all = relation.definition.columns.map((_, column) => column);
-    const target = { memory: this.#memory, scratch: this.#scratch };
-    const mark = this.#scratch.mark();
-    for (const batch of reader.scan(this.#setup.control.published, all, target)) {
-      this.#rowsIn += absoluteWeight(batch);
-      this.#deliver(relation, negate(batch, this.#scratch));
-      this.#scratch.release(mark);
-    }
+    this.#tableChanges.apply(changes);
   }
 
   applyChunks(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[]): void {
@@ -387,7 +355,7 @@ export class EpochStep {
       this.#endJob(job);
       this.parts.sinks.get(job.id)?.endEpoch(this.#epoch, this.#nowUs);
     }
-    this.#writeProblems();
+    this.#problems.write(this.#nowUs);
     for (const relation of this.parts.relations.values()) this.#publishRelation(relation);
   }
 
@@ -419,26 +387,15 @@ export class EpochStep {
     this.#setup.onStopped(id, failure ?? '');
   }
 
-  #writeProblems(): void {
-    const mark = this.#scratch.mark();
-    const letters = this.parts.problems.takeLetters(this.#nowUs);
-    const letterTypes = DEAD_LETTERS.map(({ type }) => type);
-    for (let from = 0; from < letters.length; from += 1024) {
-      const batch = buildBatch(letterTypes, letters.slice(from, from + 1024), this.#scratch);
-      this.#deliver(this.parts.relation(DEAD_LETTERS_ID), batch);
-    }
-    const errors = this.parts.problems.takeErrors();
-    const errorTypes = VIEW_ERRORS.map(({ type }) => type);
-    for (let from = 0; from < errors.length; from += 1024) {
-      const part = errors.slice(from, from + 1024);
-      const weights = part.map(({ weight }) => weight);
-      const rows = part.map(({ values }) => values);
-      this.#deliver(
-        this.parts.relation(VIEW_ERRORS_ID),
-        buildBatch(errorTypes, rows, this.#scratch, weights),
-      );
-    }
-    this.#scratch.release(mark);
+  /** The epoch was published; `arrivedUs` (monotonic): when the oldest of its rows came, null: it has none. */
+  published(arrivedUs: bigint | null): void {
+    const ageUs = arrivedUs === null ? null : Number(this.#setup.clock.monotonicUs() - arrivedUs);
+    for (const job of this.parts.jobs.values()) job.published(this.#epoch, ageUs);
+  }
+
+  /** Rows taken in since the start, in absolute weight. */
+  get rowsIn(): number {
+    return this.#rowsIn;
   }
 
   /** Between epochs: a bounded step of housekeeping for relations that changed. */
@@ -471,14 +428,14 @@ export class EpochStep {
     for (const sink of this.parts.sinks.values()) sink.deliver(durable);
   }
 
-  /** The earliest instant at which a view changes without input. */
+  /** The earliest instant at which a view changes, or a sink sends, without input. */
   nextTimerUs(): bigint | null {
     let earliest: bigint | null = null;
-    for (const job of this.parts.jobs.values()) {
-      if (job.isFailed) continue;
-      const timer = job.graph.nextTimerUs();
+    const note = (timer: bigint | null): void => {
       if (timer !== null && (earliest === null || timer < earliest)) earliest = timer;
-    }
+    };
+    for (const job of this.parts.jobs.values()) if (!job.isFailed) note(job.graph.nextTimerUs());
+    for (const sink of this.parts.sinks.values()) note(sink.nextTimerUs());
     return earliest;
   }
 
@@ -489,8 +446,12 @@ export class EpochStep {
 
   status(): Omit<
     EngineStatus,
-    'epoch' | 'nowUs' | 'epochs' | 'lastEpochUs' | 'lastCheckpointEpoch'
+    'epoch' | 'nowUs' | 'epochs' | 'lastEpochUs' | 'lastCheckpointEpoch' | 'measures'
   > {
-    return { rowsIn: this.#rowsIn, ...this.parts.status() };
+    const status = this.parts.status();
+    const building = this.#builds.map(({ job, relation }): JobStatus => {
+      return { ...job.status(relation.stored?.rowCount ?? 0, null), state: 'building' };
+    });
+    return { rowsIn: this.#rowsIn, ...status, jobs: [...status.jobs, ...building] };
   }
 }

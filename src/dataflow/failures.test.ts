@@ -125,6 +125,8 @@ test('a view whose belief breaks stops alone', async () => {
   assert.equal(stopped!.state, 'failed');
   assert.match(stopped!.error!, /append-only/);
   assert.equal(other!.state, 'running');
+  assert.equal(other!.epoch, bench.control.published);
+  assert.equal(stopped!.epoch, bench.control.published - 1, 'the last epoch that it took part in');
   assert.equal(bench.read(VIEW + 1), '+ 2 1');
 });
 

@@ -115,6 +115,11 @@ export class Graph {
     return this.#root.watermarks;
   }
 
+  /** A statement that took rows back has ended, inside an epoch. */
+  endStatement(): void {
+    for (const { operator } of this.#steps) operator.onStatementEnd?.();
+  }
+
   /** Ends the epoch: everything pushed before is in the output when it returns. */
   endEpoch(epoch: EpochContext): void {
     for (const { operator, inputs } of this.#steps) {
@@ -261,7 +266,21 @@ class GraphBuilder {
     inputsOf(node).forEach((child, port) => {
       inputs.push(this.build(child, new PortSink(operator, port, input)));
     });
+    if (operator instanceof EmitOnCloseOperator) {
+      const sessions = this.#sessionsBelow(inputs[0]);
+      if (sessions !== null) operator.readSessions(sessions);
+    }
     return operator;
+  }
+
+  /** The sessions whose rows `source` gives one for one, or grouped. */
+  #sessionsBelow(source: WatermarkSource | undefined): SessionOperator | null {
+    if (source === undefined || source instanceof SessionOperator) return source ?? null;
+    const passes =
+      source instanceof FilterOperator ||
+      source instanceof ProjectOperator ||
+      source instanceof AggregateOperator;
+    return passes ? this.#sessionsBelow(this.steps.get(source)?.inputs[0]) : null;
   }
 }
 

@@ -16,7 +16,7 @@ import { Scratch } from '../memory/scratch.ts';
 import type { ValueSettings } from '../types/value.ts';
 import { buildGraph, type Graph, type GraphScan, scannedRelations } from './graph.ts';
 import type { DeltaSink, EpochContext } from './operator.ts';
-import type { CreateSinkAction, CreateViewAction, JobStatus } from './port.ts';
+import type { CreateSinkAction, CreateViewAction, JobStatus, SinkStatus } from './port.ts';
 import type { ProblemCounters, ViewProblems } from './problems.ts';
 import { absoluteWeight } from './rows.ts';
 
@@ -29,6 +29,8 @@ export interface JobState {
   readonly cells: readonly number[];
   readonly counters: ProblemCounters;
   readonly rowsIn: number;
+  /** The last epoch that it took part in. */
+  readonly epoch: number;
   readonly failure: string | null;
 }
 
@@ -50,6 +52,9 @@ export class Job {
   readonly #cells: number[];
   #name: string;
   #rowsIn: number;
+  #rowsInPublished: number;
+  #epoch: number;
+  #freshnessUs: number | null = null;
   #failure: string | null;
 
   constructor(state: JobState, context: JobContext) {
@@ -60,6 +65,8 @@ export class Job {
     this.#cells = [...state.cells];
     this.#name = state.definition.name;
     this.#rowsIn = state.rowsIn;
+    this.#rowsInPublished = state.rowsIn;
+    this.#epoch = state.epoch;
     this.#failure = state.failure;
     let next = 0;
     const { memory, settings, problems, batchRowsMax, output } = context;
@@ -160,12 +167,29 @@ export class Job {
     for (const scan of this.#scansOf(relationId)) scan.setWatermarks(watermarks);
   }
 
+  /** A statement that took rows back has ended: operators may let go of what it held together. */
+  endStatement(): void {
+    this.#guard(() => {
+      const mark = this.#scratch.mark();
+      this.graph.endStatement();
+      this.#scratch.release(mark);
+    });
+  }
+
   endEpoch(epoch: EpochContext): void {
     this.#guard(() => {
       const mark = this.#scratch.mark();
       this.graph.endEpoch(epoch);
       this.#scratch.release(mark);
     });
+  }
+
+  /** The epoch was published; `ageUs`: how old the oldest row that came with it was then. */
+  published(epoch: number, ageUs: number | null): void {
+    if (this.isFailed) return;
+    this.#epoch = epoch;
+    if (ageUs !== null && this.#rowsIn !== this.#rowsInPublished) this.#freshnessUs = ageUs;
+    this.#rowsInPublished = this.#rowsIn;
   }
 
   /** Ends the job with a reason, for instance that what it reads has failed. */
@@ -190,11 +214,12 @@ export class Job {
       cells: this.#cells,
       counters: { ...this.#context.problems.counters },
       rowsIn: this.#rowsIn,
+      epoch: this.#epoch,
       failure: this.#failure,
     };
   }
 
-  status(rowCount: number): JobStatus {
+  status(rowCount: number, sink: SinkStatus | null): JobStatus {
     const { plan, kind } = this.definition;
     return {
       id: this.id,
@@ -205,9 +230,13 @@ export class Job {
       onError: plan.onError,
       rowCount,
       rowsIn: this.#rowsIn,
+      rowsOut: sink?.rowsSent ?? this.graph.rowsOut,
+      epoch: this.#epoch,
+      freshnessUs: this.#freshnessUs,
       ...this.#context.problems.counters,
       watermarks: this.graph.watermarks.map(String),
       operators: this.graph.operatorCounts(),
+      sink,
     };
   }
 }
@@ -219,5 +248,5 @@ function describe(error: unknown): string {
 /** A job that has seen nothing yet. */
 export function freshState(definition: JobState['definition']): JobState {
   const counters = { used: 0, late: 0, nullTime: 0, withheld: 0, lateAssignments: 0 };
-  return { definition, cells: [], counters, rowsIn: 0, failure: null };
+  return { definition, cells: [], counters, rowsIn: 0, epoch: 0, failure: null };
 }

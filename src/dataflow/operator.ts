@@ -23,6 +23,8 @@ export interface Operator {
   /** Watermarks of the output's watermark columns (plan properties order), as of the last onEpochEnd. */
   readonly watermarks: readonly bigint[];
   onDelta(port: number, batch: DeltaBatch): void;
+  /** A statement that took rows of a table back has ended; the next one's rows are judged without what is gone. */
+  onStatementEnd?(): void;
   /** `inputs[p]` are the watermarks of port p at this epoch's end; the operator updates its own before it returns. */
   onEpochEnd(epoch: EpochContext, inputs: readonly (readonly bigint[])[]): void;
   /** Bytes of state held, rows held: for metrics. */

@@ -406,6 +406,77 @@ test('window functions', () => {
   );
 });
 
+/** Times without a NULL in the given order, cut where two are more than `gap` apart. */
+function runsOf(rows: readonly Row[], gap: bigint): Row[][] {
+  const runs: Row[][] = [];
+  let last: bigint | null = null;
+  for (const row of rows.toSorted((a, b) => Number(a[1]) - Number(b[1]))) {
+    const time = row[1] as bigint;
+    if (last === null || time - last > gap) runs.push([]);
+    runs.at(-1)!.push(row);
+    last = time;
+  }
+  return runs;
+}
+
+test('sessions split and merge', () => {
+  const plan: PlanNode = {
+    kind: 'window',
+    windowKind: 'session',
+    input: left,
+    time: 1,
+    sizeUs: '1',
+    slideUs: '1',
+    offsetUs: '0',
+    partition: [0],
+    watermark: null,
+    allowedLatenessUs: '0',
+    columns: [...COLUMNS, ...['ws', 'we', 'wt'].map((name) => column(name, INT8))],
+  };
+  compare(
+    plan,
+    1,
+    ([rows]) => {
+      const timed = rows!.filter(([, time]) => time !== null);
+      return grouped(timed, (row) => String(row[0])).flatMap((group) =>
+        runsOf(group, 1n).flatMap((run) => {
+          const end = (run.at(-1)![1] as bigint) + 1n;
+          return run.map((row): Row => [...row, run[0]![1]!, end, end - 1n]);
+        }),
+      );
+    },
+    true,
+  );
+});
+
+test('table functions', () => {
+  const plan: PlanNode = {
+    kind: 'table_function',
+    input: left,
+    function: 'generate_series(int8,int8)',
+    args: [
+      { kind: 'literal', text: '2', type: INT8 },
+      { kind: 'column', index: 1, type: INT8 },
+    ],
+    withOrdinality: true,
+    isOuter: true,
+    columns: [...COLUMNS, column('g', INT8), column('ordinality', INT8)],
+  };
+  compare(
+    plan,
+    1,
+    ([rows]) =>
+      rows!.flatMap((row) => {
+        const series: Row[] = [];
+        for (let g = 2n; row[1] !== null && g <= (row[1] as bigint); g++) {
+          series.push([...row, g, g - 1n]);
+        }
+        return series.length > 0 ? series : [[...row, null, null]];
+      }),
+    true,
+  );
+});
+
 test('a temporal filter shows rows while they live', () => {
   const columns = [column('a', INT8), column('b', INT8)];
   const plan: PlanNode = {

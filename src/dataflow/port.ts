@@ -6,6 +6,8 @@
  * epoch is durable and published.
  */
 
+import type { EventLoopDelays } from '../base/event-loop-delay.ts';
+import type { HistogramCounts } from '../base/histogram.ts';
 import type { PortError } from '../base/threads.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import type { StreamPlan } from '../plan/plan-node.ts';
@@ -72,6 +74,8 @@ export type DdlAction =
   | { readonly kind: 'drop_index'; readonly relationId: number; readonly id: number }
   /** A table, source, view or sink; whatever hangs on it was dropped before, in the same list. */
   | { readonly kind: 'drop'; readonly id: number }
+  /** The engine's own: dead letters numbered below `beforeId` are trimmed (semantics.md rule 27). */
+  | { readonly kind: 'trim_dead_letters'; readonly beforeId: number }
   | { readonly kind: 'rename'; readonly id: number; readonly name: string };
 
 export interface CreateTableAction {
@@ -122,7 +126,7 @@ export interface CreateSinkAction {
 /** A change of a table. */
 export interface DmlChange {
   readonly relationId: number;
-  /** packBatch of the net rows (weights ±); null: TRUNCATE (every row there is, is retracted first). */
+  /** packBatch of rows in order (weights ±; of a table without a watermark the net ones); null: TRUNCATE: every row goes. */
   readonly rows: Uint8Array | null;
   /** Rule 14: VALUES and COPY are judged row by row, other statements by the watermark before them. */
   readonly judge: 'row' | 'statement';
@@ -166,6 +170,9 @@ export interface EngineOptions {
   readonly batchRowsMax: number;
   readonly checkpointIntervalMs: number;
   readonly stateBytesMax: number;
+  /** Dead letters beyond either limit are trimmed, the oldest first. */
+  readonly deadLetterBytesMax: number;
+  readonly deadLetterAgeMsMax: number;
 }
 
 export const DEFAULT_ENGINE_OPTIONS: EngineOptions = Object.freeze({
@@ -176,6 +183,8 @@ export const DEFAULT_ENGINE_OPTIONS: EngineOptions = Object.freeze({
   batchRowsMax: 1024,
   checkpointIntervalMs: 30_000,
   stateBytesMax: 4 * 2 ** 30,
+  deadLetterBytesMax: 64 * 2 ** 20,
+  deadLetterAgeMsMax: 7 * 86_400_000,
 });
 
 /** What the worker is started with. */
@@ -222,6 +231,32 @@ export interface OperatorStatus {
   readonly rowsOut: number;
 }
 
+/** Dead letters of one kind and relation (the source of rejected records, the view of others), trimmed ones included. */
+export interface LetterCount {
+  readonly kind: 'rejected' | 'late' | 'null_time';
+  readonly relationId: number;
+  readonly count: number;
+}
+
+/** The log of dead letters. Counters never go back. */
+export interface LetterStatus {
+  readonly counts: readonly LetterCount[];
+  readonly kept: number;
+  readonly bytes: number;
+  readonly trimmed: number;
+}
+
+/** What a sink has sent since the server started, and what waits. */
+export interface SinkStatus {
+  /** In absolute weight. */
+  readonly rowsSent: number;
+  /** Epochs that are to be delivered, and their rows. */
+  readonly pendingEpochs: number;
+  readonly pendingRows: number;
+  /** Rows that an EMIT PERIODIC sink holds back until its period is over. */
+  readonly heldRows: number;
+}
+
 /** One view or sink. Counters are of rule 24, in absolute weight. */
 export interface JobStatus {
   readonly id: number;
@@ -233,6 +268,12 @@ export interface JobStatus {
   /** Rows of a view; rows that a sink has sent since the server started. */
   readonly rowCount: number;
   readonly rowsIn: number;
+  /** Rows of a view's changes, rows that a sink has sent: since the server started. */
+  readonly rowsOut: number;
+  /** The epoch at which its contents stand: behind the published one for a view that has stopped. */
+  readonly epoch: number;
+  /** From the arrival of the oldest row to its publishing, for the last epoch that brought rows; null: none did yet. */
+  readonly freshnessUs: number | null;
   readonly used: number;
   readonly late: number;
   readonly nullTime: number;
@@ -240,6 +281,8 @@ export interface JobStatus {
   readonly lateAssignments: number;
   readonly watermarks: readonly string[];
   readonly operators: readonly OperatorStatus[];
+  /** null: a view. */
+  readonly sink: SinkStatus | null;
 }
 
 export interface SplitStatus {
@@ -260,7 +303,34 @@ export interface SourceStatus {
   readonly rowsRejected: number;
   readonly nullTime: number;
   readonly lag: number | null;
+  readonly lagUnit: 'rows' | 'bytes';
+  /** Over the last ten seconds. */
+  readonly rowsPerSecond: number;
   readonly splits: readonly SplitStatus[];
+}
+
+/** What the engine counts since it started. */
+export interface EngineMeasuresStatus {
+  readonly epochSeconds: HistogramCounts;
+  readonly epochRows: HistogramCounts;
+  readonly checkpointSeconds: HistogramCounts;
+  readonly checkpoints: {
+    readonly written: number;
+    readonly skipped: number;
+    readonly failed: number;
+  };
+  /** Of all of them. */
+  readonly checkpointBytes: number;
+  readonly logBytes: number;
+  /** Commits that wait for an epoch, those whose view is being filled among them. */
+  readonly queuedCommits: number;
+  readonly queuedCommitBytes: number;
+  readonly sourceHeldSeconds: number;
+}
+
+/** What the worker's thread answers. */
+export interface WorkerStatus extends EngineStatus {
+  readonly eventLoopDelay: EventLoopDelays;
 }
 
 export interface EngineStatus {
@@ -273,5 +343,7 @@ export interface EngineStatus {
   readonly lastCheckpointEpoch: number;
   readonly jobs: readonly JobStatus[];
   readonly sources: readonly SourceStatus[];
+  readonly letters: LetterStatus;
+  readonly measures: EngineMeasuresStatus;
   readonly tableWatermarks: readonly { readonly id: number; readonly watermark: string | null }[];
 }

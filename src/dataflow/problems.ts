@@ -13,7 +13,7 @@ import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
 import { INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import type { ProblemSink } from './operator.ts';
-import type { EngineColumn } from './port.ts';
+import type { EngineColumn, LetterCount } from './port.ts';
 
 export const DEAD_LETTERS: readonly EngineColumn[] = [
   { name: 'id', type: INT8 },
@@ -46,7 +46,7 @@ export interface ProblemCounters {
 }
 
 export interface DeadLetter {
-  readonly kind: 'rejected' | 'late' | 'null_time';
+  readonly kind: LetterCount['kind'];
   readonly sourceId: number | null;
   readonly viewId: number | null;
   readonly split: string | null;
@@ -59,17 +59,8 @@ export interface DeadLetter {
 
 /** An epoch's problems of the whole engine, on their way into the stored relations. */
 export class ProblemLog {
-  #nextId: number;
   #letters: DeadLetter[] = [];
   #errors: { readonly values: Value[]; readonly weight: number }[] = [];
-
-  constructor(nextId: number) {
-    this.#nextId = nextId;
-  }
-
-  get nextId(): number {
-    return this.#nextId;
-  }
 
   addLetter(letter: DeadLetter): void {
     this.#letters.push(letter);
@@ -87,24 +78,11 @@ export class ProblemLog {
     other.#errors = [];
   }
 
-  /** Rows for DEAD_LETTERS; forgets them. */
-  takeLetters(nowUs: bigint): Value[][] {
+  /** The dead letters; forgets them. */
+  takeLetters(): DeadLetter[] {
     const letters = this.#letters;
     this.#letters = [];
-    const idOf = (id: number | null): bigint | null => (id === null ? null : BigInt(id));
-    return letters.map((letter) => [
-      BigInt(this.#nextId++),
-      nowUs,
-      letter.kind,
-      idOf(letter.sourceId),
-      idOf(letter.viewId),
-      letter.split,
-      letter.position,
-      letter.row,
-      letter.reason,
-      letter.op,
-      letter.sqlstate,
-    ]);
+    return letters;
   }
 
   /** Rows for VIEW_ERRORS with their weights; forgets them. */
@@ -113,6 +91,33 @@ export class ProblemLog {
     this.#errors = [];
     return errors;
   }
+}
+
+/** A letter as a row of DEAD_LETTERS. */
+export function letterRow(letter: DeadLetter, id: number, nowUs: bigint): Value[] {
+  const idOf = (one: number | null): bigint | null => (one === null ? null : BigInt(one));
+  return [
+    BigInt(id),
+    nowUs,
+    letter.kind,
+    idOf(letter.sourceId),
+    idOf(letter.viewId),
+    letter.split,
+    letter.position,
+    letter.row,
+    letter.reason,
+    letter.op,
+    letter.sqlstate,
+  ];
+}
+
+/** Fixed columns of a letter, and what the store needs beside its texts. */
+const LETTER_BYTES = 64;
+
+/** About what a letter takes. */
+export function letterBytes({ split, position, row, reason }: DeadLetter): number {
+  const lengths = [split, position, row, reason].map((text) => text?.length ?? 0);
+  return lengths.reduce((sum, length) => sum + length, LETTER_BYTES);
 }
 
 /** The problems of one view. */

@@ -1,47 +1,72 @@
 /**
- * SinkOutput: what a sink sends for an epoch: its consolidated change, retractions before inserts, in canonical order, once
- * the epoch's manifest is durable (semantics.md rule 30).
+ * SinkOutput: what a sink sends: its consolidated change, retractions before inserts, in canonical order, once the manifest of
+ * the epoch is durable (semantics.md rule 30).
  *
- * Changes wait in memory from the step that made them to their delivery; a checkpoint is taken only when none waits, so
+ * A sink sends the change of each epoch; one that is EMIT PERIODIC (rule 22) sends at most once a period the net change since
+ * it sent last. When that is, follows from the epochs' instants alone, so that a replay sends the same changes at the same
+ * epochs. What it holds back is part of a checkpoint (`heldMemory`, `sentUs`).
+ *
+ * Changes wait in memory from the epoch that sends them to their delivery; a checkpoint is taken only when none waits, so
  * that what a recovery replays is exactly what may not have been delivered.
  */
 
 import { SqlError } from '../base/sql-error.ts';
-import { copyBatch, weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { SinkWriter } from '../connect/sink.ts';
-import { RowTable } from '../kernels/row-table.ts';
 import { Memory } from '../memory/memory.ts';
-import { Scratch } from '../memory/scratch.ts';
-import type { PlanColumn } from '../plan/plan-node.ts';
+import type { DataType } from '../types/data-type.ts';
+import { NetChanges } from './net-changes.ts';
+import type { SinkStatus } from './port.ts';
+import { absoluteWeight } from './rows.ts';
 
 interface PendingEpoch {
   readonly epoch: number;
   readonly nowUs: bigint;
-  readonly rows: Changes;
+  readonly rows: NetChanges;
+}
+
+/** What an EMIT PERIODIC sink starts with. */
+export interface SinkPeriod {
+  readonly periodUs: bigint;
+  /** What was held back at the checkpoint; an empty memory for a new sink. */
+  readonly memory: Memory;
+  /** The instant of the epoch that was sent last; 0: none. */
+  readonly sentUs: bigint;
+}
+
+interface Throttle {
+  readonly periodUs: bigint;
+  readonly memory: Memory;
+  readonly held: NetChanges;
+  sentUs: bigint;
 }
 
 export class SinkOutput {
   readonly #writer: SinkWriter;
-  readonly #columns: readonly PlanColumn[];
+  readonly #types: readonly DataType[];
   readonly #isDiscarding: boolean;
-  #free: Changes[] = [];
+  readonly #throttle: Throttle | null;
+  #free: NetChanges[] = [];
   /** Epochs up to here are delivered already: a replay gives them again. */
   readonly #deliveredThrough: number;
-  #current: Changes | null = null;
+  #current: NetChanges | null = null;
   #pending: PendingEpoch[] = [];
   #failure: string | null = null;
+  #rowsSent = 0;
 
-  /** `isDiscarding`: nothing is kept or written (blackhole). */
+  /** `isDiscarding`: nothing is kept or written (blackhole). `period` null: every epoch is sent. */
   constructor(
     writer: SinkWriter,
-    columns: readonly PlanColumn[],
+    types: readonly DataType[],
     lastEpoch: number,
     isDiscarding: boolean,
+    period: SinkPeriod | null,
   ) {
     this.#writer = writer;
-    this.#columns = columns;
+    this.#types = types;
     this.#isDiscarding = isDiscarding;
+    this.#throttle =
+      period === null ? null : { ...period, held: new NetChanges(types, period.memory) };
     this.#deliveredThrough = writer.begin(lastEpoch);
   }
 
@@ -50,22 +75,60 @@ export class SinkOutput {
     return this.#failure;
   }
 
+  /** Epochs that wait for their delivery. */
   get pendingCount(): number {
     return this.#pending.length;
   }
 
+  /** What an EMIT PERIODIC sink holds back; null: it holds nothing back. */
+  get heldMemory(): Memory | null {
+    return this.#throttle?.memory ?? null;
+  }
+
+  /** The instant of the epoch that was sent last. */
+  get sentUs(): bigint {
+    return this.#throttle?.sentUs ?? 0n;
+  }
+
+  /** When what is held back is due; null: nothing is. */
+  nextTimerUs(): bigint | null {
+    if (this.#throttle === null || this.#throttle.held.rowCount === 0) return null;
+    return this.#throttle.sentUs + this.#throttle.periodUs;
+  }
+
   /** Takes a part of the running epoch's change. */
   add(batch: DeltaBatch, epoch: number): void {
-    if (epoch <= this.#deliveredThrough || this.#isDiscarding) return;
-    this.#current ??= this.#free.pop() ?? new Changes(this.#columns);
-    this.#current.add(batch);
+    if (this.#isDiscarding) this.#rowsSent += absoluteWeight(batch);
+    else if (this.#throttle !== null) this.#throttle.held.add(batch);
+    else if (epoch > this.#deliveredThrough) {
+      this.#current ??= this.#empty();
+      this.#current.add(batch);
+    }
+  }
+
+  #empty(): NetChanges {
+    return this.#free.pop() ?? new NetChanges(this.#types, Memory.create());
   }
 
   /** The running epoch has ended. */
   endEpoch(epoch: number, nowUs: bigint): void {
+    if (this.#throttle !== null) this.#endPeriod(this.#throttle, epoch, nowUs);
     if (this.#current === null) return;
     this.#pending.push({ epoch, nowUs, rows: this.#current });
     this.#current = null;
+  }
+
+  /** Where the period is over, what was held back becomes this epoch's change, unless it was delivered before. */
+  #endPeriod(throttle: Throttle, epoch: number, nowUs: bigint): void {
+    const { held, sentUs, periodUs } = throttle;
+    if (held.rowCount === 0 || nowUs < sentUs + periodUs) return;
+    for (const batch of held.batches()) {
+      throttle.sentUs = nowUs;
+      if (epoch <= this.#deliveredThrough) break;
+      this.#current ??= this.#empty();
+      this.#current.add(batch);
+    }
+    held.clear();
   }
 
   /** The epochs up to `durable` go out. One that fails is whole again and is given again at the next call. */
@@ -73,8 +136,7 @@ export class SinkOutput {
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
       if (next.epoch > durable) return;
       try {
-        for (const batch of next.rows.batches()) this.#writer.write(next.epoch, next.nowUs, batch);
-        this.#writer.commit(next.epoch);
+        this.#rowsSent += this.#write(next);
       } catch (error) {
         if (!(error instanceof SqlError)) throw error;
         this.#failure = error.message;
@@ -87,79 +149,27 @@ export class SinkOutput {
     }
   }
 
+  /** Gives an epoch to the writer; its rows in absolute weight. */
+  #write({ epoch, nowUs, rows }: PendingEpoch): number {
+    let count = 0;
+    for (const batch of rows.batches()) {
+      count += absoluteWeight(batch);
+      this.#writer.write(epoch, nowUs, batch);
+    }
+    this.#writer.commit(epoch);
+    return count;
+  }
+
+  status(): SinkStatus {
+    return {
+      rowsSent: this.#rowsSent,
+      pendingEpochs: this.#pending.length,
+      pendingRows: this.#pending.reduce((sum, { rows }) => sum + rows.rowCount, 0),
+      heldRows: this.#throttle?.held.rowCount ?? 0,
+    };
+  }
+
   close(): void {
     this.#writer.close();
-  }
-}
-
-/** One epoch's change of a sink, in a memory that is used again. */
-class Changes {
-  readonly #memory = Memory.create();
-  readonly #scratch = new Scratch(this.#memory);
-  readonly #columns: readonly PlanColumn[];
-  readonly #table: RowTable;
-
-  constructor(columns: readonly PlanColumn[]) {
-    this.#columns = columns;
-    const storages = columns.map(({ type }) => type.storage);
-    const spec = { storages, keyCount: storages.length, extraBytes: 8 };
-    this.#table = RowTable.open(this.#memory, this.#memory.rootCell(0), spec);
-  }
-
-  add(batch: DeltaBatch): void {
-    const memory = this.#memory;
-    const mark = this.#scratch.mark();
-    const own = copyBatch(batch, this.#scratch);
-    const rows = this.#scratch.alloc(own.rowCount * 4 + 16);
-    this.#table.upsert(own.columns, own.rowCount, rows);
-    for (let i = 0; i < own.rowCount; i++) {
-      const row = memory.u32[(rows >>> 2) + i]!;
-      memory.i32[this.#table.extraAddress(row) >>> 2]! += weightOf(own, i);
-    }
-    this.#scratch.release(mark);
-  }
-
-  *batches(): Generator<DeltaBatch> {
-    const order = this.#ordered();
-    const memory = this.#memory;
-    const all = this.#columns.map((_, column) => column);
-    for (let from = 0; from < order.length; from += 1024) {
-      const mark = this.#scratch.mark();
-      const part = order.slice(from, from + 1024);
-      const rows = this.#scratch.alloc(part.length * 4);
-      const weights = this.#scratch.alloc(part.length * 4);
-      memory.u32.set(part, rows >>> 2);
-      part.forEach((row, i) => {
-        memory.i32[(weights >>> 2) + i] = this.#weight(row);
-      });
-      yield this.#table.gatherBatch(rows, part.length, all, weights, this.#scratch);
-      this.#scratch.release(mark);
-    }
-  }
-
-  clear(): void {
-    this.#table.clear();
-  }
-
-  #weight(row: number): number {
-    return this.#memory.i32[this.#table.extraAddress(row) >>> 2]!;
-  }
-
-  /** Rows that changed: retractions, then inserts, each in canonical order. */
-  #ordered(): Uint32Array {
-    const rows: number[] = [];
-    for (let row = this.#table.next(0); row !== 0; row = this.#table.next(row)) {
-      if (this.#weight(row) !== 0) rows.push(row);
-    }
-    const compare = this.#table.compareRows(
-      [],
-      this.#columns.map(({ type }) => type),
-    );
-    rows.sort((a, b) => {
-      const isRetractA = this.#weight(a) < 0;
-      if (isRetractA !== this.#weight(b) < 0) return isRetractA ? -1 : 1;
-      return compare(a, b);
-    });
-    return Uint32Array.from(rows);
   }
 }

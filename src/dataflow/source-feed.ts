@@ -9,6 +9,7 @@
 
 import { must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { RateMeter } from '../base/rate-meter.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { SinkContext, SinkWriter } from '../connect/sink.ts';
@@ -92,6 +93,7 @@ export class SourceFeed {
   #rowsRead: number;
   #rowsRejected: number;
   #nullTime: number;
+  readonly #rate = new RateMeter();
 
   constructor(state: FeedState, relation: EngineRelation, context: FeedContext) {
     this.relation = relation;
@@ -122,9 +124,8 @@ export class SourceFeed {
   /** Opens the reader for the columns that the views read now; none: the source rests. */
   refreshReader(): void {
     const wanted = this.wantedBy(this.relation.readers);
-    const isSame =
-      wanted.length === this.#wanted.length && wanted.every((c, i) => c === this.#wanted[i]);
-    if (this.#reader !== null && isSame && this.relation.readers.size > 0) return;
+    const isOpen = this.#reader !== null && isSame(wanted, this.#wanted);
+    if (isOpen && this.relation.readers.size > 0) return;
     this.close();
     this.#wanted = wanted;
     if (this.relation.readers.size > 0 && this.#failure === null) this.reopen();
@@ -185,6 +186,12 @@ export class SourceFeed {
     }
   }
 
+  /** Whether an epoch has to take a chunk in: it has records, or its split begins, moves or ends. */
+  isNews({ split, from, to, batch, rejected, isEnded }: SourceChunk): boolean {
+    if (batch !== null || rejected.length > 0 || isEnded) return true;
+    return !isSamePosition(from, to) || !this.#splits.has(split);
+  }
+
   #noteEnd({ split, isAtEnd }: SourceChunk): void {
     const nowUs = this.#context.clock.monotonicUs();
     this.#endings.set(split, isAtEnd ? (this.#endings.get(split) ?? nowUs) : null);
@@ -211,9 +218,13 @@ export class SourceFeed {
     return must(must(this.#splits.get(name)).ranges.at(-1)).to;
   }
 
-  /** The records of a manifest's range again. */
-  replay(progress: SplitProgress): Generator<SourceChunk> {
-    return this.#replayColumns(progress, this.#wanted);
+  /** The records of a manifest's range again, by one reader for all of a recovery. */
+  replay({ split, from, to }: SplitProgress): Generator<SourceChunk> {
+    if (this.#reader === null) {
+      this.#reader = this.#open(this.#wanted);
+      this.#reader.start(new Map());
+    }
+    return this.#reader.replay(split, from as Json, to as Json);
   }
 
   *#replayColumns(
@@ -231,7 +242,9 @@ export class SourceFeed {
 
   /** During recovery: which columns a replay makes. */
   refreshWanted(): void {
-    this.#wanted = this.wantedBy(this.relation.readers);
+    const wanted = this.wantedBy(this.relation.readers);
+    if (!isSame(wanted, this.#wanted)) this.close();
+    this.#wanted = wanted;
   }
 
   /** The end of a manifest's range: whether the split has ended, or counts as idle. */
@@ -284,7 +297,9 @@ export class SourceFeed {
     for (const { position, raw, sqlstate, reason } of chunk.rejected) {
       this.#reject(chunk.split, JSON.stringify(position), raw, sqlstate, reason);
     }
-    this.#rowsRead += (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
+    const rowCount = (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
+    this.#rowsRead += rowCount;
+    this.#rate.add(rowCount, this.#context.clock.monotonicUs());
     const rows = chunk.batch === null ? null : this.#complete(chunk, this.#wanted, true);
     const stamped =
       rows === null ? null : this.#stamp(rows, chunk.split, watermark, this.relation.watermark);
@@ -407,6 +422,8 @@ export class SourceFeed {
       rowsRejected: this.#rowsRejected,
       nullTime: this.#nullTime,
       lag: this.#reader?.lag() ?? null,
+      lagUnit: this.#reader?.lagUnit ?? 'rows',
+      rowsPerSecond: this.#rate.perSecond(this.#context.clock.monotonicUs()),
       splits: [...this.#splits.keys()].map((split) => {
         const position = this.positionOf(split);
         const { running: w, isIdle, isEnded } = this.relation.watermark.split(split);
@@ -420,6 +437,10 @@ export class SourceFeed {
       }),
     };
   }
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((column, index) => column === b[index]);
 }
 
 /** A duration among a source's checked options; null: it has none. */

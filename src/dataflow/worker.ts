@@ -1,12 +1,13 @@
 /** The dataflow worker's thread: messages in, epochs run as there is something to do, answers out. */
 
 import { SystemClock } from '../base/clock.ts';
+import { EventLoopDelay } from '../base/event-loop-delay.ts';
 import { threadSelf, toPortError } from '../base/threads.ts';
 import { openSink, openSource } from '../connect/connectors.ts';
 import { setKernelMode } from '../kernels/kernels.ts';
 import { EpochControl } from '../state/epoch-control.ts';
 import type { Engine } from './engine.ts';
-import type { FromWorker, ToWorker, WorkerData } from './port.ts';
+import type { FromWorker, ToWorker, WorkerData, WorkerStatus } from './port.ts';
 import { type OpenEngine, openEngine } from './recovery.ts';
 
 const self = threadSelf<ToWorker, FromWorker, WorkerData>();
@@ -48,6 +49,7 @@ class EpochLoop {
 }
 
 const loop = new EpochLoop();
+const loopDelay = new EventLoopDelay();
 /** Somebody on the main thread waits for epochs: without that, a message for each is not worth its time. */
 let isWatched = false;
 
@@ -113,7 +115,7 @@ async function handle(message: Asking, opened: OpenEngine): Promise<unknown> {
     case 'commit':
       return engine.commit(message.commit);
     case 'status':
-      return engine.status();
+      return { ...engine.status(), eventLoopDelay: loopDelay.read() } satisfies WorkerStatus;
     case 'checkpoint':
       return engine.checkpoint();
     case 'close':

@@ -78,6 +78,9 @@ function* jobs({ jobs: all }: EngineStatus): Generator<Row> {
       count(job.withheld),
       count(job.lateAssignments),
       instant(job.watermarks[0]),
+      count(job.rowsOut),
+      count(job.epoch),
+      count(job.freshnessUs),
     ];
   }
 }
@@ -111,6 +114,8 @@ function* sources({ sources: all }: EngineStatus): Generator<Row> {
       count(source.rowsRejected),
       count(source.nullTime),
       count(source.lag),
+      source.lag === null ? null : source.lagUnit,
+      count(source.rowsPerSecond),
     ];
     if (source.splits.length === 0) yield [...base, null, null, null];
     for (const split of source.splits)

@@ -9,7 +9,7 @@ import type { EpochControl } from '../state/epoch-control.ts';
 
 const TICK_MS = 10_000;
 /** Snapshots older than this are cancelled (max_snapshot_age). */
-const AGE_MS_MAX = 3_600_000;
+export const SNAPSHOT_AGE_MS_MAX = 3_600_000;
 
 export class SnapshotAge {
   readonly #control: EpochControl;
@@ -17,7 +17,7 @@ export class SnapshotAge {
   readonly #epochs: number[] = [];
   readonly #timer: NodeJS.Timeout;
 
-  constructor(control: EpochControl, ageMsMax = AGE_MS_MAX, tickMs = TICK_MS) {
+  constructor(control: EpochControl, ageMsMax = SNAPSHOT_AGE_MS_MAX, tickMs = TICK_MS) {
     this.#control = control;
     this.#ticksMax = Math.max(1, Math.ceil(ageMsMax / tickMs));
     this.#timer = setInterval(() => this.tick(), tickMs).unref();

@@ -3,7 +3,7 @@
  * of its values the transaction has taken or set free. Readers of the same transaction see it laid over their snapshot.
  *
  * State: for a table a RowTable over all columns with an i32 weight (an insert and a delete of the same row cancel) and the
- * order in which it came, and for each key a RowTable over the key's columns: the row that now has the key, whether the
+ * order in which it came; for a table with a watermark also every change (change-log.ts); and for each key a RowTable over the key's columns: the row that now has the key, whether the
  * published row with it was taken out, and the statement that last touched it.
  * Cost: O(1) expected a row and key; nothing is proportional to the table.
  */
@@ -15,6 +15,7 @@ import { RowTable } from '../kernels/row-table.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { DataType } from '../types/data-type.ts';
+import { ChangeLog, type Judge, type LoggedPart } from './change-log.ts';
 
 /** A unique key of a table: its columns, and the number of the stored relation's index that finds them. */
 export interface WriteKey {
@@ -28,6 +29,15 @@ export interface WriteTable {
   readonly relationId: number;
   readonly types: readonly DataType[];
   readonly keys: readonly WriteKey[];
+  /** Its rows are judged by a watermark, so that every change counts and not only the net ones. */
+  readonly hasWatermark: boolean;
+}
+
+/** What COMMIT sends for one table, part by part. */
+export interface WrittenPart {
+  readonly judge: Judge;
+  /** Packed rows with weights; null: TRUNCATE. */
+  readonly batches: Iterable<Uint8Array> | null;
 }
 
 /** Finds published rows by key: one batch of rows (all columns) for each call. */
@@ -64,6 +74,8 @@ export class TableWrites {
   readonly #scratch: Scratch;
   readonly #rows: RowTable;
   readonly #keys: readonly KeyState[];
+  /** null: only the net rows are sent. */
+  readonly #log: ChangeLog | null;
   #lookup: PublishedLookup;
   #isTruncated = false;
   #nextOrder = 0;
@@ -73,6 +85,7 @@ export class TableWrites {
     this.#memory = memory;
     this.#scratch = scratch;
     this.#lookup = lookup;
+    this.#log = table.hasWatermark ? new ChangeLog(memory) : null;
     const storages = table.types.map((type) => type.storage);
     this.#rows = openTable(memory, storages, storages.length, 8);
     this.#keys = table.keys.map((key) => ({
@@ -91,8 +104,9 @@ export class TableWrites {
   }
 
   /** A new statement of the transaction looks rows up in its own memory: that of the last one may be another's by now. */
-  useLookup(lookup: PublishedLookup): void {
+  begin(lookup: PublishedLookup, judge: Judge): void {
     this.#lookup = lookup;
+    this.#log?.begin(judge);
   }
 
   /**
@@ -131,11 +145,20 @@ export class TableWrites {
     }
   }
 
-  /** TRUNCATE: nothing of the table is seen any more, and what was put in is forgotten. */
+  /** TRUNCATE: nothing of the table is seen any more, and what was put in is forgotten (but for the log of changes). */
   truncate(): void {
     this.#isTruncated = true;
-    this.#rows.clear();
+    if (this.#log === null) this.#rows.clear();
+    else this.#clearWeights();
+    this.#log?.truncate();
     for (const { table } of this.#keys) table.clear();
+  }
+
+  #clearWeights(): void {
+    const { i32 } = this.#memory;
+    for (let id = this.#rows.next(0); id !== 0; id = this.#rows.next(id)) {
+      i32[(this.#rows.extraAddress(id) + WEIGHT) >>> 2] = 0;
+    }
   }
 
   /**
@@ -167,7 +190,7 @@ export class TableWrites {
 
   /** A written row as a batch of one row in another memory's scratch. */
   writtenRow(id: number, target: Scratch): DeltaBatch {
-    return must(unpackBatch(this.#packRows([id]), target)[0]);
+    return must(unpackBatch(this.#packNet([id]), target)[0]);
   }
 
   get rowCount(): number {
@@ -175,6 +198,7 @@ export class TableWrites {
   }
 
   destroy(): void {
+    this.#log?.destroy();
     this.#rows.clear();
     for (const { table } of this.#keys) table.clear();
   }
@@ -200,14 +224,47 @@ export class TableWrites {
     const ids: number[] = [];
     for (const id of ordered) {
       if (id !== 0) ids.push(id);
-      if (ids.length === BATCH_ROWS_MAX) yield this.#packRows(ids.splice(0));
+      if (ids.length === BATCH_ROWS_MAX) yield this.#packNet(ids.splice(0));
     }
-    if (ids.length > 0) yield this.#packRows(ids);
+    if (ids.length > 0) yield this.#packNet(ids);
   }
 
-  #packRows(ids: readonly number[]): Uint8Array {
+  #packNet(ids: readonly number[]): Uint8Array {
+    return this.#packRows(
+      ids,
+      ids.map((id) => this.#weight(id)),
+    );
+  }
+
+  /** What COMMIT sends, in order. */
+  *parts(): Generator<WrittenPart> {
+    if (this.#log === null) {
+      if (this.#isTruncated) yield { judge: 'statement', batches: null };
+      if (this.#nextOrder > 0) yield { judge: 'statement', batches: this.packedBatches() };
+      return;
+    }
+    for (const part of this.#log.parts) {
+      if (part.isTruncate) yield { judge: part.judge, batches: null };
+      else if (part.to > part.from) {
+        yield { judge: part.judge, batches: this.#packedChanges(this.#log, part) };
+      }
+    }
+  }
+
+  *#packedChanges(log: ChangeLog, { from, to, hasRetractions }: LoggedPart): Generator<Uint8Array> {
+    for (let start = from; start < to; start += BATCH_ROWS_MAX) {
+      const count = Math.min(BATCH_ROWS_MAX, to - start);
+      const changes = Array.from({ length: count }, (_, i) => start + i);
+      const ids = changes.map((change) => log.row(change));
+      const weights = changes.map((change) => (log.isRetraction(change) ? -1 : 1));
+      yield this.#packRows(ids, hasRetractions ? weights : null);
+    }
+  }
+
+  /** `weights`: null: every row once. */
+  #packRows(ids: readonly number[], weights: readonly number[] | null): Uint8Array {
     const mark = this.#scratch.mark();
-    const bytes = packBatch(this.#batchOf(ids), this.table.types);
+    const bytes = packBatch(this.#batchOf(ids, weights), this.table.types);
     this.#scratch.release(mark);
     return bytes;
   }
@@ -216,15 +273,13 @@ export class TableWrites {
     return this.#memory.i32[(this.#rows.extraAddress(id) + WEIGHT) >>> 2]!;
   }
 
-  #batchOf(ids: readonly number[]): DeltaBatch {
+  #batchOf(ids: readonly number[], weights: readonly number[] | null): DeltaBatch {
     const rows = this.#scratch.alloc(4 * ids.length + 16);
-    const weights = this.#scratch.alloc(4 * ids.length + 16);
-    for (const [i, id] of ids.entries()) {
-      this.#memory.u32[(rows >>> 2) + i] = id;
-      this.#memory.i32[(weights >>> 2) + i] = this.#weight(id);
-    }
+    this.#memory.u32.set(ids, rows >>> 2);
+    const at = weights === null ? 0 : this.#scratch.alloc(4 * ids.length + 16);
+    if (weights !== null) this.#memory.i32.set(weights, at >>> 2);
     const columns = this.table.types.map((_, column) => column);
-    return this.#rows.gatherBatch(rows, ids.length, columns, weights, this.#scratch);
+    return this.#rows.gatherBatch(rows, ids.length, columns, at, this.#scratch);
   }
 
   /** Adds `sign` to each row's weight; gives the address of their ids. */
@@ -238,6 +293,7 @@ export class TableWrites {
       if (this.#memory.i32[at] === 0) this.#memory.u32[(extra + ORDER) >>> 2] = this.#nextOrder++;
       this.#memory.i32[at] = this.#memory.i32[at]! + sign;
     }
+    this.#log?.add(ids, batch.rowCount, sign);
     return ids;
   }
 
@@ -342,15 +398,14 @@ export class WriteSet {
     return this.#tables.get(relationId);
   }
 
-  open(table: WriteTable, lookup: PublishedLookup): TableWrites {
-    const known = this.#tables.get(table.relationId);
-    if (known !== undefined) {
-      known.useLookup(lookup);
-      return known;
-    }
-    const made = new TableWrites(table, this.#memory, this.#scratch, lookup);
-    this.#tables.set(table.relationId, made);
-    return made;
+  /** The table's writes, for a statement that begins; `judge`: how the engine judges its rows. */
+  open(table: WriteTable, lookup: PublishedLookup, judge: Judge): TableWrites {
+    const writes =
+      this.#tables.get(table.relationId) ??
+      new TableWrites(table, this.#memory, this.#scratch, lookup);
+    writes.begin(lookup, judge);
+    this.#tables.set(table.relationId, writes);
+    return writes;
   }
 
   /** The table was dropped in the same transaction: nothing of it is sent. */

@@ -92,7 +92,7 @@ export class CopyInput {
     this.#stages = stagesOf(plan.rows.node, (expr) =>
       compileExpr(expr, { settings, isInView: false }),
     );
-    this.#execution = dmlExecution(plan, table, session, memory, null);
+    this.#execution = dmlExecution(plan, table, 'row', session, memory, null);
     this.#skipHeader = options.hasHeader;
     this.#text = options.format === 'text' ? new CopyTextDecoder(options, this.#names) : null;
     this.#decoder =

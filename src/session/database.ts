@@ -41,6 +41,8 @@ export interface DatabaseOptions {
   readonly fileRoots: readonly string[];
   readonly dataDir: string;
   readonly batchRowsMax: number;
+  /** Settings whose values the server's options fix, as SHOW is to read them. */
+  readonly fixedSettings?: Readonly<Record<string, string>>;
 }
 
 /** What a transaction brings to its commit. */
@@ -61,6 +63,7 @@ export class Database {
   readonly metrics: Metrics;
   readonly fileRoots: readonly string[];
   readonly batchRowsMax: number;
+  readonly fixedSettings: Readonly<Record<string, string>>;
   readonly startedUs: bigint;
   readonly locks = new LockTable();
   readonly parser = new TextParser();
@@ -80,6 +83,7 @@ export class Database {
     this.metrics = options.metrics;
     this.fileRoots = options.fileRoots;
     this.batchRowsMax = options.batchRowsMax;
+    this.fixedSettings = options.fixedSettings ?? {};
     this.startedUs = options.clock.wallUs();
     this.#catalog = firstCatalog(options);
   }

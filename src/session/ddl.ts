@@ -14,9 +14,11 @@ import {
   type MaterializedViewObject,
   type RelationObject,
   type SchemaObject,
+  type SystemRelation,
   type TableObject,
 } from '../catalog/objects.ts';
 import type { EngineColumn, EngineWatermark } from '../dataflow/port.ts';
+import type { StreamPlan } from '../plan/plan-node.ts';
 import type { QualifiedName } from '../sql/ast.ts';
 import type { ObjectKind } from '../sql/statements.ts';
 import type { IndexSchema, RelationSchema } from '../state/relation-schema.ts';
@@ -94,6 +96,12 @@ export async function placeForCreate(
   if (!ifNotExists) throw alreadyExists(placement.name);
   session.notice(`relation "${placement.name}" already exists, skipping`, { sqlstate: '42P07' });
   return null;
+}
+
+/** Microseconds between two pushes of a relation's changes (semantics.md rule 22); null: each epoch's at once. */
+export function emitPeriod(relation: CatalogObject | SystemRelation | undefined): string | null {
+  if (relation?.kind !== 'materialized_view') return null;
+  return (relation.plan as unknown as StreamPlan).emitPeriodUs;
 }
 
 export function alreadyExists(name: string): SqlError {

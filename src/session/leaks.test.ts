@@ -145,3 +145,30 @@ test('a subscription holds one snapshot while it waits and none when it ends', a
   const [, ...changes] = writer.lines.slice(9).map((line) => line.split('|').slice(1).join('|'));
   assert.deepEqual(changes.sort(), ['-1|0|3000', '1|0|2999']);
 });
+
+test('a subscription to an EMIT PERIODIC view ends at once in its wait, and in the middle of a change', async () => {
+  const query = 'SELECT id FROM t WHERE id > 2990';
+  await client.ok(`CREATE MATERIALIZED VIEW slow AS ${query} EMIT PERIODIC INTERVAL '10 minutes'`);
+  await client.ok(`CREATE MATERIALIZED VIEW fast AS ${query} EMIT PERIODIC INTERVAL '1 ms'`);
+  await client.ok(`CREATE MATERIALIZED VIEW rare AS ${query} EMIT PERIODIC INTERVAL '31 minutes'`);
+  assert.match(await client.run('SUBSCRIBE rare'), /^0A000 /);
+  const count = Number(await client.ok('SELECT count(*) FROM slow'));
+  assert.ok(count > 2);
+
+  const other = await fixture.open();
+  const writer = new RecordingWriter();
+  const answer = other.run('SUBSCRIBE slow', writer);
+  while (writer.lines.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  await client.ok('DELETE FROM t WHERE id = 2999');
+  other.session.cancel('canceling statement due to user request');
+  assert.equal(await answer, '57014 canceling statement due to user request');
+  assert.equal(writer.lines.length, count, 'the period is not over');
+  assert.equal(await fixture.held(), NOTHING_HELD);
+
+  await other.ok('BEGIN');
+  await other.ok('DECLARE c CURSOR FOR SUBSCRIBE fast WITH (snapshot = false)');
+  await client.ok('DELETE FROM t WHERE id IN (2997, 2998)');
+  assert.match(await other.ok('FETCH 1 FROM c'), /\|-1\|2997$/);
+  await other.ok('ROLLBACK');
+  assert.equal(await fixture.held(), NOTHING_HELD);
+});

@@ -6,6 +6,7 @@
  * wire sends it and, in the extended protocol, skips to Sync.
  */
 
+import type { SqlError } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { DataType } from '../types/data-type.ts';
 
@@ -109,6 +110,14 @@ export interface Session {
   end(): Promise<void>;
 }
 
+/** The connection that a session serves. */
+export interface SessionClient {
+  /** The session is over. */
+  onEnd(): void;
+  /** Sends the client away with a FATAL error, at once where no statement runs. */
+  terminate(error: SqlError): void;
+}
+
 export interface StartupParameters {
   readonly user: string;
   readonly database: string;
@@ -116,6 +125,7 @@ export interface StartupParameters {
   readonly settings: ReadonlyMap<string, string>;
   readonly processId: number;
   readonly clientAddress: string;
+  readonly terminate: SessionClient['terminate'];
 }
 
 /** Opens sessions; throws SqlError (FATAL) where the user, database or a setting is refused. */

@@ -29,10 +29,16 @@ export class SqlSessionFactory implements SessionFactory {
     this.#checkDatabase(startup);
     const variables = new SessionVariables();
     variables.fix('session_authorization', SUPERUSER);
+    for (const [name, value] of Object.entries(this.#database.fixedSettings)) {
+      variables.fix(name, value);
+    }
     for (const [name, value] of startup.settings) applyStartupSetting(variables, name, value);
     const state = new SessionState(this.#database, variables, startup, SUPERUSER, this.#rules.port);
     const { sessions } = this.#database;
-    const session = new SqlSession(state, () => sessions.delete(startup.processId));
+    const session = new SqlSession(state, {
+      onEnd: () => sessions.delete(startup.processId),
+      terminate: startup.terminate,
+    });
     sessions.set(startup.processId, session.describe(this.#database.clock.wallUs()));
     return session;
   }

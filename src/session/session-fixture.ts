@@ -145,6 +145,7 @@ export class SessionFixture {
       settings: new Map(Object.entries(settings)),
       processId: this.#nextProcessId++,
       clientAddress: '127.0.0.1',
+      terminate: () => undefined,
     });
     return new TestSession(session);
   }

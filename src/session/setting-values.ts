@@ -1,5 +1,6 @@
 /** Values of settings: their kinds, the forms that are accepted, and how they are shown. */
 
+import { DURATION_UNITS, parseDurationMs } from '../base/duration.ts';
 import { SqlError } from '../base/sql-error.ts';
 
 export type SettingKind =
@@ -95,20 +96,11 @@ function hoursEast(hours: number): string | undefined {
   return hours < 0 ? `<-${text}>+${text}` : `<+${text}>-${text}`;
 }
 
-const DURATION_UNITS: Readonly<Record<string, number>> = Object.freeze({
-  us: 0.001,
-  ms: 1,
-  s: 1000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-});
-
 const INTEGER_MAX = 2_147_483_647;
 
 function parseDuration(name: string, value: string): string {
-  const match = /^\s*(-?\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(value);
-  if (match === null) {
+  const ms = parseDurationMs(value);
+  if (ms === null) {
     throw invalidValue(
       name,
       value,
@@ -117,7 +109,6 @@ function parseDuration(name: string, value: string): string {
         : undefined,
     );
   }
-  const ms = Math.round(Number(match[1]) * DURATION_UNITS[match[2] ?? 'ms']!);
   if (Math.abs(ms) > INTEGER_MAX) throw invalidValue(name, value, 'Value exceeds integer range.');
   if (ms < 0) {
     throw new SqlError(

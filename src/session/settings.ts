@@ -95,6 +95,20 @@ export const SETTINGS: readonly SettingDefinition[] = [
     description: 'Output and input format of dates.',
   },
   {
+    name: 'dead_letter_age',
+    type: DURATION,
+    initial: '604800000',
+    isReadOnly: true,
+    description: 'How long dead letters are kept (--dead-letter-age).',
+  },
+  {
+    name: 'dead_letter_size',
+    type: STRING,
+    initial: '64MB',
+    isReadOnly: true,
+    description: 'How much of dead letters is kept (--dead-letter-size).',
+  },
+  {
     name: 'default_tablespace',
     type: STRING,
     initial: '',

@@ -15,6 +15,7 @@ import type {
   ResultField,
   ResultWriter,
   Session,
+  SessionClient,
   StatementDescription,
   TransactionStatus,
   WireFormat,
@@ -50,16 +51,16 @@ export class SqlSession implements Session {
   readonly #block: TransactionBlock;
   readonly #clock: StatementClock;
   readonly #portals = new Map<string, Portal>();
-  readonly #onEnd: () => void;
+  readonly #client: SessionClient;
   #query = '';
   #activity = 'idle';
   /** Ends the conversation at the next message. */
   #fatal: SqlError | null = null;
   #idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(state: SessionState, onEnd: () => void) {
+  constructor(state: SessionState, client: SessionClient) {
     this.#state = state;
-    this.#onEnd = onEnd;
+    this.#client = client;
     this.parameters = state.variables.reported();
     this.#clock = new StatementClock(state);
     this.#block = new TransactionBlock(state, () => this.#closePortals());
@@ -91,7 +92,7 @@ export class SqlSession implements Session {
         return session.#query;
       },
       startedUs,
-      cancel: (reason) => session.cancel(reason),
+      cancel: (reason) => session.#cancelFromOutside(reason),
     };
   }
 
@@ -241,6 +242,12 @@ export class SqlSession implements Session {
     this.#clock.abort(this.#fatal);
   }
 
+  /** A running statement is cancelled; a client that is sent away goes at once. */
+  #cancelFromOutside(reason: string): void {
+    this.cancel(reason);
+    if (this.#fatal !== null) this.#client.terminate(this.#fatal);
+  }
+
   async end(): Promise<void> {
     clearTimeout(this.#idleTimer);
     this.cancel('connection to client lost');
@@ -248,7 +255,7 @@ export class SqlSession implements Session {
     for (const cursor of this.#state.cursors.values()) cursor.rows.close();
     this.#state.cursors.clear();
     this.#closePortals();
-    this.#onEnd();
+    this.#client.onEnd();
   }
 
   /** Runs `work` as the session's active message, with its time limit and cancel signal. */
@@ -276,15 +283,15 @@ export class SqlSession implements Session {
     }
   }
 
-  /** idle_in_transaction_session_timeout: what an idle client holds is given back; it hears of it with its next message. */
+  /** idle_in_transaction_session_timeout: what an idle client holds is given back, and it is sent away. */
   #watchIdle(): void {
-    if (this.#block.status === 'I') return;
     const limitMs = this.#state.variables.durationMs('idle_in_transaction_session_timeout');
-    if (limitMs === 0) return;
+    if (this.#block.status === 'I' || limitMs === 0) return;
     this.#idleTimer = setTimeout(() => {
       const message = 'terminating connection due to idle-in-transaction timeout';
       this.#fatal = new SqlError('25P03', message, { severity: 'FATAL' });
       this.#block.fail();
+      this.#client.terminate(this.#fatal);
     }, limitMs).unref();
   }
 

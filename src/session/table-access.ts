@@ -4,6 +4,7 @@ import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { constraintKey, type KeyConstraint, type TableObject } from '../catalog/objects.ts';
 import type { DmlPlan } from '../plan/bound-statement.ts';
+import type { Judge } from '../serve/change-log.ts';
 import { DmlExecution } from '../serve/dml-execution.ts';
 import type { QueryMemory } from '../serve/query-memory.ts';
 import type { PublishedLookup, TableWrites, WriteKey } from '../serve/write-set.ts';
@@ -28,9 +29,13 @@ export function writeKeys(table: TableObject): WriteKey[] {
   }));
 }
 
-/** The running transaction's writes to the table; its lock must be held. */
+/**
+ * The running transaction's writes to the table, for a statement that begins; its lock must be held. `judge`: how the engine
+ * judges the statement's rows against the table's watermark (semantics.md rule 14).
+ */
 export function openWrites(
   table: TableObject,
+  judge: Judge,
   session: SessionState,
   memory: QueryMemory,
 ): TableWrites {
@@ -51,8 +56,10 @@ export function openWrites(
       relationId: table.id,
       types: table.columns.map((column) => column.type),
       keys: writeKeys(table),
+      hasWatermark: table.watermark !== null,
     },
     lookup,
+    judge,
   );
 }
 
@@ -60,6 +67,7 @@ export function openWrites(
 export function dmlExecution(
   plan: DmlPlan,
   table: TableObject,
+  judge: Judge,
   session: SessionState,
   memory: QueryMemory,
   onReturning: ConstructorParameters<typeof DmlExecution>[0]['onReturning'],
@@ -68,7 +76,7 @@ export function dmlExecution(
   const transaction = must(session.transaction);
   return new DmlExecution({
     plan,
-    writes: openWrites(table, session, memory),
+    writes: openWrites(table, judge, session, memory),
     tableName: table.name,
     columnNames: table.columns.map((column) => column.name),
     statement: transaction.statement,

@@ -24,7 +24,6 @@ export class Transaction implements LockOwner {
   readonly actions: DdlAction[] = [];
   readonly #changes: CatalogChange[] = [];
   readonly #readTables = new Set<number>();
-  readonly #touched = new Map<number, 'row' | 'statement'>();
   #overlay: Catalog | null = null;
   #writes: WriteSet | null = null;
   #pin: EpochPin | null = null;
@@ -131,11 +130,6 @@ export class Transaction implements LockOwner {
     return this.#writes;
   }
 
-  /** How the engine judges the table's rows against its watermark (semantics.md rule 14). */
-  touch(relationId: number, judge: 'row' | 'statement'): void {
-    if (this.#touched.get(relationId) !== 'statement') this.#touched.set(relationId, judge);
-  }
-
   async commit(): Promise<void> {
     if (!this.hasChanges) return;
     await this.database.commit({
@@ -163,15 +157,16 @@ export class Transaction implements LockOwner {
     const slice = new Slice(new AbortController().signal);
     const dml: DmlChange[] = [];
     for (const writes of this.#writes?.tables ?? []) {
-      const relationId = writes.table.relationId;
-      const judge = this.#touched.get(relationId) ?? 'statement';
-      if (writes.isTruncated) dml.push({ relationId, rows: null, judge });
-      const packed: Uint8Array[] = [];
-      for (const bytes of writes.packedBatches()) {
-        packed.push(bytes);
-        await slice.pause();
+      const { relationId } = writes.table;
+      for (const { judge, batches } of writes.parts()) {
+        const packed: Uint8Array[] = [];
+        for (const bytes of batches ?? []) {
+          packed.push(bytes);
+          await slice.pause();
+        }
+        if (batches === null) dml.push({ relationId, rows: null, judge });
+        else if (packed.length > 0) dml.push({ relationId, rows: concatBytes(packed), judge });
       }
-      if (packed.length > 0) dml.push({ relationId, rows: concatBytes(packed), judge });
     }
     return dml;
   }

@@ -8,7 +8,11 @@ import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import { INT8, TEXT } from '../types/data-type.ts';
 import { buildBatch, type Value } from './batch-fixture.ts';
-import type { ConcurrentReaderData, ConcurrentReport } from './concurrent-reader.ts';
+import type {
+  ConcurrentMessage,
+  ConcurrentReaderData,
+  ConcurrentReport,
+} from './concurrent-reader.ts';
 import { EpochControl } from './epoch-control.ts';
 import type { RelationSchema } from './relation-schema.ts';
 import { StoredRelation } from './stored-relation.ts';
@@ -54,14 +58,18 @@ test('snapshots of another thread are never wrong', async () => {
     keys: KEYS,
   };
   const file = entry(import.meta.url, './concurrent-reader.ts');
-  const thread = spawnThread<never, ConcurrentReport, ConcurrentReaderData>(file, {
+  const thread = spawnThread<never, ConcurrentMessage, ConcurrentReaderData>(file, {
     name: 'reader',
     data,
   });
-  const report = new Promise<ConcurrentReport>((resolve, reject) => {
-    thread.onMessage(resolve);
-    thread.onExit((error) => reject(error ?? new Error('no report')));
+  const running = Promise.withResolvers<void>();
+  const report = Promise.withResolvers<ConcurrentReport>();
+  thread.onMessage((message) => {
+    if (message === 'running') running.resolve();
+    else report.resolve(message);
   });
+  thread.onExit((error) => report.reject(error ?? new Error('no report')));
+  await running.promise;
   for (let epoch = 2; epoch <= EPOCHS; epoch++) {
     const [from, to] = [epoch % KEYS, (epoch + 1) % KEYS];
     const gone = [rowOf(from, values[from]!), rowOf(to, values[to]!)];
@@ -70,7 +78,7 @@ test('snapshots of another thread are never wrong', async () => {
     commit(epoch, [...gone, rowOf(from, values[from]!), rowOf(to, values[to]!)], [-1, -1, 1, 1]);
     if (epoch % 20 === 0) await turn();
   }
-  const { problem, epochsSeen } = await report;
+  const { problem, epochsSeen } = await report.promise;
   assert.equal(problem, null);
   assert.ok(epochsSeen > 10, `${epochsSeen} epochs seen`);
 });

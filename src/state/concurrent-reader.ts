@@ -18,11 +18,16 @@ export interface ConcurrentReaderData {
   readonly keys: number;
 }
 
+/** `running`: the first scan is done. */
+export type ConcurrentMessage = 'running' | ConcurrentReport;
+
 export interface ConcurrentReport {
   readonly scans: number;
   readonly epochsSeen: number;
   readonly problem: string | null;
 }
+
+const self = threadSelf<never, ConcurrentMessage, ConcurrentReaderData>();
 
 /** Every epoch e moves one unit from key e % keys to the next: the sum stays 0, texts say the value. */
 function run(data: ConcurrentReaderData): ConcurrentReport {
@@ -43,6 +48,7 @@ function run(data: ConcurrentReaderData): ConcurrentReport {
         : (checkScan(reader, last, target, data.keys) ??
           checkLookup(reader, last, target, data.keys));
     pin.release();
+    if (scans === 0) self.post('running');
     if (problem !== null) return { scans, epochsSeen: seen.size, problem };
   }
   return { scans, epochsSeen: seen.size, problem: null };
@@ -81,5 +87,4 @@ function checkLookup(
   return rows === 1 ? null : `epoch ${epoch}: ${rows} rows of one key`;
 }
 
-const self = threadSelf<never, ConcurrentReport, ConcurrentReaderData>();
 self.post(run(self.data));

@@ -74,6 +74,24 @@ export class RelationReader {
     }
   }
 
+  /** All rows as the open epoch has them so far; for the writer's own thread. */
+  *scanOpen(columns: readonly number[], target: ReadTarget): Generator<DeltaBatch> {
+    const rows = new Uint32Array(BATCH_ROWS_MAX);
+    for (const segment of this.#segments()) {
+      const end = segment.writtenRows;
+      for (let from = 0; from < end; from += BATCH_ROWS_MAX) {
+        let count = 0;
+        for (let row = from; row < Math.min(end, from + BATCH_ROWS_MAX); row++) {
+          if (segment.isLive(row)) rows[count++] = row;
+        }
+        if (count === 0) continue;
+        segment.refreshColumns();
+        const piece: Piece = { segment, rows, count };
+        yield copyRows(this.#memory, [piece], columns, target, weightsOf(piece, 1));
+      }
+    }
+  }
+
   /**
    * Rows at `epoch` whose index columns are identical to a row of `keys` (its columns in the index's order); index 0 is the
    * key (a bag's: all columns), 1.. the secondary ones.

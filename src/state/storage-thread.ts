@@ -2,7 +2,7 @@
 
 import { SystemClock } from '../base/clock.ts';
 import { threadSelf, toPortError } from '../base/threads.ts';
-import { CheckpointStore } from './checkpoint-store.ts';
+import { type ChangedPages, CheckpointStore } from './checkpoint-store.ts';
 import type { StorageReply, StorageRequest, StorageThreadData } from './storage-port.ts';
 
 const self = threadSelf<StorageRequest, StorageReply, StorageThreadData>();
@@ -13,13 +13,22 @@ function handle(request: StorageRequest): void {
   switch (request.kind) {
     case 'save':
       store ??= new CheckpointStore(self.data.databasePath);
-      store.save(request.head, request.changes);
+      try {
+        store.save(request.head, request.changes);
+      } finally {
+        release(request.changes);
+      }
       break;
     case 'close':
       store?.close();
       store = null;
       break;
   }
+}
+
+/** Frees the captured pages at once: a thread that allocates little collects its garbage late. */
+function release(changes: readonly ChangedPages[]): void {
+  for (const { bytes } of changes) (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 self.onMessage((request) => {

@@ -6,15 +6,16 @@
  * State: rows that are not final yet. Correctness: a row that is out is final, so the output is append-only; a change of
  * a closed value is late (semantics.md rule 15) and goes to the dead letters. A NULL value never closes.
  *
- * Over sessions nothing is late here: they judged their rows (rule 16). But where an on-time retraction splits an open
- * session, a piece of it may be closed at birth: it comes out at once.
+ * Over sessions nothing is late here: they judged their rows (rule 16), and they know what is final better than their
+ * held-back watermark says. Where an on-time retraction splits an open session, a piece of it may be closed at birth: it
+ * comes out at once.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { select } from '../../batch/select.ts';
 import { RowTable } from '../../kernels/row-table.ts';
-import type { EmitOnCloseNode, PlanNode } from '../../plan/plan-node.ts';
+import type { EmitOnCloseNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
 import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
 import { RowBuckets } from '../row-buckets.ts';
@@ -28,6 +29,12 @@ const PREVIOUS = 12;
 const EXTRA_BYTES = 16;
 const BUCKETED = 1;
 
+/** Sessions whose rows, or groups of one session's rows, come in. */
+interface SessionsBelow {
+  /** How far their watermarks stand behind what is final. */
+  readonly heldBackUs: bigint;
+}
+
 export class EmitOnCloseOperator implements Operator {
   readonly name = 'EmitOnClose';
   watermarks: readonly bigint[];
@@ -37,14 +44,13 @@ export class EmitOnCloseOperator implements Operator {
   readonly #buckets: RowBuckets;
   readonly #all: readonly number[];
   readonly #zero = new RowList();
-  readonly #isOverSessions: boolean;
+  #sessions: SessionsBelow | null = null;
   /** Rows whose closing value is below this are final. */
   #limit = WATERMARK_NONE;
 
   constructor(node: EmitOnCloseNode, context: GraphContext) {
     this.#node = node;
     this.#context = context;
-    this.#isOverSessions = isOverSessions(node.input);
     const storages = node.columns.map(({ type }) => type.storage);
     const { memory, scratch } = context;
     const spec = { storages, keyCount: storages.length, extraBytes: EXTRA_BYTES };
@@ -56,10 +62,15 @@ export class EmitOnCloseOperator implements Operator {
     this.watermarks = derivedWatermarks(node.properties?.watermarks ?? [], undefined);
   }
 
+  /** Its input's rows are those of sessions, one for one or grouped by session. */
+  readSessions(sessions: SessionsBelow): void {
+    this.#sessions = sessions;
+  }
+
   onDelta(_port: number, batch: DeltaBatch): void {
     const { scratch } = this.#context;
     const mark = scratch.mark();
-    const open = this.#isOverSessions ? batch : this.#withoutClosed(batch);
+    const open = this.#sessions !== null ? batch : this.#withoutClosed(batch);
     if (open !== null) this.#keep(open);
     scratch.release(mark);
   }
@@ -107,7 +118,8 @@ export class EmitOnCloseOperator implements Operator {
 
   onEpochEnd(_epoch: EpochContext, inputs: readonly (readonly bigint[])[]): void {
     this.#freeZero();
-    const watermark = inputs[0]?.[this.#node.watermark] ?? WATERMARK_NONE;
+    const held = inputs[0]?.[this.#node.watermark] ?? WATERMARK_NONE;
+    const watermark = shiftWatermark(held, this.#sessions?.heldBackUs ?? 0n);
     this.#limit = this.#node.isStrict ? watermark : shiftWatermark(watermark, 1n);
     const final = new RowList();
     this.#buckets.takeBefore(this.#limit, final);
@@ -152,19 +164,5 @@ export class EmitOnCloseOperator implements Operator {
 
   stateSize(): { rows: number; bytes: number } {
     return { rows: this.#table.rowCount, bytes: this.#table.bytes + this.#buckets.bytes };
-  }
-}
-
-/** Whether each row is one of a session, or of one group of a session's rows. */
-function isOverSessions(node: PlanNode): boolean {
-  switch (node.kind) {
-    case 'window':
-      return node.windowKind === 'session';
-    case 'filter':
-    case 'project':
-    case 'aggregate':
-      return isOverSessions(node.input);
-    default:
-      return false;
   }
 }

@@ -5,9 +5,12 @@
  * Algorithm: the rows of each partition in order of time; at the epoch's end the sessions around every changed row are
  * walked (neighbours at most the gap apart) and rows whose bounds or weight changed are put out.
  * State: rows of open sessions, in buckets of their session's end; a session goes once the watermark, less the allowed
- * lateness, is past its end. Correctness: bounds are a function of the partition's set of times. A row is late when the
- * session that it would join is over, judged after merging (semantics.md rules 13, 15), and so is a retraction of one that
- * went with such a session; without a finite time it has no session (rule 18).
+ * lateness, is past its end. Where rows can be retracted, also every row that is held in order of time, for the earliest
+ * end that a piece of an open session can have: the output's watermark is held back to it (docs/decisions/010).
+ * Correctness: bounds are a function of the partition's set of times. A row is late when the session that it would join is
+ * over, judged after merging (semantics.md rules 13, 15), and so is a retraction of one that went with such a session;
+ * without a finite time it has no session (rule 18). What a statement takes back still holds its session together for the
+ * statement's other rows, so that their order does not matter; a piece that it leaves behind the watermark is over then.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -16,12 +19,18 @@ import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { select } from '../../batch/select.ts';
 import type { WindowNode } from '../../plan/plan-node.ts';
 import type { GraphContext } from '../graph-context.ts';
+import { HELD_TIMES_BYTES, HeldTimes } from '../held-times.ts';
 import { type EpochContext, type Operator, WATERMARK_END, WATERMARK_NONE } from '../operator.ts';
 import { OrderedPartitions } from '../ordered-partitions.ts';
 import { RowBuckets } from '../row-buckets.ts';
 import { RowOutput } from '../row-output.ts';
 import { isValid, RowList } from '../rows.ts';
-import { derivedWatermarks, rowWatermarkShift, shiftWatermark } from '../watermark.ts';
+import {
+  derivedWatermarks,
+  maxWatermark,
+  rowWatermarkShift,
+  shiftWatermark,
+} from '../watermark.ts';
 
 /** The owner's bytes of a row. */
 const SHOWN_START = 0;
@@ -43,7 +52,14 @@ export class SessionOperator implements Operator {
   readonly #gapUs: bigint;
   readonly #latenessUs: bigint;
   readonly #rowShiftUs: bigint | null;
+  /** null: what comes in only grows, so that no session ever splits. */
+  readonly #held: HeldTimes | null;
   #inputWatermark = WATERMARK_NONE;
+  /** Sessions that end before this have been closed in this epoch. */
+  #closedTo = WATERMARK_NONE;
+  /** Rows were taken back that are not out of their trees yet. */
+  #hasGone = false;
+  #heldBackUs = 0n;
   readonly #work = new RowList();
   readonly #visited = new RowList();
   readonly #rebucketed = new RowList();
@@ -58,18 +74,23 @@ export class SessionOperator implements Operator {
     const { columns } = node.input;
     const order = [{ column: node.time, descending: false, nullsFirst: false }];
     const { partition } = node;
-    this.#state = new OrderedPartitions(context, {
-      columns,
-      partition,
-      order,
-      ownerBytes: OWNER_SIZE,
-    });
+    const canSplit = node.watermark !== null && node.input.properties?.isAppendOnly !== true;
+    const ownerBytes = OWNER_SIZE + (canSplit ? HELD_TIMES_BYTES : 0);
+    this.#state = new OrderedPartitions(context, { columns, partition, order, ownerBytes });
     const owner = this.#state.ownerOffset;
     const links = { next: owner + BUCKET_NEXT, previous: owner + BUCKET_PREVIOUS };
     this.#buckets = new RowBuckets(context.memory, context.scratch, context.rootCell(), links);
     const all = columns.map((_, column) => column);
     this.#output = new RowOutput(context, this.#state.rows, all, 3);
+    this.#held = canSplit
+      ? new HeldTimes(context, owner + OWNER_SIZE, (row) => this.#timeOf(row))
+      : null;
     this.watermarks = derivedWatermarks(node.properties?.watermarks ?? [], undefined);
+  }
+
+  /** How far `watermarks` stand behind what is final: EMIT ON WINDOW CLOSE right above waits no longer than it must. */
+  get heldBackUs(): bigint {
+    return this.#heldBackUs;
   }
 
   onDelta(_port: number, batch: DeltaBatch): void {
@@ -86,7 +107,11 @@ export class SessionOperator implements Operator {
   #take(batch: DeltaBatch): void {
     this.#state.add(batch);
     let used = 0;
-    for (let row = 0; row < batch.rowCount; row++) used += Math.abs(weightOf(batch, row));
+    for (let row = 0; row < batch.rowCount; row++) {
+      const weight = weightOf(batch, row);
+      used += Math.abs(weight);
+      if (weight < 0) this.#hasGone = true;
+    }
     this.#context.problems.onUsed(used, 0);
   }
 
@@ -181,14 +206,14 @@ export class SessionOperator implements Operator {
 
   /**
    * Sessions next to the row (a batch of one) that are over by the row's own watermark close now, so that the row cannot
-   * join them: what comes out does not depend on where epochs are cut.
+   * join them: what comes out does not depend on where epochs are cut. So do all sessions before a retraction leaves a gap.
    */
   #closeNeighbours(one: DeltaBatch): void {
     const judge = this.#judgeOf(one, 0);
-    const time = this.#timeOfOnly(one);
-    if (judge <= time) return;
-    const neighbours = this.#neighbours(one);
-    if (neighbours.every((row) => row === 0 || this.#endFrom(row) >= judge)) return;
+    if (judge <= this.#timeOfOnly(one)) return;
+    const mayLeaveGap = judge > this.#closedTo && (this.#hasGone || weightOf(one, 0) < 0);
+    const isOver = (row: number): boolean => row !== 0 && this.#endFrom(row) < judge;
+    if (!mayLeaveGap && !this.#neighbours(one).some(isOver)) return;
     this.#settle();
     this.#closeBefore(judge);
   }
@@ -239,13 +264,24 @@ export class SessionOperator implements Operator {
     return memory.i64[this.#state.rows.valueAddress(row, this.#node.time) >>> 3]!;
   }
 
+  onStatementEnd(): void {
+    if (!this.#hasGone) return;
+    this.#settle();
+    this.#closeBefore(this.#closedTo);
+  }
+
   onEpochEnd(_epoch: EpochContext, inputs: readonly (readonly bigint[])[]): void {
     this.#settle();
     const { watermark } = this.#node;
     this.#inputWatermark =
       watermark === null ? WATERMARK_NONE : (inputs[0]?.[watermark] ?? WATERMARK_NONE);
-    this.#closeBefore(shiftWatermark(this.#inputWatermark, -this.#latenessUs));
-    this.watermarks = derivedWatermarks(this.#node.properties?.watermarks ?? [], inputs[0]);
+    const limit = shiftWatermark(this.#inputWatermark, -this.#latenessUs);
+    this.#closeBefore(limit);
+    const reached = this.#held === null ? limit : this.#held.advance(limit, this.#gapUs);
+    this.#heldBackUs = limit - reached;
+    this.watermarks = derivedWatermarks(this.#node.properties?.watermarks ?? [], inputs[0]).map(
+      (derived) => shiftWatermark(derived, -this.#heldBackUs),
+    );
   }
 
   /** Works out the sessions around every row that changed, and puts out what is new. */
@@ -255,6 +291,7 @@ export class SessionOperator implements Operator {
     this.#output.flush();
     this.#bucketChanged();
     this.#state.settle();
+    this.#hasGone = false;
   }
 
   /** Rows without weight go; their neighbours' sessions are to be walked. */
@@ -265,8 +302,10 @@ export class SessionOperator implements Operator {
       const row = touchedRows.at(i);
       const weight = this.#state.weight(row);
       assert(weight >= 0, 'a session lost a row that it never had');
-      if (weight > 0) this.#work.push(row);
-      else {
+      if (weight > 0) {
+        this.#work.push(row);
+        this.#held?.add(row);
+      } else {
         this.#retractShown(row);
         gone.push(row);
       }
@@ -281,6 +320,11 @@ export class SessionOperator implements Operator {
     const next = tree.next(row);
     if (previous !== 0) this.#work.push(previous);
     if (next !== 0) this.#work.push(next);
+    this.#forget(row);
+  }
+
+  #forget(row: number): void {
+    this.#held?.remove(row);
     this.#state.remove(row);
   }
 
@@ -379,7 +423,8 @@ export class SessionOperator implements Operator {
   #closeBefore(limit: bigint): void {
     const closed = new RowList();
     this.#buckets.takeBefore(limit, closed);
-    for (let i = 0; i < closed.count; i++) this.#state.remove(closed.at(i));
+    for (let i = 0; i < closed.count; i++) this.#forget(closed.at(i));
+    this.#closedTo = maxWatermark(this.#closedTo, limit);
   }
 
   stateSize(): { rows: number; bytes: number } {

@@ -159,7 +159,6 @@ async function copyFrom(
     for await (const chunk of writer.copyIn(TEXT_FORMAT, input.columnCount))
       await input.take(Buffer.from(chunk));
     await input.finish();
-    session.running.touch(table.id, 'row');
     return `COPY ${input.rowCount}`;
   } finally {
     session.database.queries.memories.release(memory);

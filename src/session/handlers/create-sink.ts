@@ -3,11 +3,19 @@
 import type { Random } from '../../base/random.ts';
 import type { Json, SinkObject } from '../../catalog/objects.ts';
 import { checkSinkOptions } from '../../connect/connectors.ts';
-import { planView } from '../../plan/planner.ts';
+import { planView, type ViewOptions } from '../../plan/planner.ts';
 import type { QualifiedName, Query } from '../../sql/ast.ts';
 import type { CreateSink } from '../../sql/statements.ts';
 import { connectorDefinition } from '../connector-options.ts';
-import { changeOf, engineColumns, frozenSettings, objectBase, placeForCreate } from '../ddl.ts';
+import {
+  changeOf,
+  emitPeriod,
+  engineColumns,
+  frozenSettings,
+  objectBase,
+  placeForCreate,
+  splitName,
+} from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 import { refuse, type SessionState } from '../session-state.ts';
@@ -59,7 +67,7 @@ async function createSink(ast: CreateSink, session: SessionState): Promise<void>
   const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE SINK');
   if (placement === null) return;
   const query = ast.query ?? selectAll(ast.from!);
-  const planned = planView(query, [], viewOptions([], ast.emit, session), session.plannerContext());
+  const planned = planView(query, [], sinkOptions(ast, session), session.plannerContext());
   const connector = connectorDefinition(ast.options, ast.format, ast.position);
   const columns = engineColumns(planned.columns);
   const checked = checkSinkOptions(connector, columns, {
@@ -90,6 +98,16 @@ async function createSink(ast: CreateSink, session: SessionState): Promise<void>
       uuid: sink.uuid,
     },
   ]);
+}
+
+/** Its own EMIT clause; FROM a view that is EMIT PERIODIC without one: the view's period. */
+function sinkOptions(ast: CreateSink, session: SessionState): ViewOptions {
+  const own = viewOptions([], ast.emit, session);
+  if (ast.emit !== null || ast.from === null) return own;
+  const emitPeriodUs = emitPeriod(
+    session.catalog.findRelation(splitName(ast.from), session.searchPath),
+  );
+  return emitPeriodUs === null ? own : { ...own, emit: 'periodic', emitPeriodUs };
 }
 
 /** A version 4 UUID (RFC 9562). */

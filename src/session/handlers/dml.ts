@@ -53,19 +53,19 @@ async function runDml(
     plan.returning === null ? null : plan.returning.columns.map((column) => column.type);
   const packedReturning: Uint8Array[] = [];
   const rows = await readAll(await openQuery(plan.rows, session));
+  const isValues =
+    ast.kind === 'insert' && (ast.query === null || ast.query.body.kind === 'values');
   const memory = memories.acquire();
   try {
     const execution = dmlExecution(
       plan,
       tableOf(plan.targetId, session),
+      isValues ? 'row' : 'statement',
       session,
       memory,
       returned === null ? null : (batch) => packedReturning.push(packBatch(batch, returned)),
     );
     await new Slice(session.signal).drain(execution.run(rows));
-    const isValues =
-      ast.kind === 'insert' && (ast.query === null || ast.query.body.kind === 'values');
-    session.running.touch(plan.targetId, isValues ? 'row' : 'statement');
     const tag = tagOf(ast, execution.affected);
     if (returned === null) return { kind: 'done', tag };
     return {

@@ -7,16 +7,19 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import type { RowSource } from '../../serve/row-source.ts';
+import { SNAPSHOT_AGE_MS_MAX } from '../../serve/snapshot-age.ts';
 import { Subscription } from '../../serve/subscription.ts';
 import type { Subscribe } from '../../sql/statements.ts';
 import { INT4, INT8 } from '../../types/data-type.ts';
-import { splitName } from '../ddl.ts';
+import { emitPeriod, splitName } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import type { ResultField } from '../port.ts';
 import { plainField, type StatementPlan } from '../prepared-statement.ts';
 import { refuse } from '../session-state.ts';
 
 const OPTIONS = ['snapshot', 'progress'];
+/** Between two changes the older snapshot is held, and one may not grow old (serve/snapshot-age.ts). */
+const PERIOD_US_MAX = (SNAPSHOT_AGE_MS_MAX * 1000) / 2;
 
 export function planSubscribe(ast: Subscribe, context: HandlerContext): StatementPlan {
   const fields = subscriptionFields(ast, context);
@@ -82,6 +85,10 @@ export async function subscriptionRows(
   if (session.running.hasChanges)
     refuse('SUBSCRIBE in a transaction that has written', ast.position, 'COMMIT first.');
   const snapshot = ast.options.find((option) => option.name === 'snapshot');
+  const period = emitPeriod(relation);
+  if (Number(period) > PERIOD_US_MAX) {
+    refuse('SUBSCRIBE to a view that emits less often than every half an hour', ast.position);
+  }
   const rows = new Subscription({
     engine,
     queries,
@@ -89,6 +96,8 @@ export async function subscriptionRows(
     name: relation.name,
     types: relation.columns.map((column) => column.type),
     withSnapshot: snapshot === undefined || isOn(snapshot.value),
+    periodUs: period === null ? null : BigInt(period),
+    clock: session.database.clock,
     signal: () => session.signal,
   });
   return { rows, fields: subscriptionFields(ast, context) };

@@ -24,9 +24,8 @@ export function planTruncate(ast: Truncate, { session }: HandlerContext): Statem
       }
       await lockForWrite(table.id, session);
       const memory = memories.acquire();
-      openWrites(table, session, memory).truncate();
+      openWrites(table, 'statement', session, memory).truncate();
       memories.release(memory);
-      session.running.touch(table.id, 'statement');
     }
     return 'TRUNCATE TABLE';
   });

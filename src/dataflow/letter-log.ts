@@ -1,0 +1,141 @@
+/**
+ * LetterLog: which dead letters there are, by age and size, and which of them have to go (semantics.md rule 27). The letters
+ * themselves are rows of the stored relation DEAD_LETTERS_ID; rejected and late ones are a log and are trimmed, errors of
+ * views are state and are not in it.
+ *
+ * Letters are numbered in the order in which they came; trimming takes the oldest. What is trimmed is decided once, and logged
+ * like DDL (`trim_dead_letters`), so that a replay trims the same letters whatever the limits are then.
+ * State, part of checkpoints: blocks of consecutive letters (at most about 128), counters. Cost: O(1) a letter.
+ */
+
+import type { LetterCount, LetterStatus } from './port.ts';
+
+export interface LetterLimits {
+  readonly bytesMax: number;
+  readonly ageUsMax: bigint;
+}
+
+/** JSON. Consecutive letters that are trimmed together. */
+interface LetterBlock {
+  readonly firstId: number;
+  lastId: number;
+  bytes: number;
+  /** Instants of the first and the last. */
+  readonly fromUs: string;
+  toUs: string;
+}
+
+/** A letter on its way in, and about what it takes. */
+export interface NewLetter extends Omit<LetterCount, 'count'> {
+  readonly bytes: number;
+}
+
+/** JSON: what a checkpoint keeps. */
+export interface LetterLogState {
+  readonly nextId: number;
+  readonly blocks: readonly Readonly<LetterBlock>[];
+  readonly counts: readonly LetterCount[];
+  readonly trimmed: number;
+}
+
+/** A block takes letters up to this part of the limits: by so much more than the limits at most is kept. */
+const BLOCKS = 64;
+
+export class LetterLog {
+  readonly #limits: LetterLimits;
+  #nextId: number;
+  #blocks: LetterBlock[];
+  readonly #counts = new Map<string, LetterCount>();
+  #trimmed: number;
+
+  constructor(limits: LetterLimits, state: LetterLogState | null) {
+    this.#limits = limits;
+    this.#nextId = state?.nextId ?? 1;
+    this.#blocks = (state?.blocks ?? []).map((block) => ({ ...block }));
+    for (const count of state?.counts ?? []) this.#counts.set(countKey(count), count);
+    this.#trimmed = state?.trimmed ?? 0;
+  }
+
+  /** The epoch of instant `nowUs` adds letters, numbered from the result on. */
+  add(letters: readonly NewLetter[], nowUs: bigint): number {
+    const firstId = this.#nextId;
+    for (const { kind, relationId, bytes } of letters) {
+      const key = countKey({ kind, relationId });
+      const count = (this.#counts.get(key)?.count ?? 0) + 1;
+      this.#counts.set(key, { kind, relationId, count });
+      const block = this.#openBlock(nowUs);
+      block.lastId = this.#nextId++;
+      block.bytes += bytes;
+      block.toUs = String(nowUs);
+    }
+    return firstId;
+  }
+
+  /** The newest block, or a new one where that is full. */
+  #openBlock(nowUs: bigint): LetterBlock {
+    const last = this.#blocks.at(-1);
+    const { bytesMax, ageUsMax } = this.#limits;
+    const hasRoom =
+      last !== undefined &&
+      last.bytes * BLOCKS < bytesMax &&
+      (nowUs - BigInt(last.fromUs)) * BigInt(BLOCKS) < ageUsMax;
+    if (hasRoom) return last;
+    const at = String(nowUs);
+    const block = { firstId: this.#nextId, lastId: 0, bytes: 0, fromUs: at, toUs: at };
+    this.#blocks.push(block);
+    return block;
+  }
+
+  get bytes(): number {
+    return this.#blocks.reduce((sum, block) => sum + block.bytes, 0);
+  }
+
+  /** Letters numbered below the result have to go; null: none has to. */
+  dueBefore(nowUs: bigint): number | null {
+    let excess = this.bytes - this.#limits.bytesMax;
+    let before: number | null = null;
+    for (const { bytes, lastId, toUs } of this.#blocks) {
+      if (excess <= 0 && BigInt(toUs) + this.#limits.ageUsMax > nowUs) break;
+      excess -= bytes;
+      before = lastId + 1;
+    }
+    return before;
+  }
+
+  /** When the oldest letters are too old; null: there are none. */
+  nextDueUs(): bigint | null {
+    const oldest = this.#blocks[0];
+    return oldest === undefined ? null : BigInt(oldest.toUs) + this.#limits.ageUsMax;
+  }
+
+  /** Letters below `beforeId` are gone, `count` of them. A block that other limits made may be cut in two. */
+  trim(beforeId: number, count: number): void {
+    this.#trimmed += count;
+    this.#blocks = this.#blocks.flatMap((block) => {
+      const { firstId, lastId, bytes } = block;
+      if (lastId < beforeId) return [];
+      if (firstId >= beforeId) return [block];
+      const rest = (lastId - beforeId + 1) / (lastId - firstId + 1);
+      return [{ ...block, firstId: beforeId, bytes: Math.ceil(bytes * rest) }];
+    });
+  }
+
+  state(): LetterLogState {
+    return {
+      nextId: this.#nextId,
+      blocks: this.#blocks.map((block) => ({ ...block })),
+      counts: [...this.#counts.values()],
+      trimmed: this.#trimmed,
+    };
+  }
+
+  status(): LetterStatus {
+    const kept = this.#blocks.reduce((sum, { firstId, lastId }) => sum + lastId - firstId + 1, 0);
+    const { bytes } = this;
+    return { counts: [...this.#counts.values()], kept, bytes, trimmed: this.#trimmed };
+  }
+}
+
+function countKey({ kind, relationId }: Omit<LetterCount, 'count'>): string {
+  return `${kind} ${relationId}`;
+}

@@ -1,0 +1,84 @@
+/** NetChanges: a change gathered batch by batch and given as its net rows, in canonical order: what is pushed outside. */
+
+import { copyBatch, weightOf } from '../batch/concat.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { RowTable } from '../kernels/row-table.ts';
+import type { Memory } from '../memory/memory.ts';
+import { Scratch } from '../memory/scratch.ts';
+import type { DataType } from '../types/data-type.ts';
+
+/** A net change in a memory of its own, which is used again; over a restored memory it is as it was. */
+export class NetChanges {
+  readonly #memory: Memory;
+  readonly #scratch: Scratch;
+  readonly #types: readonly DataType[];
+  readonly #table: RowTable;
+
+  constructor(types: readonly DataType[], memory: Memory) {
+    this.#types = types;
+    this.#memory = memory;
+    this.#scratch = new Scratch(memory);
+    const storages = types.map((type) => type.storage);
+    const spec = { storages, keyCount: storages.length, extraBytes: 8 };
+    this.#table = RowTable.open(memory, memory.rootCell(0), spec);
+  }
+
+  /** Rows that were touched, those that are again as they were among them. */
+  get rowCount(): number {
+    return this.#table.rowCount;
+  }
+
+  add(batch: DeltaBatch): void {
+    const memory = this.#memory;
+    const mark = this.#scratch.mark();
+    const own = copyBatch(batch, this.#scratch);
+    const rows = this.#scratch.alloc(own.rowCount * 4 + 16);
+    this.#table.upsert(own.columns, own.rowCount, rows);
+    for (let i = 0; i < own.rowCount; i++) {
+      const row = memory.u32[(rows >>> 2) + i]!;
+      memory.i32[this.#table.extraAddress(row) >>> 2]! += weightOf(own, i);
+    }
+    this.#scratch.release(mark);
+  }
+
+  /** The rows that changed: retractions, then inserts, each in canonical order. */
+  *batches(): Generator<DeltaBatch> {
+    const order = this.#ordered();
+    const memory = this.#memory;
+    const all = this.#types.map((_, column) => column);
+    for (let from = 0; from < order.length; from += 1024) {
+      const mark = this.#scratch.mark();
+      const part = order.slice(from, from + 1024);
+      const rows = this.#scratch.alloc(part.length * 4);
+      const weights = this.#scratch.alloc(part.length * 4);
+      memory.u32.set(part, rows >>> 2);
+      part.forEach((row, i) => {
+        memory.i32[(weights >>> 2) + i] = this.#weight(row);
+      });
+      yield this.#table.gatherBatch(rows, part.length, all, weights, this.#scratch);
+      this.#scratch.release(mark);
+    }
+  }
+
+  clear(): void {
+    this.#table.clear();
+  }
+
+  #weight(row: number): number {
+    return this.#memory.i32[this.#table.extraAddress(row) >>> 2]!;
+  }
+
+  #ordered(): Uint32Array {
+    const rows: number[] = [];
+    for (let row = this.#table.next(0); row !== 0; row = this.#table.next(row)) {
+      if (this.#weight(row) !== 0) rows.push(row);
+    }
+    const compare = this.#table.compareRows([], [...this.#types]);
+    rows.sort((a, b) => {
+      const isRetractA = this.#weight(a) < 0;
+      if (isRetractA !== this.#weight(b) < 0) return isRetractA ? -1 : 1;
+      return compare(a, b);
+    });
+    return Uint32Array.from(rows);
+  }
+}

@@ -1,0 +1,104 @@
+/** ProblemRelations: an epoch's problems as changes of the engine's own relations, and the trimming of dead letters. */
+
+import { must } from '../base/assert.ts';
+import { buildBatch } from '../batch/build-batch.ts';
+import { negate } from '../batch/concat.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { select } from '../batch/select.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import { RelationReader } from '../state/relation-reader.ts';
+import type { Value } from '../types/data-type.ts';
+import type { EngineParts } from './engine-parts.ts';
+import type { EngineRelation } from './engine-relation.ts';
+import { DEAD_LETTERS_ID, VIEW_ERRORS_ID } from './port.ts';
+import { DEAD_LETTERS, VIEW_ERRORS } from './problems.ts';
+
+/** What the running epoch offers. */
+export interface ProblemTarget {
+  readonly memory: Memory;
+  readonly scratch: Scratch;
+  /** The newest epoch that was published. */
+  published(): number;
+  deliver(relation: EngineRelation, batch: DeltaBatch): void;
+}
+
+const BATCH_ROWS = 1024;
+const LETTER_TYPES = DEAD_LETTERS.map(({ type }) => type);
+const ERROR_TYPES = VIEW_ERRORS.map(({ type }) => type);
+
+export class ProblemRelations {
+  readonly #parts: EngineParts;
+  readonly #target: ProblemTarget;
+
+  constructor(parts: EngineParts, target: ProblemTarget) {
+    this.#parts = parts;
+    this.#target = target;
+  }
+
+  /** The end of the epoch of instant `nowUs`: what was noted becomes rows. */
+  write(nowUs: bigint): void {
+    const { scratch } = this.#target;
+    const mark = scratch.mark();
+    this.#writeLetters(this.#parts.takeLetters(nowUs));
+    const errors = this.#parts.problems.takeErrors();
+    for (let from = 0; from < errors.length; from += BATCH_ROWS) {
+      const part = errors.slice(from, from + BATCH_ROWS);
+      const weights = part.map(({ weight }) => weight);
+      const rows = part.map(({ values }) => values);
+      this.#deliver(VIEW_ERRORS_ID, buildBatch(ERROR_TYPES, rows, scratch, weights));
+    }
+    scratch.release(mark);
+  }
+
+  #writeLetters(letters: readonly (readonly Value[])[]): void {
+    for (let from = 0; from < letters.length; from += BATCH_ROWS) {
+      const rows = letters.slice(from, from + BATCH_ROWS);
+      this.#deliver(DEAD_LETTERS_ID, buildBatch(LETTER_TYPES, rows, this.#target.scratch));
+    }
+  }
+
+  #deliver(relationId: number, batch: DeltaBatch): void {
+    this.#target.deliver(this.#parts.relation(relationId), batch);
+  }
+
+  /** Letters that were published and are numbered below `beforeId` go. O(letters there are). */
+  trim(beforeId: number): void {
+    const count = this.#remove(DEAD_LETTERS_ID, LETTER_TYPES.length, (id) => id < BigInt(beforeId));
+    this.#parts.letters.trim(beforeId, count);
+  }
+
+  /** A view is dropped: its errors, which are its state, go with it. O(errors of all views). */
+  forgetErrors(viewId: number): void {
+    this.#remove(VIEW_ERRORS_ID, ERROR_TYPES.length, (id) => id === BigInt(viewId));
+  }
+
+  /** Published rows whose id, the first column, says so; how many there were. */
+  #remove(relationId: number, columnCount: number, isOut: (id: bigint) => boolean): number {
+    const { scratch } = this.#target;
+    const { memory, stored } = this.#parts.relation(relationId);
+    const { headerAddress, schema } = must(stored);
+    const reader = new RelationReader(must(memory).wasm, headerAddress, schema);
+    const all = Array.from({ length: columnCount }, (_, column) => column);
+    let count = 0;
+    const mark = scratch.mark();
+    for (const batch of reader.scan(this.#target.published(), all, this.#target)) {
+      const out = this.#select(batch, isOut);
+      count += out.rowCount;
+      if (out.rowCount > 0) this.#deliver(relationId, negate(out, scratch));
+      scratch.release(mark);
+    }
+    return count;
+  }
+
+  #select(batch: DeltaBatch, isOut: (id: bigint) => boolean): DeltaBatch {
+    const { memory, scratch } = this.#target;
+    const ids = must(batch.columns[0]).values >>> 3;
+    const sel = scratch.alloc(batch.rowCount * 4 + 4);
+    let count = 0;
+    for (let row = 0; row < batch.rowCount; row++) {
+      if (isOut(memory.i64[ids + row]!)) memory.u32[(sel >>> 2) + count++] = row;
+    }
+    return select(batch, sel, count, scratch);
+  }
+}

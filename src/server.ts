@@ -8,6 +8,7 @@ import { SystemClock } from './base/clock.ts';
 import { type Config, ConfigError, MEMORY_DATA_DIR } from './base/config.ts';
 import { Lifecycle } from './base/lifecycle.ts';
 import type { Log } from './base/log.ts';
+import { formatMemorySize } from './base/memory-size.ts';
 import { Metrics } from './base/metrics.ts';
 import { systemRandom } from './base/random.ts';
 import { MILLRACE_RELATIONS } from './catalog/system/millrace-relations.ts';
@@ -81,6 +82,10 @@ export async function startServer(
     fileRoots: config.fileRoots,
     dataDir: config.dataDir,
     batchRowsMax,
+    fixedSettings: {
+      dead_letter_size: formatMemorySize(config.deadLetterBytesMax),
+      dead_letter_age: String(config.deadLetterAgeMsMax),
+    },
   });
   await database.bootstrap();
   const sessions = new SqlSessionFactory(database, {
@@ -95,9 +100,10 @@ export async function startServer(
     tls: config.tls,
     log,
     metrics,
+    busyPollUs: config.busyPollUs,
   });
   lifecycle.onStop('SQL port', () => wire.close(CLOSE_GRACE_MS));
-  const httpPort = await startHttp(config, database, lifecycle);
+  const httpPort = await startHttp(config, database, () => wire.waitedSeconds, lifecycle);
   lifecycle.running();
   return { lifecycle, sqlPort: wire.port, httpPort };
 }
@@ -120,6 +126,8 @@ function engineOptions(config: Config, tuning: ServerTuning) {
     kernels: config.kernels,
     fileRoots: config.fileRoots,
     stateBytesMax: config.memoryLimitBytes,
+    deadLetterBytesMax: config.deadLetterBytesMax,
+    deadLetterAgeMsMax: config.deadLetterAgeMsMax,
     ...tuning,
   };
 }
@@ -127,10 +135,12 @@ function engineOptions(config: Config, tuning: ServerTuning) {
 async function startHttp(
   config: Config,
   database: Database,
+  socketSeconds: () => number,
   lifecycle: Lifecycle,
 ): Promise<number | null> {
   if (config.httpPort === null) return null;
-  const gauges = new EngineGauges(database);
+  const gauges = new EngineGauges(database, socketSeconds);
+  lifecycle.onStop('metrics', async () => gauges.close());
   try {
     const http = await startHttpServer(config.host, config.httpPort, {
       notReadyReason: () => (lifecycle.phase === 'running' ? null : lifecycle.phase),

@@ -17,6 +17,7 @@ const SETUP = `
   COMMENT ON TABLE flights IS 'what left';
   CREATE VIEW late AS SELECT * FROM flights WHERE delay > 15;
   CREATE MATERIALIZED VIEW by_origin AS SELECT origin, count(*) AS n, avg(delay) AS delay FROM flights GROUP BY origin;
+  CREATE SOURCE radar (n bigint, s text) WITH (connector = 'datagen', number.of.rows = 3);
   INSERT INTO flights VALUES (1, 'SEA', 20), (2, 'SEA', 0), (3, 'JFK', 5);
 `;
 
@@ -78,7 +79,8 @@ const COMMANDS: readonly (readonly [command: string, ...shows: RegExp[]])[] = [
     /Check constraints:/,
   ],
   ['\\d+ flights', /Storage/, /Indexes:/],
-  ['\\d late', /View "public\.late"/],
+  ['\\d late', /View "public\.late"/, /id +\| integer +\| +\| +\| *$/m],
+  ['\\d radar', /Foreign table "public\.radar"/, /s +\| text/, /Server: datagen/],
   ['\\d+ late', /View definition:/, /delay > 15/],
   ['\\d by_origin', /Materialized view "public\.by_origin"/, /n +\| bigint/],
   ['\\d+ by_origin', /View definition:/, /GROUP BY/],
@@ -190,6 +192,11 @@ describe('millrace sql', () => {
     assert.equal(ended.stderr, '');
     assert.match(ended.stdout, /JFK +\| +1\n *SEA +\| +2\n\(2 rows\)/);
     assert.equal(ended.code, 0);
+  });
+
+  test('whole command tags', async () => {
+    const text = 'CREATE TABLE tagged (a int); INSERT INTO tagged VALUES (1); DROP TABLE tagged';
+    assert.equal((await shell('-c', text)).stdout, 'CREATE TABLE\nINSERT 0 1\nDROP TABLE\n');
   });
 
   test('-c with an error', async () => {

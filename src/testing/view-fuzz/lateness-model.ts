@@ -5,7 +5,6 @@
 
 export interface TimedRow {
   readonly key: number;
-  /** Unique. */
   readonly value: number;
   /** null: no time (or an infinite one). */
   readonly time: number | null;
@@ -29,8 +28,10 @@ interface Group {
 export interface WindowModel {
   readonly counters: ModelCounters;
   take(row: TimedRow, isInsert: boolean, watermark: number): void;
-  /** The watermark moved: what is complete becomes final. */
+  /** The watermark moved, or a statement has ended: what is complete becomes final. */
   advance(watermark: number): void;
+  /** The transaction has committed. */
+  endEpoch(watermark: number): void;
   /** `key|start|end|count|sum` of every group that is there, sorted. */
   current(): string[];
   /** Those that are closed: what EMIT ON WINDOW CLOSE shows. */
@@ -52,30 +53,49 @@ export class ModelTable {
   /** VALUES: each row is judged by the watermark before it. */
   insert(rows: readonly TimedRow[]): void {
     for (const row of rows) {
-      this.rows.push(row);
-      for (const view of this.#views) view.take(row, true, this.watermark);
-      this.#pass(row);
+      this.#put(row, this.watermark);
+      this.#pass([row]);
     }
   }
 
-  /** UPDATE and DELETE: judged by the watermark before the statement. */
-  change(pick: (row: TimedRow) => boolean, make: ((row: TimedRow) => TimedRow) | null): void {
+  /** INSERT ... SELECT: judged by the watermark before the statement. */
+  insertTogether(rows: readonly TimedRow[]): void {
     const { watermark } = this;
-    for (const row of this.rows.filter(pick)) {
+    for (const row of rows) this.#put(row, watermark);
+    this.#pass(rows);
+  }
+
+  /** DELETE, and UPDATE with the new rows: first what goes, then what comes, all judged by the watermark before the statement. */
+  change(gone: readonly TimedRow[], come: readonly TimedRow[]): void {
+    const { watermark } = this;
+    for (const row of gone) {
       this.rows.splice(this.rows.indexOf(row), 1);
       for (const view of this.#views) view.take(row, false, watermark);
-      if (make === null) continue;
-      const next = make(row);
-      this.rows.push(next);
-      for (const view of this.#views) view.take(next, true, watermark);
     }
-    for (const row of this.rows) this.#pass(row);
+    for (const row of come) this.#put(row, watermark);
+    this.#pass(come);
   }
 
-  #pass({ time }: TimedRow): void {
-    if (time !== null) this.watermark = Math.max(this.watermark, time - this.#delay);
+  endEpoch(): void {
+    for (const view of this.#views) view.endEpoch(this.watermark);
+  }
+
+  #put(row: TimedRow, watermark: number): void {
+    this.rows.push(row);
+    for (const view of this.#views) view.take(row, true, watermark);
+  }
+
+  #pass(rows: readonly TimedRow[]): void {
+    for (const { time } of rows) {
+      if (time !== null) this.watermark = Math.max(this.watermark, time - this.#delay);
+    }
     for (const view of this.#views) view.advance(this.watermark);
   }
+}
+
+/** Whether a view cannot tell the rows from each other. */
+function isSame(a: TimedRow, b: TimedRow): boolean {
+  return a.key === b.key && a.value === b.value && a.time === b.time;
 }
 
 function described({ key, start, end, rows }: Group): string {
@@ -120,7 +140,7 @@ export class FixedWindows implements WindowModel {
       if (isInsert) this.#assigned.push({ row, start });
       else {
         const at = this.#assigned.findIndex(
-          (entry) => entry.start === start && entry.row.value === row.value,
+          (entry) => entry.start === start && isSame(entry.row, row),
         );
         this.#assigned.splice(at, 1);
       }
@@ -130,6 +150,8 @@ export class FixedWindows implements WindowModel {
   advance(watermark: number): void {
     this.#watermark = watermark;
   }
+
+  endEpoch(): void {}
 
   current(): string[] {
     return this.#groups().map(described).sort();
@@ -160,7 +182,12 @@ export class SessionWindows implements WindowModel {
   readonly counters = newCounters();
   readonly #gap: number;
   #open: TimedRow[] = [];
+  /** What the running statement took back: it holds its session together for the statement's other rows. */
+  #gone: TimedRow[] = [];
   readonly #closed: Group[] = [];
+  #reached = Number.NEGATIVE_INFINITY;
+  /** An open session has grown back beyond the output's watermark: a piece of it may be late for windows above. */
+  hasGrownBack = false;
 
   constructor(gap: number) {
     this.#gap = gap;
@@ -172,25 +199,60 @@ export class SessionWindows implements WindowModel {
       this.counters.nullTime++;
       return;
     }
-    const known = this.#open.some(({ value }) => value === row.value);
-    const rows = isInsert ? [...this.#open, row] : this.#open;
-    const session = this.#sessions(rows).find((group) =>
-      group.rows.some(({ value }) => value === row.value),
-    );
-    if (session === undefined || watermark > session.end || (!isInsert && !known)) {
+    if (isInsert) this.#insert(row, row.time, watermark);
+    else this.#retract(row);
+  }
+
+  #insert(row: TimedRow, time: number, watermark: number): void {
+    const sessions = this.#sessions([...this.#open, ...this.#gone, row]);
+    const joined = sessions.find(({ rows }) => rows.includes(row));
+    if (joined === undefined || watermark > joined.end) {
       this.counters.late++;
       return;
     }
     this.counters.used++;
-    this.#open = isInsert ? rows : this.#open.filter(({ value }) => value !== row.value);
+    this.#open.push(row);
+    if (time + this.#gap < this.#reached) this.hasGrownBack = true;
+  }
+
+  #retract(row: TimedRow): void {
+    const at = this.#open.findIndex((held) => isSame(held, row));
+    if (at < 0) {
+      this.counters.late++;
+      return;
+    }
+    this.counters.used++;
+    this.#gone.push(...this.#open.splice(at, 1));
   }
 
   advance(watermark: number): void {
+    this.#gone = [];
     for (const session of this.#sessions(this.#open)) {
       if (watermark <= session.end) continue;
       this.#closed.push(session);
       this.#open = this.#open.filter((row) => !session.rows.includes(row));
     }
+  }
+
+  endEpoch(watermark: number): void {
+    const ends = this.#open.map(({ time }) => (time ?? 0) + this.#gap);
+    this.#reached = Math.max(this.#reached, Math.min(watermark, ...ends));
+  }
+
+  /** `start|end|count|sum` of tumbling windows over the rows by the last instant of their sessions, sorted. */
+  tumbled(size: number, isFinal: boolean): string[] {
+    const windows = new Map<number, { count: number; sum: number }>();
+    const sessions = isFinal ? this.#closed : [...this.#closed, ...this.#sessions(this.#open)];
+    for (const { end, rows } of sessions) {
+      const start = Math.floor((end - 1e-6) / size) * size;
+      const window = windows.get(start) ?? { count: 0, sum: 0 };
+      window.count += rows.length;
+      window.sum += rows.reduce((total, row) => total + row.value, 0);
+      windows.set(start, window);
+    }
+    return [...windows]
+      .map(([start, { count, sum }]) => `${start}|${start + size}|${count}|${sum}`)
+      .sort();
   }
 
   current(): string[] {

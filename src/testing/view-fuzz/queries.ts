@@ -158,7 +158,10 @@ export class Queries {
     const results = [...keys, ...aggregates];
     const columns = results.map(({ type }, i) => ({ name: `c${i}`, type }));
     const list = results.map(({ sql }, i) => `${sql} AS c${i}`).join(', ');
-    const by = keys.length === 0 ? '' : ` GROUP BY ${keys.map((_, i) => i + 1).join(', ')}`;
+    const numbers = keys.map((_, i) => i + 1).join(', ');
+    const sets = random.pick(['', '', '', 'ROLLUP', 'CUBE']);
+    const by =
+      keys.length === 0 ? '' : ` GROUP BY ${sets === '' ? numbers : `${sets} (${numbers})`}`;
     const having = random.chance(0.25)
       ? ` HAVING ${this.#expressions(aggregates, false).condition(1)}`
       : '';

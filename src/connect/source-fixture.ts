@@ -87,7 +87,10 @@ export class SourceUnderTest {
     const read: Read = { rows: [], rejected: [], chunks: [] };
     const reader = this.open();
     const copy = (json: Json): Json => JSON.parse(JSON.stringify(json));
-    for (const chunk of reader.replay(split, copy(from), copy(to))) this.#add(read, chunk);
+    for (const chunk of reader.replay(split, copy(from), copy(to))) {
+      if (chunk === null) throw new Error('these readers never wait');
+      this.#add(read, chunk);
+    }
     reader.close();
     return read;
   }

@@ -85,8 +85,15 @@ export interface SourceReader {
    * reached its end or ended. Splits take turns. An error (SqlError) puts the source into an error state.
    */
   poll(rowsMax: number): SourceChunk | null;
-  /** The rows of [from, to) again, in chunks. Does not move the reader. */
-  replay(split: string, from: Json, to: Json): Generator<SourceChunk>;
+  /**
+   * The rows of [from, to) again, in chunks; null where it would have to wait: the caller goes on after `wake`, or stands still.
+   * Does not move the reader.
+   */
+  replay(split: string, from: Json, to: Json): Generator<SourceChunk | null>;
+  /** Stands still until `replay` has more, or a while has passed. Absent: it never has to wait. */
+  readonly standStill?: () => void;
+  /** Why nothing comes, where the other side cannot be reached; null: all is well. It goes on trying. */
+  readonly trouble?: string | null;
   /** When (monotonic µs) a paced reader has more; null: only `wake` tells. */
   nextDueUs(): bigint | null;
   /** What is known to be waiting, in rows unless `lagUnit` says otherwise; null: unknown. */

@@ -49,6 +49,7 @@ export class Backfill {
   readonly #histories: readonly History[];
   #pin: EpochPin | null = null;
   #slices: Generator<void> | null = null;
+  #isWaiting = false;
 
   /** `createdAt`: relations made in that epoch have no snapshot; their rows come as changes. */
   constructor(job: Job, context: BackfillContext, createdAt: number | null) {
@@ -63,10 +64,16 @@ export class Backfill {
     );
   }
 
+  /** There is nothing to do until a source's records come; their reader wakes the engine. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
   /** Works through a slice; true: what is left fits into one epoch. */
   slice(isOver: () => boolean): boolean {
     this.#slices ??= this.#work();
-    while (!isOver()) {
+    this.#isWaiting = false;
+    while (!isOver() && !this.#isWaiting) {
       if (this.#slices.next().done === true || this.job.isFailed) return true;
     }
     return false;
@@ -79,7 +86,7 @@ export class Backfill {
     else if (control.published > this.#pin.epoch) {
       for (const _ of this.#changes(this.#pin.epoch, control.published));
     }
-    for (const _ of this.#history());
+    for (const _ of this.#history(true));
     this.cancel();
   }
 
@@ -95,7 +102,7 @@ export class Backfill {
     yield* this.#snapshot(this.#pin.epoch);
     for (;;) {
       let rows = 0;
-      for (const count of this.#history()) {
+      for (const count of this.#history(false)) {
         rows += count;
         yield;
       }
@@ -145,14 +152,19 @@ export class Backfill {
   }
 
   /** The sources' records, as far as the shared readers have come by now. */
-  *#history(): Generator<number> {
+  *#history(isPatient: boolean): Generator<number> {
     const { scratch } = this.#context;
     for (const { feed, taken, watermark } of this.#histories) {
       const { id } = feed.relation;
       const wanted = feed.wantedBy([this.job]);
       const mark = scratch.mark();
       let rows = 0;
-      for (const chunk of feed.history(wanted, taken)) {
+      for (const chunk of feed.history(wanted, taken, isPatient)) {
+        if (chunk === null) {
+          this.#isWaiting = true;
+          yield 0;
+          continue;
+        }
         const batch = feed.takeAgain(chunk, wanted, watermark);
         const count = batch?.rowCount ?? 0;
         if (batch !== null) this.job.push(id, batch);

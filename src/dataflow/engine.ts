@@ -181,7 +181,7 @@ export class Engine {
       this.#retrySinks(durability);
       const isQuiet = prepared.length === 0 && chunks.length === 0 && idle.length === 0;
       if (isQuiet && (this.#intake.isRefused || !this.#step.isTimerDue(nowUs))) {
-        return taken.length > 0 || this.#building.length > 0;
+        return taken.length > 0 || this.#building.some(({ build }) => !build.backfill.isWaiting);
       }
       const arrivedUs = earliest([
         polledUs,

@@ -156,7 +156,8 @@ export class EpochStep {
     if (action?.kind !== 'create_view' || others.length + request.dml.length > 0) return null;
     const inputs = scannedRelations(action.plan.node);
     if (!inputs.every((id) => this.parts.relations.has(id))) return null;
-    if (inputs.reduce((sum, id) => sum + this.parts.rowsIn(id), 0) <= ROWS_AT_ONCE) return null;
+    const isSmall = inputs.reduce((sum, id) => sum + this.parts.rowsIn(id), 0) <= ROWS_AT_ONCE;
+    if (isSmall && !inputs.some((id) => this.parts.feeds.get(id)?.mayWait)) return null;
     const job = this.parts.makeJob(freshState(action), new ProblemLog());
     const relation = this.parts.makeViewRelation(action);
     const build = { job, relation, backfill: new Backfill(job, this.#backfillContext, null) };

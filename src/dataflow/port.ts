@@ -296,7 +296,8 @@ export interface SplitStatus {
 export interface SourceStatus {
   readonly id: number;
   readonly name: string;
-  readonly state: 'running' | 'waiting' | 'ended' | 'failed';
+  /** `disconnected`: the other side cannot be reached, `error` says why; it goes on trying. */
+  readonly state: 'running' | 'waiting' | 'disconnected' | 'ended' | 'failed';
   readonly error: string | null;
   readonly rowsRead: number;
   readonly rowsDecoded: number;

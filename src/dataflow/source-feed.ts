@@ -219,25 +219,17 @@ export class SourceFeed {
   }
 
   /** The records of a manifest's range again, by one reader for all of a recovery. */
-  replay({ split, from, to }: SplitProgress): Generator<SourceChunk> {
+  *replay(progress: SplitProgress): Generator<SourceChunk> {
     if (this.#reader === null) {
       this.#reader = this.#open(this.#wanted);
       this.#reader.start(new Map());
     }
-    return this.#reader.replay(split, from as Json, to as Json);
+    for (const chunk of replayed(this.#reader, progress, true)) if (chunk !== null) yield chunk;
   }
 
-  *#replayColumns(
-    { split, from, to }: Pick<SplitProgress, 'split' | 'from' | 'to'>,
-    wanted: readonly number[],
-  ): Generator<SourceChunk> {
-    const reader = this.#open(wanted);
-    try {
-      reader.start(new Map());
-      yield* reader.replay(split, from as Json, to as Json);
-    } finally {
-      reader.close();
-    }
+  /** Whether what was taken in may have to be waited for when a later view reads it. */
+  get mayWait(): boolean {
+    return this.#splits.size > 0 && this.#open([]).standStill !== undefined;
   }
 
   /** During recovery: which columns a replay makes. */
@@ -269,9 +261,14 @@ export class SourceFeed {
 
   /**
    * The records taken in so far, from each split's beginning or from where `taken` stands: for a view that comes later.
-   * `taken` moves along; `wanted` are the columns that are made.
+   * `taken` moves along; `wanted` are the columns that are made. null: there is more, but not now; `isPatient`: it stands still
+   * until there is.
    */
-  *history(wanted: readonly number[], taken: HistoryPosition): Generator<SourceChunk> {
+  *history(
+    wanted: readonly number[],
+    taken: HistoryPosition,
+    isPatient: boolean,
+  ): Generator<SourceChunk | null> {
     for (const [split, { ranges }] of this.#splits) {
       const start = taken.get(split) ?? { range: 0, position: must(ranges[0]).from };
       let { position } = start;
@@ -279,10 +276,24 @@ export class SourceFeed {
         const { from, to } = must(ranges[range]);
         if (range > start.range) position = from;
         if (!isSamePosition(position, to)) {
-          yield* this.#replayColumns({ split, from: position, to }, wanted);
+          yield* this.#readAgain({ split, from: position, to }, wanted, isPatient);
         }
         taken.set(split, { range, position: to });
       }
+    }
+  }
+
+  *#readAgain(
+    range: Pick<SplitProgress, 'split' | 'from' | 'to'>,
+    wanted: readonly number[],
+    isPatient: boolean,
+  ): Generator<SourceChunk | null> {
+    const reader = this.#open(wanted);
+    try {
+      reader.start(new Map());
+      yield* replayed(reader, range, isPatient);
+    } finally {
+      reader.close();
     }
   }
 
@@ -411,12 +422,14 @@ export class SourceFeed {
   status(): SourceStatus {
     const { splits } = this.relation.watermark;
     const hasEnded = splits.size > 0 && [...splits.values()].every((split) => split.isEnded);
-    const running = this.#reader === null ? 'waiting' : 'running';
+    const trouble = this.#reader?.trouble ?? null;
+    const running =
+      this.#reader === null ? 'waiting' : trouble === null ? 'running' : 'disconnected';
     return {
       id: this.relation.id,
       name: this.relation.definition.name,
       state: this.#failure !== null ? 'failed' : hasEnded ? 'ended' : running,
-      error: this.#failure?.message ?? null,
+      error: this.#failure?.message ?? trouble,
       rowsRead: this.#rowsRead,
       rowsDecoded: this.#rowsRead - this.#rowsRejected,
       rowsRejected: this.#rowsRejected,
@@ -441,6 +454,18 @@ export class SourceFeed {
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((column, index) => column === b[index]);
+}
+
+/** A range again; null where it would have to wait, unless it is patient. */
+function* replayed(
+  reader: SourceReader,
+  { split, from, to }: Pick<SplitProgress, 'split' | 'from' | 'to'>,
+  isPatient: boolean,
+): Generator<SourceChunk | null> {
+  for (const chunk of reader.replay(split, from as Json, to as Json)) {
+    if (chunk === null && isPatient) reader.standStill?.();
+    else yield chunk;
+  }
 }
 
 /** A duration among a source's checked options; null: it has none. */

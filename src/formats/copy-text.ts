@@ -6,7 +6,8 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
-import { encodingError, type RecordDecoder } from './record-decoder.ts';
+import { encodingError } from '../types/encoding-error.ts';
+import type { RecordDecoder } from './record-decoder.ts';
 
 export interface CopyTextOptions {
   readonly delimiter: string;

@@ -9,8 +9,9 @@
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
+import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
-import { encodingError, inColumn, type RecordDecoder } from './record-decoder.ts';
+import { inColumn, type RecordDecoder } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 export interface CsvOptions {

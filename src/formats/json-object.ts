@@ -9,12 +9,13 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
+import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
 import type { DecodedColumn } from './csv.ts';
 import { arrayText } from './json-array-text.ts';
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
-import { encodingError, inColumn } from './record-decoder.ts';
+import { inColumn } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const MISSING = -1;

@@ -51,6 +51,8 @@ export interface KafkaSourceOptions {
   readonly settings: ValueSettings;
 }
 
+/** One wait of a recovery; a broker that is away is waited for as long as it takes. */
+const STAND_STILL_MS = 1000;
 /** Raw bytes of a rejected record that are kept. */
 const RAW_BYTES_MAX = 64 * 1024;
 
@@ -78,6 +80,7 @@ export class KafkaSource implements SourceReader {
   readonly #again = new Map<string, RecordsAgain>();
   #id = 0;
   #failure: Error | null = null;
+  #trouble: string | null = null;
 
   constructor(
     options: KafkaSourceOptions,
@@ -125,12 +128,16 @@ export class KafkaSource implements SourceReader {
     return null;
   }
 
-  *replay(split: string, from: Json, to: Json): Generator<SourceChunk> {
+  *replay(split: string, from: Json, to: Json): Generator<SourceChunk | null> {
     const { offset, topicId } = from as unknown as KafkaPosition;
     const end = (to as unknown as KafkaPosition).offset;
     if (offset >= end) return;
     const again = this.#recordsAgain(split, topicId, offset);
     while (again.offset < end) {
+      if (!again.hasCome) {
+        yield null;
+        continue;
+      }
       const start = again.offset;
       const rows = this.#emptyBuilders(BATCH_ROWS_MAX);
       again.read((arrival) => this.#read(arrival, again, BATCH_ROWS_MAX, rows, end), end);
@@ -144,9 +151,18 @@ export class KafkaSource implements SourceReader {
     if (open?.offset === offset && open.topicId === topicId) return open;
     open?.close();
     const { config, fetch } = this.#options;
-    const again = new RecordsAgain(split, { config, topicId, from: offset, fetch });
+    const range = { config, topicId, from: offset, fetch };
+    const again = new RecordsAgain(split, range, this.#context.wake);
     this.#again.set(split, again);
     return again;
+  }
+
+  standStill(): void {
+    kafkaIo().receive(STAND_STILL_MS);
+  }
+
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   nextDueUs(): bigint | null {
@@ -180,6 +196,7 @@ export class KafkaSource implements SourceReader {
         this.#failure = fromPortError(message.error);
         break;
       case 'trouble':
+        this.#trouble = message.reason;
         return;
     }
     this.#context.wake();

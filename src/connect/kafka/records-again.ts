@@ -1,4 +1,4 @@
-/** Records that were taken in once and are read again in a recovery, which waits for them. */
+/** Records that were taken in once and are read again in a recovery, where they come. */
 
 import { fromPortError } from '../../base/threads.ts';
 import { kafkaIo } from './io.ts';
@@ -19,9 +19,6 @@ export function arrivalOf(records: FetchedRecords): Arrival {
   return { records, walker, isPending: false };
 }
 
-/** One wait; a broker that is away is waited for as long as it takes. */
-const WAIT_MS = 1000;
-
 export class RecordsAgain {
   readonly name: string;
   readonly topicId: string;
@@ -31,7 +28,7 @@ export class RecordsAgain {
   readonly #arrivals: Arrival[] = [];
   #failure: Error | null = null;
 
-  constructor(split: string, options: Omit<RangeOptions, 'topic' | 'partition'>) {
+  constructor(split: string, options: Omit<RangeOptions, 'topic' | 'partition'>, wake: () => void) {
     this.name = split;
     this.topicId = options.topicId;
     this.offset = options.from;
@@ -39,12 +36,18 @@ export class RecordsAgain {
     this.#id = kafkaIo().openRange(range, (message) => {
       if (message.kind === 'records') this.#arrivals.push(arrivalOf(message.records));
       else if (message.kind === 'failed') this.#failure = fromPortError(message.error);
+      wake();
     });
   }
 
-  /** Lets `take` have what has come, up to `end`, until it has enough (false); waits for the first of it. */
+  /** Whether `read` has something; throws where nothing will come. */
+  get hasCome(): boolean {
+    if (this.#arrivals.length === 0 && this.#failure !== null) throw this.#failure;
+    return this.#arrivals.length > 0;
+  }
+
+  /** Lets `take` have what has come, up to `end`, until it has enough (false). */
   read(take: (arrival: Arrival) => boolean, end: number): void {
-    this.#await();
     for (let arrival = this.#arrivals[0]; arrival !== undefined; arrival = this.#arrivals[0]) {
       if (!take(arrival)) {
         // The next record is behind the end, or there are enough rows.
@@ -61,12 +64,5 @@ export class RecordsAgain {
 
   close(): void {
     kafkaIo().close(this.#id);
-  }
-
-  #await(): void {
-    while (this.#arrivals.length === 0) {
-      if (this.#failure !== null) throw this.#failure;
-      kafkaIo().receive(WAIT_MS);
-    }
   }
 }

@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { SqlError } from '../../base/sql-error.ts';
+import { encodingError } from '../../types/encoding-error.ts';
 import { formatValue } from '../../types/value.ts';
 import { defineFunction, defineGeneral, defineOperator } from '../registry.ts';
 
@@ -73,6 +74,46 @@ defineFunction('set_byte(bytea,int4,int4)', 'bytea', (b, index, value) => {
   copy[checkedIndex(b, index)] = value & 0xff;
   return copy;
 });
+
+/** Names of encodings as PostgreSQL takes them: case, blanks and signs do not count. */
+const ENCODINGS: Readonly<Record<string, 'utf8' | 'latin1'>> = {
+  utf8: 'utf8',
+  unicode: 'utf8',
+  latin1: 'latin1',
+  iso88591: 'latin1',
+};
+
+function encodingOf(name: string, what: 'source' | 'destination'): 'utf8' | 'latin1' {
+  const encoding = ENCODINGS[name.toLowerCase().replace(/[^a-z0-9]/g, '')];
+  if (encoding !== undefined) return encoding;
+  throw new SqlError('22023', `invalid ${what} encoding name "${name}"`, {
+    hint: 'UTF8 and LATIN1 are there.',
+  });
+}
+
+defineFunction('convert_from(bytea,name)', 'text', (bytes, name) => {
+  const encoding = encodingOf(name, 'source');
+  const buffer = Buffer.from(bytes);
+  const error = encoding === 'utf8' ? encodingError(buffer, 0, buffer.length) : zeroByte(buffer);
+  if (error !== null) throw error;
+  return buffer.toString(encoding);
+});
+defineFunction('convert_to(text,name)', 'bytea', (text, name) => {
+  const encoding = encodingOf(name, 'destination');
+  const foreign = encoding === 'latin1' ? /[^\0-\u00ff]/u.exec(text)?.[0] : undefined;
+  if (foreign === undefined) return new Uint8Array(Buffer.from(text, encoding));
+  const bytes = [...Buffer.from(foreign)].map((byte) => `0x${byte.toString(16)}`).join(' ');
+  throw new SqlError(
+    '22P05',
+    `character with byte sequence ${bytes} in encoding "UTF8" has no equivalent in encoding "LATIN1"`,
+  );
+});
+
+function zeroByte(buffer: Buffer): SqlError | null {
+  return buffer.includes(0)
+    ? new SqlError('22021', 'invalid byte sequence for encoding "LATIN1": 0x00')
+    : null;
+}
 
 defineFunction('encode(bytea,text)', 'text', (bytes, format) => {
   switch (format.toLowerCase()) {

@@ -260,8 +260,18 @@ test('a broker that dies and comes back', { skip: SKIP }, async () => {
   await sql.query(`CREATE SOURCE outage (id int) ${options('outage')}`);
   await sql.query('CREATE MATERIALIZED VIEW outage_view AS SELECT id FROM outage');
   await awaitValue('SELECT count(*) FROM outage_view', '1');
+  await sql.query('CREATE TABLE meanwhile (a int)');
   await kafka.cluster.kill();
+  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'outage'", 'disconnected');
+  // A view that has to read again what is there waits, and holds nobody up.
+  const late = sql.query('CREATE MATERIALIZED VIEW outage_late AS SELECT max(id) FROM outage');
+  const other = await SqlClient.connect(server.url);
+  await other.query('INSERT INTO meanwhile VALUES (1)');
+  assert.equal(await other.value('SELECT count(*) FROM meanwhile'), '1');
+  await other.close();
   await kafka.cluster.start();
+  await late;
+  assert.equal(await sql.value('SELECT max FROM outage_late'), '1');
   await kafka.send('outage', [{ value: '{"id": 2}' }]);
   await awaitValue('SELECT count(*) FROM outage_view', '2');
 });

@@ -11,19 +11,12 @@ import { CsvDecoder, type CsvOptions, type DecodedColumn } from '../../formats/c
 import { JsonLinesDecoder } from '../../formats/json-lines.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
 import type { ValueSettings } from '../../types/value.ts';
-import { checkOptions, type OptionSchema, unknownName } from '../options.ts';
+import { checkCsv } from '../csv-options.ts';
+import { checkOptions, unknownName } from '../options.ts';
 
 export type FileEncoding =
   | { readonly kind: 'json' }
   | { readonly kind: 'csv'; readonly csv: CsvOptions };
-
-const CSV_OPTIONS: OptionSchema = {
-  header: { kind: 'boolean', default: true },
-  delimiter: { kind: 'text', default: ',' },
-  quote: { kind: 'text', default: '"' },
-  escape: { kind: 'text', default: null },
-  null: { kind: 'text', default: '' },
-};
 
 const ENCODINGS = ['json', 'csv'];
 const KNOWN_ELSEWHERE = ['avro', 'protobuf', 'bytes', 'msgpack', 'parquet'];
@@ -46,39 +39,12 @@ export function checkEncoding(
     checkOptions('ENCODE JSON', {}, encodeOptions);
     return { kind: 'json' };
   }
-  return { kind: 'csv', csv: checkCsv(encodeOptions) };
+  return { kind: 'csv', csv: checkCsv(encodeOptions, true) };
 }
 
 function encodingOfName(path: string): string | null {
   if (/\.csv(\.gz)?$/i.test(path)) return 'csv';
   return /\.(json|jsonl|ndjson)(\.gz)?$/i.test(path) ? 'json' : null;
-}
-
-function checkCsv(encodeOptions: ReadonlyMap<string, string>): CsvOptions {
-  const options = checkOptions('ENCODE CSV', CSV_OPTIONS, encodeOptions);
-  const character = (name: string): string => {
-    const text = (options.get(name) ?? options.get('quote')) as string;
-    const given = text === '\\t' || text === "E'\\t'" ? '\t' : text;
-    if (given.length === 1 && given.charCodeAt(0) < 128 && !'\r\n\0'.includes(given)) return given;
-    throw new SqlError('22023', `COPY ${name} must be a single one-byte character`);
-  };
-  const csv = {
-    hasHeader: options.get('header') as boolean,
-    delimiter: character('delimiter'),
-    quote: character('quote'),
-    escape: character('escape'),
-    nullText: options.get('null') as string,
-  };
-  if (csv.delimiter === csv.quote) {
-    throw new SqlError('22023', 'CSV delimiter and quote must be different');
-  }
-  if (/[\r\n]/.test(csv.nullText)) {
-    throw new SqlError('22023', 'CSV null representation cannot use newline or carriage return');
-  }
-  if (csv.nullText.includes(csv.delimiter) || csv.nullText.includes(csv.quote)) {
-    throw new SqlError('22023', 'CSV delimiter and quote must not appear in the null text');
-  }
-  return csv;
 }
 
 export function hasHeader(encoding: FileEncoding): boolean {

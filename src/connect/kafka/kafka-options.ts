@@ -1,5 +1,6 @@
 /** Options of the Kafka connector: checks at CREATE, under Kafka's own names. */
 
+import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { checkMessageEncoding } from '../encodings.ts';
 import {
@@ -91,15 +92,20 @@ export function checkKafkaSource(request: CheckRequest): Json {
   const options = checkOptions(OWNER, SOURCE_SCHEMA, request.options);
   const { columns } = request;
   const selection = checkSelection(options);
+  const fields = columns.flatMap(({ isGenerated, included }, index) =>
+    isGenerated === true || included !== undefined ? [] : [index],
+  );
   const checked: KafkaSourceOptions = {
     config: checkConnection(options),
     selection,
     startup: checkStartup(options, selection),
     fetch: checkFetch(options),
-    encoding: checkMessageEncoding(request.encode, request.encodeOptions),
-    fields: columns.flatMap(({ isGenerated, included }, index) =>
-      isGenerated === true || included !== undefined ? [] : [index],
+    encoding: checkMessageEncoding(
+      request.encode,
+      request.encodeOptions,
+      fields.map((index) => must(columns[index])),
     ),
+    fields,
     included: columns.flatMap(({ included }, column) =>
       included === undefined ? [] : [{ ...included, column }],
     ),

@@ -220,6 +220,33 @@ test('records that cannot be decoded are dead letters, and hold nothing up', {
   assert.equal(await sql.value(counters), '6 2 4');
 });
 
+test('ENCODE CSV and BYTES', { skip: SKIP }, async () => {
+  await kafka.createTopic('texts');
+  await kafka.send('texts', [
+    { value: '1,"a ""b"", c"' },
+    { value: '2;x\n' },
+    { value: '3,y\n4,z' },
+    { value: '' },
+    { value: '5,\n' },
+  ]);
+  const csv = options('texts').replace('JSON', 'CSV');
+  await sql.query(`CREATE SOURCE csv_texts (id int, t text) ${csv}`);
+  await sql.query(
+    "CREATE MATERIALIZED VIEW csv_view AS SELECT id, coalesce(t, '-') AS t FROM csv_texts",
+  );
+  await awaitValue("SELECT string_agg(id || t, '|' ORDER BY id) FROM csv_view", '1a "b", c|5-');
+  await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'csv_texts'", '3');
+  const bytes = options('texts').replace('JSON', 'BYTES');
+  await sql.query(`CREATE SOURCE raw_texts (b bytea) INCLUDE OFFSET AS o ${bytes}`);
+  await sql.query('CREATE MATERIALIZED VIEW raw_view AS SELECT o, b FROM raw_texts');
+  await awaitValue(
+    "SELECT string_agg(o || encode(b, 'hex'), '|' ORDER BY o) FROM raw_view WHERE o IN (1, 3)",
+    '1323b780a|3',
+  );
+  const wide = await refusal(`CREATE SOURCE wide (a bytea, b bytea) ${bytes}`);
+  assert.equal(wide.code, '42804');
+});
+
 test('an offset that is gone is an error state, never a jump', { skip: SKIP }, async () => {
   await kafka.createTopic('trimmed');
   await kafka.send('trimmed', [{ value: '{"id": 1}' }]);

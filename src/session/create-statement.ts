@@ -46,9 +46,12 @@ function bodyLines(relation: TableObject | SourceObject): string[] {
   return lines;
 }
 
+/** Options whose values are nobody else's business. */
+const SECRET_OPTION = /password|secret|token|key\.pem/;
+
 function connectorText(connector: ConnectorDefinition): string {
   const options = Object.entries(connector.options).map(
-    ([name, value]) => `${name} = ${literal(value)}`,
+    ([name, value]) => `${name} = ${SECRET_OPTION.test(name) ? "'********'" : literal(value)}`,
   );
   const withClause = ` WITH (${options.join(', ')})`;
   if (connector.format === null) return withClause;

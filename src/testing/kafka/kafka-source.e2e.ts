@@ -289,6 +289,8 @@ test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', 
       `CREATE MATERIALIZED VIEW secured_view${index} AS SELECT id FROM secured${index}`,
     );
     await awaitValue(`SELECT count(*) FROM secured_view${index}`, '1');
+    const shown = (await sql.query(`SHOW CREATE SOURCE secured${index}`)).rows.flat().join(' ');
+    assert.doesNotMatch(shown, /secret|PRIVATE KEY/);
   }
 });
 

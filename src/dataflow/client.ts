@@ -16,6 +16,7 @@ import type {
   WorkerData,
   WorkerStatus,
 } from './port.ts';
+import type { PreviewLimits, SourcePreview } from './source-preview.ts';
 
 export interface EnginePort {
   /** Epochs that readers pin. */
@@ -33,6 +34,8 @@ export interface EnginePort {
   status(): Promise<WorkerStatus>;
   /** Requests that the worker has not answered yet. */
   readonly pendingRequests: number;
+  /** A look at an unstored source's records, from where it began. */
+  previewSource(sourceId: number, limits: PreviewLimits): Promise<SourcePreview>;
   /** Writes a checkpoint now. */
   checkpoint(): Promise<void>;
   /** Finishes the running epoch, checkpoints, frees the data directory. */
@@ -130,6 +133,10 @@ class WorkerEngine implements EnginePort {
 
   status(): Promise<WorkerStatus> {
     return this.#ask((request) => ({ kind: 'status', request }));
+  }
+
+  previewSource(sourceId: number, limits: PreviewLimits): Promise<SourcePreview> {
+    return this.#ask((request) => ({ kind: 'preview', request, sourceId, limits }));
   }
 
   checkpoint(): Promise<void> {

@@ -29,6 +29,7 @@ import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-co
 import type { CommitRequest, CommitResult, EngineStatus } from './port.ts';
 import type { SourceFeed } from './source-feed.ts';
 import { SourceIntake } from './source-intake.ts';
+import type { PreviewLimits, SourcePreview } from './source-preview.ts';
 import type { StepSetup } from './step-setup.ts';
 
 export interface Durability {
@@ -439,6 +440,13 @@ export class Engine {
       },
       ...this.#step.status(),
     };
+  }
+
+  /** A look at an unstored source's records. */
+  async preview(sourceId: number, limits: PreviewLimits): Promise<SourcePreview> {
+    const feed = this.#step.parts.feeds.get(sourceId);
+    if (feed === undefined) throw new SqlError('42P01', 'the source was dropped');
+    return feed.preview(limits);
   }
 
   /** No more epochs; what waits is refused. */

@@ -13,6 +13,7 @@ import type { BoundExpr } from '../expr/bound-expr.ts';
 import type { StreamPlan } from '../plan/plan-node.ts';
 import type { IndexSchema, RelationSchema } from '../state/relation-schema.ts';
 import type { DataType } from '../types/data-type.ts';
+import type { PreviewLimits } from './source-preview.ts';
 
 export type Json =
   | null
@@ -198,6 +199,12 @@ export type ToWorker =
   | { readonly kind: 'commit'; readonly request: number; readonly commit: CommitRequest }
   | { readonly kind: 'status'; readonly request: number }
   | { readonly kind: 'checkpoint'; readonly request: number }
+  | {
+      readonly kind: 'preview';
+      readonly request: number;
+      readonly sourceId: number;
+      readonly limits: PreviewLimits;
+    }
   | { readonly kind: 'close'; readonly request: number }
   /** Tell of each epoch from now on, and of the newest at once; or tell no more. */
   | { readonly kind: 'watch'; readonly isOn: boolean };

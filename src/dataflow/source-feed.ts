@@ -23,6 +23,7 @@ import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
 import type { ProblemLog } from './problems.ts';
 import { stampRowWatermarks } from './row-watermarks.ts';
+import { type PreviewLimits, previewSource, type SourcePreview } from './source-preview.ts';
 import { SourceRecords } from './source-records.ts';
 import type { RelationWatermark, SplitWatermark } from './watermark.ts';
 
@@ -146,8 +147,8 @@ export class SourceFeed {
     }
   }
 
-  #open(wanted: readonly number[]): SourceReader {
-    const { memory, scratch, clock, fileRoots, wake } = this.#context;
+  #open(wanted: readonly number[], wake = this.#context.wake): SourceReader {
+    const { memory, scratch, clock, fileRoots } = this.#context;
     const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
     const context = { memory, scratch, clock, fileRoots, wanted, wake };
     return this.#context.connectors.openSource(this.#definition.connector, columns, context);
@@ -171,6 +172,34 @@ export class SourceFeed {
       for (const column of job.wantedColumns(this.relation.id)) read.add(column);
     }
     return this.#records.neededFor(read);
+  }
+
+  /** A look at the records, from where the source began. */
+  async preview(limits: PreviewLimits): Promise<SourcePreview> {
+    const all = new Set(this.#definition.columns.keys());
+    const wanted = this.#records.neededFor(all);
+    let woken = Promise.withResolvers<void>();
+    const reader = this.#open(wanted, () => woken.resolve());
+    try {
+      const begins = [...this.#splits].map(([split, { ranges }]) => {
+        return [split, must(ranges[0]).from] as const;
+      });
+      reader.start(new Map(begins));
+      return await previewSource(
+        {
+          reader,
+          scratch: this.#context.scratch,
+          complete: (chunk) => this.#complete(chunk, wanted, false),
+          woken: () => {
+            woken = Promise.withResolvers();
+            return woken.promise;
+          },
+        },
+        limits,
+      );
+    } finally {
+      reader.close();
+    }
   }
 
   /** The next records; null: nothing now. The chunk lies in the context's scratch. */
@@ -199,7 +228,8 @@ export class SourceFeed {
 
   /** Splits that have stood at their end for longer than the source's timeout and count as active still (rule 17). */
   idleSplits(nowUs: bigint): string[] {
-    if (this.#idleTimeoutUs === null) return [];
+    // A reader that cannot reach the other side does not know where the end is.
+    if (this.#idleTimeoutUs === null || (this.#reader?.trouble ?? null) !== null) return [];
     const timeoutUs = this.#idleTimeoutUs;
     return [...this.#endings].flatMap(([name, sinceUs]) => {
       if (sinceUs === null || nowUs - sinceUs < timeoutUs || !this.#splits.has(name)) return [];

@@ -118,6 +118,8 @@ async function handle(message: Asking, opened: OpenEngine): Promise<unknown> {
       return { ...engine.status(), eventLoopDelay: loopDelay.read() } satisfies WorkerStatus;
     case 'checkpoint':
       return engine.checkpoint();
+    case 'preview':
+      return engine.preview(message.sourceId, message.limits);
     case 'close':
       loop.stop();
       return opened.close();

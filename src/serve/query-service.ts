@@ -15,6 +15,7 @@ import { type QueryMemory, QueryMemoryPool } from './query-memory.ts';
 import { QueryPool } from './query-pool.ts';
 import type { RowSource } from './row-source.ts';
 import { SnapshotAge } from './snapshot-age.ts';
+import { sourceRows } from './source-rows.ts';
 import { WriteSet } from './write-set.ts';
 
 /** Rows that a query's operators may take in and put out, at worst, on the main thread. */
@@ -67,7 +68,10 @@ export class QueryService {
   /** Starts a query; its rows are pulled from what is given back, which owns the pin. Where it throws, it does not. */
   async open(query: OpenQuery): Promise<RowSource> {
     const { plan } = query.request;
-    const own = await ownRows(plan.node, query.writes, query.signal);
+    const own = [
+      ...(await ownRows(plan.node, query.writes, query.signal)),
+      ...(await sourceRows(plan.node, this.#options.engine, query.signal)),
+    ];
     if (workBound(plan.node, this.#facts(own)) > MAIN_THREAD_WORK_MAX)
       return this.#pool.open(query, own);
     const request = { ...query.request, batchRowsMax: this.#options.batchRowsMax };

@@ -1,7 +1,7 @@
 /** What a query reads: stored relations at one epoch, a transaction's own writes over them, system relations. */
 
 import { must } from '../base/assert.ts';
-import { notSupported, SqlError } from '../base/sql-error.ts';
+import { SqlError } from '../base/sql-error.ts';
 import { buildBatch } from '../batch/build-batch.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { unpackBatch } from '../batch/pack.ts';
@@ -43,17 +43,14 @@ export class SnapshotInputs implements QueryInputs {
   }
 
   *scan(node: ScanNode, index: number, target: QueryMemory): Generator<DeltaBatch> {
-    const { kind, id, name } = node.relation;
+    const { kind, id } = node.relation;
     if (kind === 'system') yield* this.#sources.systemRows(node, index, target);
-    else if (kind === 'source') {
-      throw notSupported(`reading source "${name}" directly`, {
-        hint: `CREATE MATERIALIZED VIEW ... AS SELECT ... FROM ${name} and read that.`,
-      });
-    } else yield* this.#storedRows(node, id, target);
+    else if (kind === 'source') yield* this.#ownRows(node, must(this.#own(id)), target);
+    else yield* this.#storedRows(node, id, target);
   }
 
   *#storedRows(node: ScanNode, id: number, target: QueryMemory): Generator<DeltaBatch> {
-    const own = this.#sources.ownRows.find((rows) => rows.relationId === id);
+    const own = this.#own(id);
     if (own?.isTruncated !== true) {
       const reader = this.#sources.reader(id);
       if (reader === undefined) {
@@ -66,7 +63,14 @@ export class SnapshotInputs implements QueryInputs {
         yield batch;
       }
     }
-    if (own === undefined) return;
+    if (own !== undefined) yield* this.#ownRows(node, own, target);
+  }
+
+  #own(id: number): OwnRows | undefined {
+    return this.#sources.ownRows.find((rows) => rows.relationId === id);
+  }
+
+  *#ownRows(node: ScanNode, own: OwnRows, target: QueryMemory): Generator<DeltaBatch> {
     for (const batch of unpackRows(own, target)) {
       yield { ...batch, columns: node.columnIndexes.map((column) => must(batch.columns[column])) };
     }

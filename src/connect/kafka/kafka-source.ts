@@ -53,6 +53,8 @@ export interface KafkaSourceOptions {
 
 /** One wait of a recovery; a broker that is away is waited for as long as it takes. */
 const STAND_STILL_MS = 1000;
+/** Of a split of which the brokers have told nothing yet. */
+const END_UNKNOWN = Number.MAX_SAFE_INTEGER;
 /** Raw bytes of a rejected record that are kept. */
 const RAW_BYTES_MAX = 64 * 1024;
 
@@ -103,7 +105,7 @@ export class KafkaSource implements SourceReader {
     const known = Object.fromEntries(positions) as unknown as Record<string, KafkaPosition>;
     const options = { config, selection, startup, fetch, positions: known };
     for (const [name, { offset, topicId }] of Object.entries(known)) {
-      this.#addSplit(name, { offset, topicId }, offset, true);
+      this.#addSplit(name, { offset, topicId }, END_UNKNOWN, true);
     }
     // A reader that only replays is started without positions and never polled: it fetches nothing until then.
     this.#open = () => {
@@ -171,7 +173,10 @@ export class KafkaSource implements SourceReader {
 
   lag(): number | null {
     let sum = 0;
-    for (const { offset, end } of this.#splits.values()) sum += Math.max(0, end - offset);
+    for (const { offset, end } of this.#splits.values()) {
+      if (end === END_UNKNOWN) return null;
+      sum += Math.max(0, end - offset);
+    }
     return sum;
   }
 

@@ -113,6 +113,8 @@ test('compressed batches', { skip: SKIP }, async () => {
   const messages = Array.from({ length: 500 }, (_, id) => ({ value: JSON.stringify({ id }) }));
   await producer.send({ topic: 'compressed', messages, compression: CompressionTypes.GZIP });
   await sql.query(`CREATE SOURCE compressed (id bigint) ${options('compressed')}`);
+  assert.equal(await sql.value('SELECT id FROM compressed LIMIT 1 OFFSET 2'), '2');
+  assert.equal(await sql.value('SELECT max(id) FROM compressed WHERE id < 100'), '99');
   await sql.query('CREATE MATERIALIZED VIEW unpacked AS SELECT count(*), sum(id) FROM compressed');
   await awaitValue("SELECT count || ' ' || sum FROM unpacked", '500 124750');
 });

@@ -15,6 +15,8 @@ export interface GraphContext extends OperatorContext {
    * In a view, a failing row is withheld and reported to `problems`; in a query `problems.onError` throws.
    */
   readonly isInView: boolean;
+  /** In a query over inserted rows: does this node never retract? Absent in views, whose plans say it (properties). */
+  neverRetracts?(node: PlanNode): boolean;
   /** Functions that need the session or the catalog; null: they are refused (views). */
   readonly environment: SystemEnvironment | null;
   /** For volatile functions in queries and DML; absent in views. */

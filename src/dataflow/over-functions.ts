@@ -65,17 +65,19 @@ export class OverFunctions {
   #openAggregate(call: Call): FrameAggregate {
     const { memory, scratch } = this.#context;
     const definition = aggregateDefinition(call.function);
-    const spec = { storages: [], keyCount: 0, extraBytes: definition.slotBytes };
+    const use = { isDistinct: false, weightOffset: null };
+    const extraBytes = definition.slotBytes(use);
+    const spec = { storages: [], keyCount: 0, extraBytes };
     const table = RowTable.open(memory, this.#context.rootCell(), spec);
     const instance = definition.create({
       memory,
       scratch,
       rootCell: () => this.#context.rootCell(),
       table,
-      slotOffset: new RowLayout([], definition.slotBytes).extraOffset,
+      slotOffset: new RowLayout([], extraBytes).extraOffset,
       argTypes: call.args.map((arg) => this.#node.input.columns[arg]!.type),
       orderBy: [],
-      isDistinct: false,
+      ...use,
       isAppendOnly: true,
     });
     return { table, instance };

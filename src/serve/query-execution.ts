@@ -98,6 +98,7 @@ export class QueryExecution {
       problems: FAIL_AT_ONCE,
       settings: request.settings,
       isInView: false,
+      neverRetracts: (node) => !inputs.hasRetractions && isInsertOnly(node),
       environment: request.environment,
       random,
       clock,

@@ -22,7 +22,7 @@ import { packedBatches, SnapshotInputs } from './snapshot-inputs.ts';
 
 const ROWS_A_MESSAGE = 1024;
 /** A WebAssembly memory does not shrink: a thread whose query grew it beyond this is replaced. */
-const HEAVY_BYTES = 256 * 2 ** 20;
+const HEAVY_BYTES = 64 * 2 ** 20;
 
 type Post = (message: FromQuery, transfer?: ArrayBuffer[]) => void;
 

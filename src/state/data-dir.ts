@@ -20,7 +20,8 @@ export class DataDirError extends Error {
   override readonly name = 'DataDirError';
 }
 
-const FORMAT = 1;
+/** 2: the rows of aggregates hold no results. Goes up with every change of what lies in the memories of a checkpoint. */
+const FORMAT = 2;
 const LOCK_RETRY_MS = 100;
 const LOCK_TIMEOUT_MS = 5000;
 
@@ -66,8 +67,7 @@ export class DataDir {
 
 function makeDirectory(directory: string): void {
   try {
-    const isNew = fs.mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined;
-    if (isNew) syncDirectory(path.dirname(path.resolve(directory)));
+    makeMissing(path.resolve(directory));
     if (!fs.statSync(directory).isDirectory()) {
       throw new DataDirError(`data directory ${directory} is not a directory`);
     }
@@ -75,6 +75,15 @@ function makeDirectory(directory: string): void {
   } catch (error) {
     throw error instanceof DataDirError ? error : unusable(directory, error);
   }
+}
+
+/** Makes a directory and what is missing above it. (mkdir's own recursion never ends where a parent cannot hold any, as /proc.) */
+function makeMissing(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  const parent = path.dirname(directory);
+  makeMissing(parent);
+  fs.mkdirSync(directory, { mode: 0o700 });
+  syncDirectory(parent);
 }
 
 async function takeLock(directory: string, timeoutMs: number): Promise<Database.Database> {
@@ -115,6 +124,7 @@ function readFormat(directory: string): string | null {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(directory, error);
     if (fs.existsSync(path.join(directory, 'catalog.db'))) throw damaged(directory, 'is missing');
+    refuseForeign(directory);
     return null;
   }
   let format: unknown;
@@ -127,12 +137,25 @@ function readFormat(directory: string): string | null {
   if (typeof format !== 'number' || typeof incarnation !== 'string') {
     throw damaged(directory, 'cannot be read');
   }
-  if (format > FORMAT) {
+  if (format !== FORMAT) {
+    const advice = format > FORMAT ? 'a newer millrace' : 'the millrace that made it';
     throw new DataDirError(
-      `data directory ${directory} has format ${format}, this build reads up to ${FORMAT}; use a newer millrace`,
+      `data directory ${directory} has format ${format}, this build reads ${FORMAT}; use ${advice}`,
     );
   }
   return incarnation;
+}
+
+/** What a first start that was killed may have left. */
+const OURS = /^(lock|log|millrace\.json)/;
+
+/** A directory that holds something else is not taken for ours. */
+function refuseForeign(directory: string): void {
+  const foreign = fs.readdirSync(directory).find((name) => !OURS.test(name));
+  if (foreign === undefined) return;
+  throw new DataDirError(
+    `data directory ${directory} holds other files (${foreign}); choose an empty or a new directory with --data-dir`,
+  );
 }
 
 function writeFormat(directory: string): string {

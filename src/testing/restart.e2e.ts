@@ -195,18 +195,20 @@ test('a second server on one data directory: one line, exit 1', async (context) 
   await connected(server, (sql) => sql.query('CREATE TABLE t (a int)'));
 });
 
-test('a newer format is refused, and nothing is touched', async (context) => {
+test('a newer and an older format are refused, and nothing is touched', async (context) => {
   const server = await stoppedDirectory(context, 'stop');
   const file = join(server.dataDir, 'millrace.json');
   const format = JSON.parse(fs.readFileSync(file, 'utf8'));
-  fs.writeFileSync(file, JSON.stringify({ ...format, format: 99 }));
-  const before = contentsOf(server.dataDir);
-  await assertRefused(
-    directoryFlags(server),
-    1,
-    /has format 99, this build reads up to 1; use a newer/,
-  );
-  assert.deepEqual(contentsOf(server.dataDir), before);
+  const refusals = [
+    [99, /has format 99, this build reads 2; use a newer/],
+    [1, /has format 1, this build reads 2; use the millrace that made it/],
+  ] as const;
+  for (const [number, line] of refusals) {
+    fs.writeFileSync(file, JSON.stringify({ ...format, format: number }));
+    const before = contentsOf(server.dataDir);
+    await assertRefused(directoryFlags(server), 1, line);
+    assert.deepEqual(contentsOf(server.dataDir), before);
+  }
 });
 
 test('a damaged log is refused, and nothing is touched', async (context) => {

@@ -16,7 +16,17 @@ export interface AggregateOrderKey {
   readonly nullsFirst: boolean;
 }
 
-export interface AggregateContext {
+/** How a call uses its aggregate: what its slot depends on. */
+export interface AggregateUse {
+  readonly isDistinct: boolean;
+  /**
+   * Bytes from a group row's start to the i64 weight of all rows that `update` is given, where the owner keeps it; null: it
+   * keeps none (a FILTER leaves rows out).
+   */
+  readonly weightOffset: number | null;
+}
+
+export interface AggregateContext extends AggregateUse {
   readonly memory: Memory;
   readonly scratch: Scratch;
   /** The next root cell of the operator; called the same number of times on recovery. */
@@ -28,7 +38,6 @@ export interface AggregateContext {
   /** Types of the argument columns: the aggregate's own, then those that only `orderBy` uses. */
   readonly argTypes: readonly DataType[];
   readonly orderBy: readonly AggregateOrderKey[];
-  readonly isDistinct: boolean;
   /** The input never retracts. */
   readonly isAppendOnly: boolean;
 }
@@ -50,7 +59,7 @@ export interface AggregateInstance {
 export interface AggregateDefinition {
   readonly id: string;
   /** Bytes of the slot in the group's row. */
-  readonly slotBytes: number;
+  slotBytes(use: AggregateUse): number;
   resultType(argTypes: readonly DataType[]): DataType;
   create(context: AggregateContext): AggregateInstance;
 }

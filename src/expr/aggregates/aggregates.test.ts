@@ -33,7 +33,9 @@ class Bench {
     const definition = aggregateDefinition(id);
     this.type = type;
     let cells = 1;
-    const spec = { storages: ['i64'] as const, keyCount: 1, extraBytes: definition.slotBytes };
+    const use = { isDistinct, weightOffset: null };
+    const extraBytes = definition.slotBytes(use);
+    const spec = { storages: ['i64'] as const, keyCount: 1, extraBytes };
     this.table = RowTable.open(this.memory, this.memory.rootCell(0), spec);
     const keys = this.scratch.alloc(24);
     this.memory.i64.set([0n, 1n, 2n], keys >>> 3);
@@ -48,7 +50,7 @@ class Bench {
       slotOffset: new RowLayout(spec.storages, spec.extraBytes).extraOffset,
       argTypes: [type],
       orderBy: [],
-      isDistinct,
+      ...use,
       isAppendOnly,
     });
   }

@@ -1,8 +1,14 @@
-/** count(*), count(x): an i64 of weights. bool_and, bool_or, every: an i64 count of true and one of false. */
+/** count(*), count(x): an i64 of weights, the group's own where it counts the same rows. bool_and, bool_or, every: an i64 count of true and one of false. */
 
 import type { Column } from '../../batch/delta-batch.ts';
 import { kernelsOf } from '../../kernels/kernels.ts';
-import { type AggregateInstance, isValidAt, type SlotContext, weightAt } from './aggregate.ts';
+import {
+  type AggregateContext,
+  type AggregateInstance,
+  isValidAt,
+  type SlotContext,
+  weightAt,
+} from './aggregate.ts';
 import { ResultColumn } from './result-column.ts';
 
 export const COUNT_SLOT_BYTES = 8;
@@ -24,15 +30,43 @@ export class CountAggregate implements AggregateInstance {
   }
 
   result(groupRows: number, n: number): Column {
-    const { memory, scratch, base } = this.#context;
-    const out = new ResultColumn(scratch, 'i64', n);
-    for (let i = 0; i < n; i += 1) {
-      out.copyI64(i, memory.u32[(groupRows >>> 2) + i]! * 8 + base);
-    }
-    return out.build();
+    return countColumn(this.#context, this.#context.base, groupRows, n);
   }
 
   release(): void {}
+}
+
+/** count(*) without a slot: the weight that the group keeps anyway. */
+export class GroupWeightAggregate implements AggregateInstance {
+  readonly #context: AggregateContext;
+  readonly #weightOffset: number;
+
+  constructor(context: AggregateContext, weightOffset: number) {
+    this.#context = context;
+    this.#weightOffset = weightOffset;
+  }
+
+  update(): void {}
+
+  result(groupRows: number, n: number): Column {
+    return countColumn(this.#context, this.#weightOffset, groupRows, n);
+  }
+
+  release(): void {}
+}
+
+/** The i64 at `offset` of each group's row. */
+function countColumn(
+  { memory, scratch }: AggregateContext,
+  offset: number,
+  groupRows: number,
+  n: number,
+): Column {
+  const out = new ResultColumn(scratch, 'i64', n);
+  for (let i = 0; i < n; i += 1) {
+    out.copyI64(i, memory.u32[(groupRows >>> 2) + i]! * 8 + offset);
+  }
+  return out.build();
 }
 
 export class BoolAggregate implements AggregateInstance {

@@ -16,10 +16,17 @@ import type {
   AggregateContext,
   AggregateDefinition,
   AggregateInstance,
+  AggregateUse,
   SlotContext,
 } from './aggregate.ts';
 import { ArrayAggregate, StringAggregate } from './collect.ts';
-import { BOOL_SLOT_BYTES, BoolAggregate, COUNT_SLOT_BYTES, CountAggregate } from './count.ts';
+import {
+  BOOL_SLOT_BYTES,
+  BoolAggregate,
+  COUNT_SLOT_BYTES,
+  CountAggregate,
+  GroupWeightAggregate,
+} from './count.ts';
 import { DISTINCT_SLOT_BYTES, DistinctAggregate } from './distinct.ts';
 import { AppendOnlyExtreme, EXTREME_SLOT_BYTES, ExtremeAggregate } from './extreme.ts';
 import { FLOAT_SUM_SLOT_BYTES, FloatSumAggregate } from './float-sum.ts';
@@ -35,6 +42,8 @@ import { VARIANCE_SLOT_BYTES, VarianceAggregate, type VarianceInput } from './va
 
 interface Family {
   readonly slotBytes: number;
+  /** Its result is the weight of the rows that it is given. */
+  readonly isWeight?: boolean;
   resultType(argTypes: readonly DataType[]): DataType;
   make(context: SlotContext): AggregateInstance;
 }
@@ -49,7 +58,8 @@ export function aggregateDefinition(id: string): AggregateDefinition {
   if (family === null) throw notSupported(`aggregate function ${id}`);
   const definition: AggregateDefinition = {
     id,
-    slotBytes: DISTINCT_SLOT_BYTES + ((family.slotBytes + 7) & ~7),
+    slotBytes: (use) =>
+      usesWeight(family, use) ? 0 : distinctBytes(use) + ((family.slotBytes + 7) & ~7),
     resultType: family.resultType,
     create: (context) => createInstance(family, context),
   };
@@ -63,10 +73,22 @@ export function isAggregate(id: string): boolean {
 }
 
 function createInstance(family: Family, context: AggregateContext): AggregateInstance {
-  const inner = family.make({ ...context, base: context.slotOffset + DISTINCT_SLOT_BYTES });
+  if (usesWeight(family, context)) {
+    return new GroupWeightAggregate(context, must(context.weightOffset));
+  }
+  const inner = family.make({ ...context, base: context.slotOffset + distinctBytes(context) });
   // The least and the greatest are the same with and without copies.
   const ignoresCopies = inner instanceof ExtremeAggregate || inner instanceof AppendOnlyExtreme;
   return context.isDistinct && !ignoresCopies ? new DistinctAggregate(context, inner) : inner;
+}
+
+/** Bytes before the family's own slot. */
+function distinctBytes({ isDistinct }: AggregateUse): number {
+  return isDistinct ? DISTINCT_SLOT_BYTES : 0;
+}
+
+function usesWeight(family: Family, { isDistinct, weightOffset }: AggregateUse): boolean {
+  return family.isWeight === true && !isDistinct && weightOffset !== null;
 }
 
 function familyOf(id: string): Family | null {
@@ -134,6 +156,7 @@ function variance(arg: string, isSample: boolean, isDeviation: boolean): Family 
 function count(hasArgument: boolean): Family {
   return {
     slotBytes: COUNT_SLOT_BYTES,
+    isWeight: !hasArgument,
     resultType: () => INT8,
     make: (context) => new CountAggregate(context, hasArgument),
   };

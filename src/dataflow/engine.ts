@@ -421,7 +421,8 @@ export class Engine {
     this.#measures.checkpoint(Number(this.#setup.clock.monotonicUs() - startUs), stats.bytes);
     log.cut(position);
     this.#lastCheckpointEpoch = epoch;
-    this.#setup.log('info', `checkpoint of epoch ${epoch}: ${stats.bytes} bytes`);
+    if (stats.bytes > 0)
+      this.#setup.log('info', `checkpoint of epoch ${epoch}: ${stats.bytes} bytes`);
   }
 
   status(): EngineStatus {

@@ -2,7 +2,8 @@
 
 import type { SourceChunk } from '../connect/source.ts';
 import type { SplitProgress } from '../state/manifest.ts';
-import { isSamePosition, type SourceFeed } from './source-feed.ts';
+import type { SourceFeed } from './source-feed.ts';
+import { isSamePosition } from './source-reading.ts';
 
 export interface PolledChunk {
   readonly feed: SourceFeed;

@@ -188,7 +188,9 @@ export class ViewProblems {
         position: null,
         row: this.#rowText(batch, row, shapes),
         reason:
-          kind === 'late' ? 'the row came after its window was closed' : 'the row has no time',
+          kind === 'late'
+            ? 'the row came after its window was closed'
+            : 'the row has no time, or an infinite one',
         op: weight < 0 ? 'delete' : 'insert',
         sqlstate: null,
       };

@@ -24,6 +24,7 @@ import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
 import type { ProblemLog } from './problems.ts';
 import { stampRowWatermarks } from './row-watermarks.ts';
 import { type PreviewLimits, previewSource, type SourcePreview } from './source-preview.ts';
+import { isSame, isSamePosition, optionUs, replayed } from './source-reading.ts';
 import { SourceRecords } from './source-records.ts';
 import type { RelationWatermark, SplitWatermark } from './watermark.ts';
 
@@ -480,31 +481,4 @@ export class SourceFeed {
       }),
     };
   }
-}
-
-function isSame(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((column, index) => column === b[index]);
-}
-
-/** A range again; null where it would have to wait, unless it is patient. */
-function* replayed(
-  reader: SourceReader,
-  { split, from, to }: Pick<SplitProgress, 'split' | 'from' | 'to'>,
-  isPatient: boolean,
-): Generator<SourceChunk | null> {
-  for (const chunk of reader.replay(split, from as Json, to as Json)) {
-    if (chunk === null && isPatient) reader.standStill?.();
-    else yield chunk;
-  }
-}
-
-/** A duration among a source's checked options; null: it has none. */
-function optionUs(connector: Json, name: 'idleTimeoutUs' | 'maxAheadUs'): bigint | null {
-  const value = (connector as { readonly [key: string]: Json } | null)?.[name] ?? null;
-  return typeof value === 'string' || typeof value === 'number' ? BigInt(value) : null;
-}
-
-/** Positions are the connector's JSON. */
-export function isSamePosition(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

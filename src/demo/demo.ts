@@ -71,6 +71,9 @@ function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** Our own shell, as it is called from a checkout or from the installed package. */
+const OWN_SHELL = import.meta.url.endsWith('.ts') ? 'npm start -- sql' : 'npx millrace sql';
+
 /** What is printed when the demo runs. */
 export function demoText(url: string, isNew: boolean): string {
   const seconds = Math.ceil((90 * 86_400) / REPLAY_SPEED);
@@ -85,7 +88,7 @@ export function demoText(url: string, isNew: boolean): string {
     '',
     history,
     '',
-    `  psql ${url}        (or: npx millrace sql ${url})`,
+    `  psql ${url}        (or: ${OWN_SHELL} ${url})`,
     '',
     'Paste what follows; the results are those at the end of the history.',
     '',

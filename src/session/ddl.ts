@@ -136,7 +136,7 @@ export function findObject(
   object: ObjectKind,
   name: QualifiedName,
   session: SessionState,
-  verb: 'DROP' | 'ALTER' | 'COMMENT',
+  verb: 'DROP' | 'ALTER' | 'COMMENT' | 'SHOW CREATE' | 'EXPLAIN',
 ): RelationObject | null {
   const split = splitName(name);
   if (split.schema !== null) session.catalog.requireSchema(split.schema, name.position);

@@ -241,6 +241,13 @@ export const SETTINGS: readonly SettingDefinition[] = [
     description: 'Accepted for compatibility.',
   },
   {
+    name: 'password_encryption',
+    type: STRING,
+    initial: 'scram-sha-256',
+    isReadOnly: true,
+    description: 'How passwords are kept: a server has one, from --password-file.',
+  },
+  {
     name: 'search_path',
     type: STRING,
     initial: '"$user", public',

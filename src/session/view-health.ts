@@ -21,8 +21,11 @@ export function checkView(
   allowsStale = false,
 ): void {
   if (database.queries.reader(view.id) === undefined) {
+    const isOurs = database.catalog.object(view.id) === undefined;
     throw new SqlError('55000', `materialized view "${view.name}" is building`, {
-      hint: 'Its state is in millrace.jobs; read it when it is running.',
+      hint: isOurs
+        ? 'It was made by this transaction and has contents from COMMIT on.'
+        : 'Its state is in millrace.jobs; read it when it is running.',
     });
   }
   const stopped = allowsStale ? null : database.engine.stoppedReason(view.id);

@@ -236,6 +236,12 @@ function adaptRangeFunction(raw: Raw, c: AdaptContext): TableRef {
   ) {
     return adaptWindowFunction(raw, first.FuncCall, c);
   }
+  if (firstName.length === 1 && firstName[0] === 'gap_fill') {
+    throw notSupported('GAP_FILL', {
+      position: c.at(first.FuncCall.location),
+      hint: 'Join with generate_series of the times.',
+    });
+  }
   const functions = raw.functions.map((item: Raw) => {
     const [call, columns] = item.List.items;
     return node({ call: c.expr(call), columns: adaptColumnItems(columns?.List?.items, c) });

@@ -10,6 +10,7 @@
  * - `SESSION WITH GAP expr` at the end of a window's parentheses.
  */
 
+import { notSupported } from '../base/sql-error.ts';
 import type { Token } from './lexer.ts';
 
 export interface Span {
@@ -111,12 +112,23 @@ class Lifting {
   run(): void {
     for (let i = 0; i < this.tokens.length; i++) {
       if (this.tokens[i]!.type !== 'word') continue;
-      if (this.isWord(i, 'asof')) this.#asOf(i);
+      if (this.isWord(i, 'match_recognize')) this.#refusePatterns(i);
+      else if (this.isWord(i, 'asof')) this.#asOf(i);
       else if (this.isWord(i, 'for') && this.isWord(i + 1, 'system_time')) this.#systemTime(i);
       else if (this.isWord(i, 'session') && this.isWord(i + 1, 'with')) this.#gap(i);
       else if (WINDOW_FUNCTIONS.has(this.tokens[i]!.text) && this.isSymbol(i + 1, '('))
         this.#window(i);
     }
+  }
+
+  /** MATCH_RECOGNIZE behind a table; as an alias with column names it is plain SQL. */
+  #refusePatterns(at: number): void {
+    const opens = this.isSymbol(at + 1, '(') && this.endsTableRef(at - 1);
+    if (!opens || !this.isWord(at + 2, 'partition', 'order', 'measures', 'pattern')) return;
+    throw notSupported('MATCH_RECOGNIZE', {
+      position: this.tokens[at]!.start,
+      hint: 'Patterns over few rows can be written as joins of the table with itself, or with lag().',
+    });
   }
 
   #asOf(at: number): void {

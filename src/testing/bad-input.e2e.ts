@@ -1,5 +1,5 @@
 /**
- * Bad input that SQL text alone cannot show (issue 3, part 9), each with what holds afterwards: clients that die in the middle of
+ * Bad input that SQL text alone cannot show, each with what holds afterwards: clients that die in the middle of
  * COPY, broken bytes, broken frames, and a full disk, where this machine can make one.
  */
 

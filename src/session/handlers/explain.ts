@@ -48,6 +48,7 @@ export function planExplain(ast: Explain, context: HandlerContext): StatementPla
     ast.options.find((one) => one.name === name)?.value?.toLowerCase() ?? null;
   if (ast.options.some((one) => one.name === 'analyze' && one.value !== 'false'))
     refuse('EXPLAIN ANALYZE', ast.position);
+  checkStage(ast);
   const format = formatOf(option('format'), ast);
   const text = explained(ast, context, format);
   const type = format === 'json' ? JSON_TYPE : TEXT;
@@ -61,6 +62,22 @@ export function planExplain(ast: Explain, context: HandlerContext): StatementPla
       tag: () => 'EXPLAIN',
     }),
   };
+}
+
+/** A query has a logical plan, a view that and a stream plan: both are shown. */
+function checkStage(ast: Explain): void {
+  const stages = ast.options.filter((one) => one.name === 'stage');
+  const [first, second] = stages;
+  if (second !== undefined) {
+    throw new SqlError('42601', 'conflicting or redundant options', { position: second.position });
+  }
+  const stage = first?.value?.toLowerCase() ?? null;
+  if (first === undefined || stage === 'logical' || stage === 'stream') return;
+  if (stage === 'fragments') refuse('EXPLAIN (STAGE fragments)', first.position);
+  throw new SqlError('22023', `unrecognized value for EXPLAIN option "stage": "${stage}"`, {
+    position: first.position,
+    hint: 'Stages are: logical, stream.',
+  });
 }
 
 type ExplainFormat = 'text' | 'json' | 'mermaid';
@@ -85,7 +102,7 @@ function explained(ast: Explain, context: HandlerContext, format: ExplainFormat)
   const { session, declaredTypes } = context;
   const isVerbose = ast.options.some((one) => one.name === 'verbose' && one.value !== 'false');
   if (ast.view !== null) {
-    const view = findObject('materialized view', ast.view, session, 'ALTER');
+    const view = findObject('materialized view', ast.view, session, 'EXPLAIN');
     if (view?.kind !== 'materialized_view') throw notFound('materialized view', ast.view);
     return render(view.plan as unknown as StreamPlan, format, isVerbose);
   }

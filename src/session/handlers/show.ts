@@ -187,7 +187,7 @@ function describeColumns(
 }
 
 export function planShowCreate(ast: ShowCreate, { session }: HandlerContext): StatementPlan {
-  const found = findObject(ast.object, ast.name, session, 'ALTER');
+  const found = findObject(ast.object, ast.name, session, 'SHOW CREATE');
   if (found === null) throw notFound(ast.object, ast.name);
   const columns: Column[] = [
     ['name', TEXT],

@@ -22,6 +22,8 @@ import { RelationWatermark } from './watermark.ts';
 
 /** Rows that a source's history brings between two ends of the view's own epochs. */
 const HISTORY_ROWS = 65_536;
+/** Rows of stored inputs between two ends of the view's own epochs. */
+const PART_ROWS = 8192;
 /** Changed rows that are left for the epoch in which the view appears. */
 const REST_ROWS = 4096;
 
@@ -48,7 +50,7 @@ export class Backfill {
   readonly #stored: readonly EngineRelation[];
   readonly #histories: readonly History[];
   #pin: EpochPin | null = null;
-  #slices: Generator<void> | null = null;
+  #slices: Generator<unknown> | null = null;
   #isWaiting = false;
 
   /** `createdAt`: relations made in that epoch have no snapshot; their rows come as changes. */
@@ -96,10 +98,10 @@ export class Backfill {
     this.#pin = null;
   }
 
-  *#work(): Generator<void> {
+  *#work(): Generator<unknown> {
     const { control } = this.#context;
     this.#pin = control.pin();
-    yield* this.#snapshot(this.#pin.epoch);
+    yield* this.#inParts(this.#snapshot(this.#pin.epoch));
     for (;;) {
       let rows = 0;
       for (const count of this.#history(false)) {
@@ -108,7 +110,7 @@ export class Backfill {
       }
       const next = control.pin();
       const before = this.#pin;
-      for (const count of this.#changes(before.epoch, next.epoch)) {
+      for (const count of this.#inParts(this.#changes(before.epoch, next.epoch))) {
         rows += count;
         yield;
       }
@@ -119,11 +121,24 @@ export class Backfill {
     }
   }
 
-  *#snapshot(epoch: number): Generator<void> {
+  /** Ends an epoch of the job every so many rows: what operators give out at its end comes in parts, too. */
+  *#inParts(counts: Iterable<number>): Generator<number> {
+    let rows = 0;
+    for (const count of counts) {
+      rows += count;
+      if (rows >= PART_ROWS) {
+        rows = 0;
+        this.#context.endEpoch(this.job);
+      }
+      yield count;
+    }
+  }
+
+  *#snapshot(epoch: number): Generator<number> {
     for (const relation of this.#stored) {
       for (const scan of this.job.scansOf(relation.id)) {
         const rows = readerOf(relation).scan(epoch, scan.node.columnIndexes, this.#context);
-        for (const _ of this.#push(rows, (batch) => this.job.pushScan(scan, batch))) yield;
+        yield* this.#push(rows, (batch) => this.job.pushScan(scan, batch));
       }
     }
   }

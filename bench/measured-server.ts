@@ -2,7 +2,7 @@
 
 import pg from 'pg';
 import { ServerProcess } from '../src/testing/server-process.ts';
-import { type Usage, usageOf } from './process-usage.ts';
+import { threadsOf, type Usage, usageOf } from './process-usage.ts';
 
 export interface MeasuredServerOptions {
   /** false: `--data-dir :memory:`. */
@@ -32,6 +32,11 @@ export class MeasuredServer {
 
   get usage(): Usage {
     return usageOf(this.process.pid);
+  }
+
+  /** CPU seconds of each thread, by name and number. */
+  get threads(): ReadonlyMap<string, number> {
+    return threadsOf(this.process.pid);
   }
 
   /** A new connection; closed by `stop`. */

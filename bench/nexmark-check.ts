@@ -14,6 +14,7 @@ import {
   streamsOf,
   type Volume,
 } from './nexmark-cases.ts';
+import type { NexmarkInput } from './nexmark-input.ts';
 import { createSources, dropSources, JOB, startJob, waitForEnd } from './nexmark-job.ts';
 import { type NexmarkOracle, oracleText } from './nexmark-oracle.ts';
 import { hashOfQuery, type ResultHash } from './result-hash.ts';
@@ -27,22 +28,23 @@ export async function checkQuery(
   client: pg.Client,
   query: NexmarkQuery,
   oracle: NexmarkOracle | null,
+  input: NexmarkInput,
   volume: Volume,
 ): Promise<'batch' | 'pglite'> {
-  await createSources(client, query, volume);
+  await createSources(client, query, input, volume);
   await startJob(client, query, 'view');
   const streams = streamsOf(query);
   for (const stream of streams) {
     await client.query(`CREATE MATERIALIZED VIEW ${stream}_rows AS SELECT * FROM ${stream}`);
   }
-  await waitForEnd(client, query);
+  await waitForEnd(client, query, input, volume);
   const view = await hashOfQuery(client, query === 'q12' ? SUMS_OF_Q12 : `SELECT * FROM ${JOB}`);
   const expected = oracle === null ? null : oracleText(query);
   const batch =
     oracle === null || (expected === null && query !== 'q12')
       ? await batchAnswer(client, query, streams, volume)
       : await oracleAnswer(client, oracle, expected ?? SUMS_OF_BIDS, streams);
-  await dropSources(client);
+  await dropSources(client, input);
   const by = oracle === null ? 'batch' : 'pglite';
   if (view.toString() !== batch.toString()) {
     throw new Error(

@@ -6,32 +6,33 @@ import {
   FILL_SIDE_INPUT,
   type NexmarkQuery,
   queryText,
-  schemaStatements,
   streamsOf,
   type Volume,
 } from './nexmark-cases.ts';
+import type { NexmarkInput } from './nexmark-input.ts';
 
 /** The name of the view or sink. */
 export const JOB = 'bench_job';
 
-/** Makes the sources; nothing is generated before something reads them. */
+/** Makes the sources; nothing is read before something reads them. */
 export async function createSources(
   client: pg.Client,
   query: NexmarkQuery,
+  input: NexmarkInput,
   volume: Volume,
 ): Promise<void> {
-  for (const statement of schemaStatements(volume)) await client.query(statement);
+  for (const statement of await input.schema(volume)) await client.query(statement);
   if (query === 'q13') await client.query(FILL_SIDE_INPUT);
 }
 
 /** Drops the sources with all that reads them. */
-export async function dropSources(client: pg.Client): Promise<void> {
-  for (const name of ['person', 'auction', 'bid'])
+export async function dropSources(client: pg.Client, { source }: NexmarkInput): Promise<void> {
+  for (const name of source === null ? ['person', 'auction', 'bid'] : [source])
     await client.query(`DROP SOURCE ${name} CASCADE`);
   await client.query('DROP TABLE side_input CASCADE');
 }
 
-/** Starts the query: the generator runs from here on. */
+/** Starts the query: events are read from here on. */
 export async function startJob(
   client: pg.Client,
   query: NexmarkQuery,
@@ -44,13 +45,20 @@ export async function startJob(
   );
 }
 
-/** Waits until the sources of the query have ended: their last rows are published then. */
-export async function waitForEnd(client: pg.Client, query: NexmarkQuery): Promise<void> {
+/** Waits until the last rows of the query's sources are published: they have ended, or all events were read. */
+export async function waitForEnd(
+  client: pg.Client,
+  query: NexmarkQuery,
+  { source }: NexmarkInput,
+  volume: Volume,
+): Promise<void> {
   const names = streamsOf(query).map((name) => `'${name}'`);
   await waitUntil(
     client,
-    `SELECT count(*) FILTER (WHERE is_ended) = ${names.length} FROM millrace.sources
-     WHERE name IN (${names.join(', ')})`,
+    source === null
+      ? `SELECT count(*) FILTER (WHERE is_ended) = ${names.length} FROM millrace.sources
+         WHERE name IN (${names.join(', ')})`
+      : `SELECT coalesce(max(rows_read), 0) = ${volume.events} FROM millrace.sources WHERE name = '${source}'`,
   );
   const [row] = await textRows(
     client,

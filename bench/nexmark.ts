@@ -1,6 +1,6 @@
 /**
  * `bench nexmark`: the queries of the auction site, each in a server of its own: checked against a batch answer, run once to
- * warm up, then timed from the CREATE that starts the generator to the epoch that holds its last row.
+ * warm up, then timed from the CREATE that starts the reading to the epoch that holds its last row.
  */
 
 import { choiceOf, countOf, textOf, UsageError, type Values } from './arguments.ts';
@@ -15,9 +15,11 @@ import {
   type NexmarkQuery,
   type SinkChoice,
   sinkOf,
+  streamsOf,
   type Volume,
 } from './nexmark-cases.ts';
 import { checkQuery } from './nexmark-check.ts';
+import { type NexmarkInput, openInput } from './nexmark-input.ts';
 import {
   createSources,
   dropSources,
@@ -28,6 +30,7 @@ import {
   waitForEnd,
 } from './nexmark-job.ts';
 import { NexmarkOracle } from './nexmark-oracle.ts';
+import { threadsSince } from './process-usage.ts';
 import { Report } from './report.ts';
 import { hashOfQuery } from './result-hash.ts';
 
@@ -69,22 +72,24 @@ export async function benchNexmark(values: Values): Promise<void> {
   const settings = settingsOf(values);
   const queries = queriesOf(textOf(values, 'queries'));
   const check = choiceOf(values, 'check', ['pglite', 'batch', 'off']);
+  const kind = choiceOf(values, 'input', ['generator', 'ndjson', 'kafka']);
+  if (kind !== 'generator') for (const query of queries) checkReadsBids(query);
   const report = new Report(textOf(values, 'json') || null, COLUMNS);
+  const input = await openInput(kind);
   const oracle = check === 'pglite' ? await NexmarkOracle.open() : null;
   try {
     for (const query of queries) {
       report.note(`${query} ...`);
       if (query === GENERATOR_ONLY) reportGenerator(report, settings);
-      else await measure(query, settings, check === 'off' ? null : { oracle }, report);
+      else await measure(query, input, settings, check === 'off' ? null : { oracle }, report);
     }
   } finally {
     await oracle?.close();
+    await input.dispose();
   }
 }
 
 function settingsOf(values: Values): Settings {
-  const input = choiceOf(values, 'input', ['generator', 'ndjson', 'kafka']);
-  if (input !== 'generator') throw new UsageError(`bench: --input ${input} does not exist yet`);
   return {
     volume: { events: countOf(values, 'events'), rate: countOf(values, 'rate') },
     checkVolume: { events: countOf(values, 'check-events'), rate: CHECK_RATE },
@@ -104,6 +109,12 @@ function queriesOf(list: string): Case[] {
   });
 }
 
+/** JSON events are read as bids only. */
+function checkReadsBids(query: Case): void {
+  if (query !== GENERATOR_ONLY && streamsOf(query).every((stream) => stream === 'bid')) return;
+  throw new UsageError(`bench: ${query} cannot be run from JSON: only queries over bids`);
+}
+
 function reportGenerator(report: Report, { volume }: Settings): void {
   const cpuSeconds = rounded(generatorCpuSeconds(EVERYTHING, volume));
   report.add({
@@ -119,27 +130,28 @@ function reportGenerator(report: Report, { volume }: Settings): void {
 
 async function measure(
   query: NexmarkQuery,
+  input: NexmarkInput,
   settings: Settings,
   check: { readonly oracle: NexmarkOracle | null } | null,
   report: Report,
 ): Promise<void> {
   const { volume, checkVolume, workers, isDurable } = settings;
   const sink = sinkOf(query, settings.sink);
-  const server = await MeasuredServer.start({ isDurable, workers });
+  const server = await MeasuredServer.start({ isDurable, workers, args: input.serverArgs });
   try {
     const client = await server.connect();
     const checkedAgainst =
-      check === null ? null : await checkQuery(client, query, check.oracle, checkVolume);
+      check === null ? null : await checkQuery(client, query, check.oracle, input, checkVolume);
     if (settings.isWarmedUp) {
-      await run(server, query, sink, volume);
-      await dropSources(client);
+      await run(server, query, input, sink, volume);
+      await dropSources(client, input);
     }
-    const timed = await run(server, query, sink, volume);
+    const timed = await run(server, query, input, sink, volume);
     const hash = sink === 'view' ? await hashOfQuery(client, `SELECT * FROM ${JOB}`) : null;
     report.add({
       bench: 'nexmark',
       case: query,
-      input: 'generator',
+      input: input.kind,
       workers,
       durable: isDurable,
       sink,
@@ -148,7 +160,12 @@ async function measure(
       cpuSeconds: rounded(timed.cpuSeconds),
       eventsPerSecond: Math.round(volume.events / timed.wallSeconds),
       eventsPerBusyCore: Math.round(volume.events / timed.cpuSeconds),
-      generatorCpuSeconds: rounded(generatorCpuSeconds(columnsRead(query), volume)),
+      generatorCpuSeconds:
+        input.kind === 'generator'
+          ? rounded(generatorCpuSeconds(columnsRead(query), volume))
+          : null,
+      dataflowCpuSeconds: timed.threadCpuSeconds.dataflow ?? 0,
+      kafkaCpuSeconds: timed.threadCpuSeconds.kafka ?? 0,
       peakRssBytes: timed.peakRssBytes,
       stateBytes: await stateBytes(client),
       resultRows: hash?.rowCount ?? (await resultRowCount(client)),
@@ -164,22 +181,31 @@ interface Timed {
   readonly wallSeconds: number;
   readonly cpuSeconds: number;
   readonly peakRssBytes: number;
+  /** By name; threads that used nothing are left out. */
+  readonly threadCpuSeconds: Readonly<Record<string, number>>;
 }
 
 /** One run from the first event to the last publish. */
 async function run(
   server: MeasuredServer,
   query: NexmarkQuery,
+  input: NexmarkInput,
   sink: 'view' | 'discard',
   volume: Volume,
 ): Promise<Timed> {
   const client = await server.connect();
-  await createSources(client, query, volume);
+  await createSources(client, query, input, volume);
   const cpuBefore = server.usage.cpuSeconds;
+  const threadsBefore = server.threads;
   const started = performance.now();
   await startJob(client, query, sink);
-  await waitForEnd(client, query);
+  await waitForEnd(client, query, input, volume);
   const wallSeconds = (performance.now() - started) / 1000;
   const { cpuSeconds, peakRssBytes } = server.usage;
-  return { wallSeconds, cpuSeconds: Math.max(cpuSeconds - cpuBefore, 0.01), peakRssBytes };
+  return {
+    wallSeconds,
+    cpuSeconds: Math.max(cpuSeconds - cpuBefore, 0.01),
+    peakRssBytes,
+    threadCpuSeconds: threadsSince(threadsBefore, server.threads),
+  };
 }

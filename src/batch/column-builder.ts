@@ -39,6 +39,30 @@ export class ColumnBuilder {
     return this.#rowCount;
   }
 
+  get memory(): Memory {
+    return this.#memory;
+  }
+
+  get allocator(): ByteAllocator {
+    return this.#allocator;
+  }
+
+  /** Rows that fit at `addresses`: one more moves them. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Where a kernel writes values and validity bits of rows from `rowCount` on; `took` then appends them. */
+  get addresses(): { readonly values: number; readonly validity: number } {
+    return { values: this.#values, validity: this.#validity };
+  }
+
+  /** Appends the row that was written at `addresses`. */
+  took(isValid: boolean): void {
+    this.#rowCount += 1;
+    if (!isValid) this.#hasNulls = true;
+  }
+
   appendNull(): void {
     const i = this.#next(false);
     const { u8 } = this.#memory;
@@ -88,6 +112,14 @@ export class ColumnBuilder {
   appendI64(value: bigint): void {
     const at = this.#slot();
     this.#memory.i64[at >>> 3] = value;
+  }
+
+  /** The i64 of two 32-bit halves, without a BigInt. */
+  appendI64Halves(low: number, high: number): void {
+    const word = this.#slot() >>> 2;
+    const { i32 } = this.#memory;
+    i32[word] = low;
+    i32[word + 1] = high;
   }
 
   appendF64(value: number): void {

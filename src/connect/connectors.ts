@@ -6,6 +6,7 @@
  */
 
 import { notSupported, SqlError } from '../base/sql-error.ts';
+import type { WriterSchema } from '../formats/message-decoder.ts';
 import { parseInterval } from '../types/interval.ts';
 import { DEFAULT_SETTINGS } from '../types/settings.ts';
 import { BlackholeSink } from './blackhole.ts';
@@ -21,6 +22,7 @@ import {
   type OptionSchema,
   unknownName,
 } from './options.ts';
+import { avroSourceColumns, fetchAvroSchema } from './schema-registry/avro-options.ts';
 import type { SinkColumn, SinkContext, SinkWriter } from './sink.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from './source.ts';
 
@@ -128,8 +130,32 @@ export function openSource(
   return find('source', SOURCES, connector).open(own, columns, context);
 }
 
-/** The columns of a source that was created without a column list; null: it must have one. */
-export function defaultSourceColumns(definition: ConnectorOptions): SourceColumn[] | null {
+/**
+ * The schema that ENCODE AVRO names, from the registry or a file, before the check of the options; null: there is none (yet).
+ * 08001 and 28000 where the registry cannot be asked.
+ */
+export async function fetchMessageSchema(
+  definition: ConnectorOptions,
+  context: CheckContext,
+): Promise<WriterSchema | null> {
+  if (!takesSchema(definition)) return null;
+  const { topic = '' } = definition.options;
+  const single = topic === '' || topic.includes(',') ? null : topic.trim();
+  return fetchAvroSchema(new Map(Object.entries(definition.encodeOptions)), single, context);
+}
+
+function takesSchema({ connector, encode }: ConnectorOptions): boolean {
+  return connector === 'kafka' && encode === 'avro';
+}
+
+/** The columns of a source that was created without a column list (`schema`: of fetchMessageSchema); null: it must have one. */
+export function defaultSourceColumns(
+  definition: ConnectorOptions,
+  schema: WriterSchema | null = null,
+): SourceColumn[] | null {
+  if (takesSchema(definition)) {
+    return avroSourceColumns(new Map(Object.entries(definition.encodeOptions)), schema);
+  }
   if (definition.connector !== 'nexmark') return null;
   const { own } = splitOptions(definition, WATERMARK_OPTIONS);
   return nexmarkColumns(own);

@@ -6,6 +6,7 @@
 import type { Clock } from '../base/clock.ts';
 import { closestName } from '../base/closest-name.ts';
 import { SqlError } from '../base/sql-error.ts';
+import type { WriterSchema } from '../formats/message-decoder.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import type { SourceColumn } from './source.ts';
 
@@ -15,6 +16,8 @@ export interface CheckContext {
   readonly clock: Clock;
   /** How texts are read and written (TimeZone, DateStyle), frozen here. */
   readonly settings?: ValueSettings;
+  /** What fetchMessageSchema gave; absent: nothing. */
+  readonly schema?: WriterSchema | null;
 }
 
 /** What a connector's check is given: the options left for it, in a map. */

@@ -101,7 +101,7 @@ export function instantText(us: bigint): string {
 type JsonFormat = (value: NonNullable<Value>) => string;
 
 /** How PostgreSQL's to_json writes a type. */
-function jsonFormat(type: DataType, settings: ValueSettings): JsonFormat {
+export function jsonFormat(type: DataType, settings: ValueSettings): JsonFormat {
   const output: JsonFormat = (value) => formatValue(type, value, settings);
   switch (type.id) {
     case 'bool':

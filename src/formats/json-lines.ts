@@ -4,6 +4,7 @@ import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { ValueSettings } from '../types/value.ts';
 import type { DecodedColumn } from './csv.ts';
 import { JsonObjectDecoder } from './json-object.ts';
+import type { JsonPaths } from './json-paths.ts';
 import type { RecordDecoder } from './record-decoder.ts';
 
 const LF = 10;
@@ -12,12 +13,16 @@ export class JsonLinesDecoder implements RecordDecoder {
   readonly #objects: JsonObjectDecoder;
   #start = 0;
   #end = 0;
+  /** Bytes that are there behind the record. */
+  #behind = 0;
+  /** Where the next record starts, if the bytes are the same ones still. */
+  #next = 0;
   #isBlank = false;
   #lineCount = 0;
 
   /** `columns`: what the builders hold, in their order. */
-  constructor(columns: readonly DecodedColumn[], settings: ValueSettings) {
-    this.#objects = new JsonObjectDecoder(columns, settings);
+  constructor(columns: readonly DecodedColumn[], settings: ValueSettings, paths?: JsonPaths) {
+    this.#objects = new JsonObjectDecoder(columns, settings, paths);
   }
 
   get isBlank(): boolean {
@@ -33,18 +38,22 @@ export class JsonLinesDecoder implements RecordDecoder {
   }
 
   scan(bytes: Buffer, at: number, end: number, isLast: boolean): number {
+    // Who reads on from elsewhere may have moved the bytes.
+    if (at !== this.#next) this.#objects.forget();
     const found = bytes.indexOf(LF, at);
     const isWhole = found >= 0 && found < end;
+    this.#next = isWhole ? found + 1 : isLast ? end : -1;
     if (!isWhole && !isLast) return -1;
     this.#start = at;
     this.#end = isWhole ? found : end;
     this.#lineCount = isWhole ? 1 : 0;
     this.#isBlank = isOnlySpace(bytes, at, this.#end);
-    return isWhole ? found + 1 : end;
+    this.#behind = end;
+    return this.#next;
   }
 
   append(bytes: Buffer, builders: readonly ColumnBuilder[]): void {
-    this.#objects.append(bytes, this.#start, this.#end, builders);
+    this.#objects.append(bytes, this.#start, this.#end, builders, this.#behind);
   }
 }
 

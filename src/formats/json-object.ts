@@ -1,10 +1,11 @@
 /**
- * A JSON object as a row: its members are matched to columns by exact name, then without case; others are ignored, a missing
- * member and null are NULL. Values go to columns as in PostgreSQL's json_populate_record: a scalar's text goes to the type's
+ * A JSON object as a row: its members are matched to columns by exact name, then without case, or a column has a path of exact
+ * names (json-paths.ts); others are ignored, a missing member and null are NULL. Values go to columns as in PostgreSQL's json_populate_record: a scalar's text goes to the type's
  * input function (so int8 and numeric are exact), an object or array as JSON text, to an array column as an array.
  *
  * Cost: one pass over the bytes checks the whole text against RFC 8259 and notes where the wanted values lie; no JavaScript
- * value is made of it. The last of several members of one name counts.
+ * value is made of it. The last of several members of one name counts. Where a kernel can (json-kernel.ts) it does all of that,
+ * and what is written here says what it means.
  */
 
 import { SqlError } from '../base/sql-error.ts';
@@ -13,6 +14,8 @@ import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
 import type { DecodedColumn } from './csv.ts';
 import { arrayText } from './json-array-text.ts';
+import { canMatchNames, JsonKernel } from './json-kernel.ts';
+import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.ts';
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import { inColumn } from './record-decoder.ts';
@@ -22,33 +25,49 @@ const MISSING = -1;
 /** The n of null. */
 const NULL_START = 110;
 
+/** What a member's name stands for. */
+interface Found {
+  readonly node: JsonNode | null;
+  /** Columns that it matches without case only. */
+  readonly loose: readonly number[];
+}
+
 export class JsonObjectDecoder implements MessageDecoder {
   readonly #columns: readonly DecodedColumn[];
   readonly #appenders: readonly TextAppender[];
-  readonly #byName: ReadonlyMap<string, number>;
+  readonly #root: JsonNode;
   readonly #byLowerName: ReadonlyMap<string, readonly number[]>;
   readonly #isJson: readonly boolean[];
   readonly #isArray: readonly boolean[];
   readonly #scanner = new JsonScanner();
+  /** null: names of these columns are beyond it. */
+  readonly #kernel: JsonKernel | null;
   /** Where each column's value lies; -1: missing. */
   readonly #starts: Int32Array;
   readonly #ends: Int32Array;
   readonly #isExact: Uint8Array;
-  /** Members of the object before, which the next one most likely has in the same order: name bytes and columns. */
-  #memberNames: Buffer[] = [];
-  #memberTargets: (readonly number[])[] = [];
+  /** By node: members of the object before, which the next one most likely has in the same order. */
+  readonly #known = new Map<JsonNode, { readonly names: Buffer[]; readonly found: Found[] }>();
+  #bytes: Buffer = Buffer.alloc(0);
+  #builders: readonly ColumnBuilder[] = [];
   #start = 0;
   #end = 0;
   #errorOffset = 0;
 
-  /** `columns`: what the builders hold, in their order. */
-  constructor(columns: readonly DecodedColumn[], settings: ValueSettings) {
+  /** `columns`: what the builders hold, in their order; paths of those that are no members of the object itself. */
+  constructor(
+    columns: readonly DecodedColumn[],
+    settings: ValueSettings,
+    paths: JsonPaths = NO_PATHS,
+  ) {
     this.#columns = columns;
     this.#appenders = columns.map((column) => textAppender(column.type, settings));
-    this.#byName = new Map(columns.map((column, i) => [column.name, i]));
-    this.#byLowerName = groupByLowerName(columns);
+    this.#root = jsonTree(columns, paths);
+    this.#byLowerName = groupByLowerName(columns, paths);
     this.#isJson = columns.map(({ type }) => type.id === 'json' || type.id === 'jsonb');
     this.#isArray = columns.map(({ type }) => type.id === 'array');
+    const hasKernel = columns.length > 0 && canMatchNames(this.#root);
+    this.#kernel = hasKernel ? new JsonKernel(columns, this.#root) : null;
     this.#starts = new Int32Array(columns.length);
     this.#ends = new Int32Array(columns.length);
     this.#isExact = new Uint8Array(columns.length);
@@ -58,25 +77,44 @@ export class JsonObjectDecoder implements MessageDecoder {
     return this.#errorOffset;
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  /** The bytes given so far may be others now. */
+  forget(): void {
+    this.#kernel?.forget();
+  }
+
+  /** `behind`: the bytes before it stay what they are until `forget`. */
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+    behind = bytes.length,
+  ): void {
     this.#start = start;
     this.#end = end;
     this.#errorOffset = start;
+    this.#bytes = bytes;
+    this.#builders = builders;
+    if (this.#kernel?.append(bytes, start, end, behind, builders, this.#appendColumn)) return;
     this.#readObject(bytes);
     for (let i = 0; i < builders.length; i += 1) {
-      const from = this.#starts[i]!;
-      if (from === MISSING) {
-        builders[i]!.appendNull();
-        continue;
-      }
-      this.#errorOffset = from;
-      try {
-        this.#appendValue(bytes, from, this.#ends[i]!, i, builders[i]!);
-      } catch (error) {
-        throw inColumn(error, this.#columns[i]!.name);
-      }
+      this.#appendColumn(i, this.#starts[i]!, this.#ends[i]!);
     }
   }
+
+  readonly #appendColumn = (column: number, from: number, to: number): void => {
+    const builder = this.#builders[column]!;
+    if (from === MISSING) {
+      builder.appendNull();
+      return;
+    }
+    this.#errorOffset = from;
+    try {
+      this.#appendValue(this.#bytes, from, to, column, builder);
+    } catch (error) {
+      throw inColumn(error, this.#columns[column]!.name);
+    }
+  };
 
   #appendValue(bytes: Buffer, start: number, end: number, i: number, to: ColumnBuilder): void {
     const appender = this.#appenders[i]!;
@@ -102,7 +140,7 @@ export class JsonObjectDecoder implements MessageDecoder {
     this.#starts.fill(MISSING);
     this.#isExact.fill(0);
     try {
-      this.#readMembers(bytes, scanner);
+      this.#readRecord(bytes, scanner);
     } catch (error) {
       this.#errorOffset = Math.min(scanner.at, this.#end);
       throw error;
@@ -112,7 +150,7 @@ export class JsonObjectDecoder implements MessageDecoder {
     if (error !== null) throw error;
   }
 
-  #readMembers(bytes: Buffer, scanner: JsonScanner): void {
+  #readRecord(bytes: Buffer, scanner: JsonScanner): void {
     scanner.skipSpace();
     if (scanner.peek() !== OBJECT_START) {
       // Not JSON at all, or JSON that is no object: say which.
@@ -121,56 +159,87 @@ export class JsonObjectDecoder implements MessageDecoder {
       scanner.at = this.#start;
       throw new SqlError('22P02', 'invalid JSON record: it must be an object');
     }
-    scanner.at += 1;
-    scanner.skipSpace();
-    if (scanner.takeObjectEnd()) {
-      scanner.expectEnd();
-      return;
-    }
-    for (let member = 0; ; member += 1) {
-      const nameStart = scanner.at;
-      scanner.skipString();
-      const targets = this.#targetsOf(bytes, nameStart, scanner.at, member);
-      scanner.expectColon();
-      const start = scanner.at;
-      scanner.skipValue();
-      for (let i = 0; i < targets.length; i += 1) {
-        this.#note(targets[i]!, start, scanner.at);
-      }
-      if (scanner.takeMemberEnd()) break;
-    }
+    this.#readMembers(bytes, scanner, this.#root);
     scanner.expectEnd();
   }
 
-  /** A target is a column number; -1 - column: matched without case only. */
-  #note(target: number, start: number, end: number): void {
-    const column = target >= 0 ? target : -1 - target;
-    if (target < 0 && this.#isExact[column] === 1) return;
-    if (target >= 0) this.#isExact[column] = 1;
+  /** The object at hand. */
+  #readMembers(bytes: Buffer, scanner: JsonScanner, node: JsonNode): void {
+    scanner.at += 1;
+    scanner.skipSpace();
+    if (scanner.takeObjectEnd()) return;
+    for (let member = 0; ; member += 1) {
+      const nameStart = scanner.at;
+      scanner.skipString();
+      const { node: child, loose } = this.#foundFor(bytes, nameStart, scanner.at, node, member);
+      scanner.expectColon();
+      const start = scanner.at;
+      this.#readValue(bytes, scanner, child);
+      for (const column of loose) {
+        if (this.#isExact[column] === 0) this.#note(column, start, scanner.at);
+      }
+      if (scanner.takeMemberEnd()) return;
+    }
+  }
+
+  /** The array at hand. */
+  #readElements(bytes: Buffer, scanner: JsonScanner, node: JsonNode): void {
+    scanner.at += 1;
+    scanner.skipSpace();
+    if (scanner.takeArrayEnd()) return;
+    for (let index = 0; ; index += 1) {
+      this.#readValue(bytes, scanner, node.elements.get(index) ?? null);
+      if (scanner.takeElementEnd()) return;
+    }
+  }
+
+  #readValue(bytes: Buffer, scanner: JsonScanner, node: JsonNode | null): void {
+    if (node === null) {
+      scanner.skipValue();
+      return;
+    }
+    const start = scanner.at;
+    for (const column of node.below) this.#starts[column] = MISSING;
+    const first = scanner.peek();
+    if (first === OBJECT_START && node.members.size > 0) this.#readMembers(bytes, scanner, node);
+    else if (first === ARRAY_START && node.elements.size > 0) {
+      this.#readElements(bytes, scanner, node);
+    } else scanner.skipValue();
+    for (const column of node.columns) {
+      this.#isExact[column] = 1;
+      this.#note(column, start, scanner.at);
+    }
+  }
+
+  #note(column: number, start: number, end: number): void {
     this.#starts[column] = start;
     this.#ends[column] = end;
   }
 
-  /** Columns that the name in bytes[start, end), quotes included, stands for. */
-  #targetsOf(bytes: Buffer, start: number, end: number, member: number): readonly number[] {
-    const known = this.#memberNames[member];
-    if (known !== undefined && isSame(bytes, start, end, known))
-      return this.#memberTargets[member]!;
-    const targets = this.#findTargets(bytes, start, end);
-    if (member < MEMBERS_KNOWN_MAX && end - start <= NAME_KNOWN_BYTES_MAX) {
-      this.#memberNames[member] = Buffer.from(bytes.subarray(start, end));
-      this.#memberTargets[member] = targets;
+  /** What the name in bytes[start, end), quotes included, stands for among the members of `node`. */
+  #foundFor(bytes: Buffer, start: number, end: number, node: JsonNode, member: number): Found {
+    let known = this.#known.get(node);
+    if (known === undefined) {
+      known = { names: [], found: [] };
+      this.#known.set(node, known);
     }
-    return targets;
+    const name = known.names[member];
+    if (name !== undefined && isSame(bytes, start, end, name)) return known.found[member]!;
+    const found = this.#find(bytes, start, end, node);
+    if (member < MEMBERS_KNOWN_MAX && end - start <= NAME_KNOWN_BYTES_MAX) {
+      known.names[member] = Buffer.from(bytes.subarray(start, end));
+      known.found[member] = found;
+    }
+    return found;
   }
 
-  #findTargets(bytes: Buffer, start: number, end: number): readonly number[] {
+  #find(bytes: Buffer, start: number, end: number, node: JsonNode): Found {
     const length = this.#scanner.unescape(bytes, start + 1, end - 1);
     const name = this.#scanner.text.toString('utf8', 0, length);
-    const exact = this.#byName.get(name);
+    const child = node.members.get(name) ?? null;
+    if (node !== this.#root) return { node: child, loose: [] };
     const others = this.#byLowerName.get(name.toLowerCase()) ?? [];
-    const loose = others.filter((column) => column !== exact).map((column) => -1 - column);
-    return exact === undefined ? loose : [exact, ...loose];
+    return { node: child, loose: others.filter((column) => !child?.columns.includes(column)) };
   }
 }
 
@@ -178,9 +247,14 @@ export class JsonObjectDecoder implements MessageDecoder {
 const MEMBERS_KNOWN_MAX = 1000;
 const NAME_KNOWN_BYTES_MAX = 256;
 
-function groupByLowerName(columns: readonly DecodedColumn[]): Map<string, number[]> {
+/** Columns without a path. */
+function groupByLowerName(
+  columns: readonly DecodedColumn[],
+  paths: JsonPaths,
+): Map<string, number[]> {
   const groups = new Map<string, number[]>();
   for (const [i, { name }] of columns.entries()) {
+    if (Object.hasOwn(paths, name)) continue;
     const lower = name.toLowerCase();
     const group = groups.get(lower);
     if (group === undefined) groups.set(lower, [i]);

@@ -70,6 +70,18 @@ export class JsonScanner {
     return true;
   }
 
+  /** Takes the ] of an empty array, if it is there. */
+  takeArrayEnd(): boolean {
+    if (this.peek() !== ARRAY_END) return false;
+    this.at += 1;
+    return true;
+  }
+
+  /** Behind an element: true after ], false after a comma (then a value is at hand). */
+  takeElementEnd(): boolean {
+    return this.#takeClose(false);
+  }
+
   /** Behind a member's value: true after }, false after a comma (then a name is at hand). */
   takeMemberEnd(): boolean {
     this.skipSpace();
@@ -276,7 +288,7 @@ function tooDeep(): SqlError {
 const ESCAPES = escapes();
 
 function escapes(): Uint8Array {
-  const table = new Uint8Array(128);
+  const table = new Uint8Array(256);
   const letters = '"\\/bfnrt';
   const bytes = [34, 92, 47, 8, 12, 10, 13, 9];
   for (const [i, byte] of bytes.entries()) table[letters.charCodeAt(i)] = byte;

@@ -12,4 +12,15 @@ export interface MessageDecoder {
   append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void;
   /** After append threw: offset in `bytes` of the value or byte that is wrong. */
   readonly errorOffset: number;
+  /** Takes a schema before the messages that carry its id. Absent: messages carry no ids. */
+  learnSchema?(id: number, schema: WriterSchema): void;
+}
+
+/** A schema that messages were written by, as a schema registry has it. */
+export interface WriterSchema {
+  /** AVRO, PROTOBUF, JSON. */
+  readonly type: string;
+  readonly text: string;
+  /** Texts of the schemas whose names it uses, each before those that use it. */
+  readonly references: readonly string[];
 }

@@ -1,6 +1,6 @@
 /**
  * The registry of kernels: functions over addresses in one memory. Each has a TypeScript body (ts-bodies.ts, the meaning)
- * and an AssemblyScript body (table.as.ts); `setKernelMode('ts')` forces the first, 'auto' takes the .wasm where it is built.
+ * and an AssemblyScript body (*.as.ts); `setKernelMode('ts')` forces the first, 'auto' takes the .wasm where it is built.
  *
  * `rows` are addresses of u32 row ids; `descriptors` of column descriptors (table-layout.ts); `n` counts rows.
  */
@@ -56,6 +56,11 @@ export interface Kernels {
   ): void;
   /** Valid rows: i64 at row + slot += weight. */
   addCount(rows: number, slot: number, validity: number, weights: number, n: number): void;
+  /**
+   * Decodes the JSON text of [start, end) into row `row` of a program's columns (json-layout.ts). It may leave any text and any
+   * column to its caller, which has the meaning (formats/json-object.ts).
+   */
+  decodeJson(program: number, start: number, end: number, row: number): number;
 }
 
 export type KernelMode = 'ts' | 'auto';

@@ -8,6 +8,7 @@
 import type { Memory } from '../memory/memory.ts';
 import { STATE_INDEXED, STATE_LIVE } from '../memory/row-layout.ts';
 import { viewsEqualWords } from '../memory/views.ts';
+import { TEXT_LEFT } from './json-layout.ts';
 import type { Kernels } from './kernels.ts';
 import {
   T_FREE,
@@ -401,5 +402,7 @@ export function typescriptKernels(memory: Memory): Kernels {
       sumI32(memory, rows, slot, values, validity, weights, n),
     addCount: (rows, slot, validity, weights, n) =>
       addCount(memory, rows, slot, validity, weights, n),
+    // JsonObjectDecoder, which is called for what is left, is the TypeScript body.
+    decodeJson: () => TEXT_LEFT,
   };
 }

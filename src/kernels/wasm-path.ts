@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Sources of the .wasm, in order. */
-export const KERNEL_SOURCES: readonly string[] = Object.freeze(['table.as.ts']);
+export const KERNEL_SOURCES: readonly string[] = Object.freeze(['table.as.ts', 'json.as.ts']);
 
 /** Name of the .wasm that the present sources give. */
 export function kernelBinaryName(): string {

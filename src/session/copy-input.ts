@@ -37,17 +37,34 @@ const RECORD_BYTES_MAX = 64 * 2 ** 20;
 /** Bytes that wait for the end of a record before they are looked at less often. */
 const EAGER_BYTES = 256 * 1024;
 
+/** Characters of a field that an error's context shows. */
+const SHOWN_MAX = 100;
+
 /** Takes a field's text as the type's input form. */
 class InputBuilder extends ColumnBuilder {
+  readonly #name: string;
   readonly #settings: ValueSettings;
 
-  constructor(memory: QueryMemory, type: DataType, settings: ValueSettings) {
+  constructor(memory: QueryMemory, name: string, type: DataType, settings: ValueSettings) {
     super(memory.memory, memory.scratch, type, ROWS_A_BATCH);
+    this.#name = name;
     this.#settings = settings;
   }
 
   override appendValue(text: Value): void {
-    super.appendValue(text === null ? null : inputValue(this.type, String(text), this.#settings));
+    super.appendValue(text === null ? null : this.#input(String(text)));
+  }
+
+  /** The value; its error tells of the column and of the text, as PostgreSQL's context does. */
+  #input(text: string): Value {
+    try {
+      return inputValue(this.type, text, this.#settings);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      const shown = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}...` : text;
+      const where = `column ${this.#name}: "${shown}"`;
+      throw new SqlError(error.sqlstate, error.message, { ...error.fields, where });
+    }
   }
 }
 
@@ -174,10 +191,10 @@ export class CopyInput {
   #newBuilders(): ColumnBuilder[] {
     const { memory, scratch } = this.#memory;
     const settings = this.#session.valueSettings;
-    return this.#types.map((type) =>
+    return this.#types.map((type, index) =>
       this.#text === null
         ? new ColumnBuilder(memory, scratch, type, ROWS_A_BATCH)
-        : new InputBuilder(this.#memory, type, settings),
+        : new InputBuilder(this.#memory, this.#names[index]!, type, settings),
     );
   }
 
@@ -237,7 +254,8 @@ export class CopyInput {
     const column = this.#names.find((name) => error.message.startsWith(`column "${name}": `));
     const message =
       column === undefined ? error.message : error.message.slice(`column "${column}": `.length);
-    const where = `COPY ${this.#table.name}, ${lines}${column === undefined ? '' : `, column ${column}`}`;
+    const field = error.fields.where ?? (column === undefined ? null : `column ${column}`);
+    const where = `COPY ${this.#table.name}, ${lines}${field === null ? '' : `, ${field}`}`;
     return new SqlError(error.sqlstate, message, { ...error.fields, where, position: undefined });
   }
 }

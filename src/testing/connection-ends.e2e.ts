@@ -157,7 +157,7 @@ test('an error of COPY tells where in the input it was', async () => {
   const fields = errorFields(message?.body ?? Buffer.alloc(0));
   assert.equal(fields.C, '22P02');
   assert.equal(fields.M, 'invalid input syntax for type integer: "x"');
-  assert.equal(fields.W, 'COPY t, line 2');
+  assert.equal(fields.W, 'COPY t, line 2, column id: "x"');
   assert.equal(fields.D, undefined);
   client.destroy();
 });

@@ -9,13 +9,15 @@ import {
 } from '../../formats/change-lines.ts';
 import { CsvDecoder, type CsvOptions, type DecodedColumn } from '../../formats/csv.ts';
 import { JsonLinesDecoder } from '../../formats/json-lines.ts';
+import type { JsonPaths } from '../../formats/json-paths.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import { checkCsv } from '../csv-options.ts';
-import { checkOptions, unknownName } from '../options.ts';
+import { checkJson } from '../json-options.ts';
+import { unknownName } from '../options.ts';
 
 export type FileEncoding =
-  | { readonly kind: 'json' }
+  | { readonly kind: 'json'; readonly paths: JsonPaths }
   | { readonly kind: 'csv'; readonly csv: CsvOptions };
 
 const ENCODINGS = ['json', 'csv'];
@@ -26,6 +28,7 @@ export function checkEncoding(
   encode: string | null,
   encodeOptions: ReadonlyMap<string, string>,
   path: string,
+  columns: readonly DecodedColumn[],
 ): FileEncoding {
   const kind = encode ?? encodingOfName(path);
   if (kind === null) {
@@ -36,8 +39,7 @@ export function checkEncoding(
   if (KNOWN_ELSEWHERE.includes(kind)) throw notSupported(`ENCODE ${kind.toUpperCase()} of files`);
   if (!ENCODINGS.includes(kind)) throw unknownName('encoding', kind, ENCODINGS);
   if (kind === 'json') {
-    checkOptions('ENCODE JSON', {}, encodeOptions);
-    return { kind: 'json' };
+    return { kind: 'json', paths: checkJson(encodeOptions, columns) };
   }
   return { kind: 'csv', csv: checkCsv(encodeOptions, true) };
 }
@@ -57,7 +59,7 @@ export function openDecoder(
   columns: readonly DecodedColumn[],
   settings: ValueSettings,
 ): RecordDecoder {
-  if (encoding.kind === 'json') return new JsonLinesDecoder(columns, settings);
+  if (encoding.kind === 'json') return new JsonLinesDecoder(columns, settings, encoding.paths);
   const names = columns.map((column) => column.name);
   return new CsvDecoder(encoding.csv, columns, names, settings);
 }

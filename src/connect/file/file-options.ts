@@ -37,7 +37,12 @@ export function checkFileSource(request: CheckRequest): Json {
     files: follow ? null : files,
     isGlob: isGlob(path) && !files.includes(path),
     compression: checkCompression(options, follow),
-    encoding: checkEncoding(request.encode, request.encodeOptions, path),
+    encoding: checkEncoding(
+      request.encode,
+      request.encodeOptions,
+      path,
+      columns.filter(({ isGenerated }) => isGenerated !== true),
+    ),
     fields: columns.flatMap(({ isGenerated }, index) => (isGenerated === true ? [] : [index])),
     replay: checkReplay(options, columns),
     settings: request.settings,

@@ -49,7 +49,7 @@ export function checkFileSink(request: CheckRequest): Json {
   if (!fs.existsSync(path.dirname(file))) {
     throw new SqlError('58P01', `could not create file "${text}": No such file or directory`);
   }
-  const encoding = checkEncoding(request.encode, request.encodeOptions, file);
+  const encoding = checkEncoding(request.encode, request.encodeOptions, file, []);
   checkChangeColumns(encoding, request.columns);
   return { path: file, encoding, settings: request.settings } as unknown as Json;
 }

@@ -22,10 +22,12 @@ import {
   listOffsetsV7,
   MultipleErrors,
   metadataV12,
+  type Reader,
   type SASLMechanismValue,
   Writer,
 } from '@platformatic/kafka';
 import { must } from '../../base/assert.ts';
+import { takeBytes } from './buffer-pool.ts';
 import { type FetchedPartition, type FetchRequest, fetchAnswer, fetchRequest } from './fetch.ts';
 import { KafkaError } from './kafka-error.ts';
 import type { RecordCodecs } from './record-batch.ts';
@@ -157,7 +159,7 @@ export class KafkaClient {
     );
   }
 
-  /** Waits at the broker until there is something, or `request.waitMsMax` is over. */
+  /** Waits at the broker until there is something, or `request.waitMsMax` is over. The caller may `releaseAnswer`. */
   async fetch(node: number, request: FetchRequest): Promise<FetchedPartition[]> {
     const connection = await this.#connect(node, 'fetch');
     return fetchAnswer(await asKafkaError(FETCH.async(connection, request)));
@@ -340,8 +342,20 @@ const FETCH = createAPI<[FetchRequest], Buffer>(
   1,
   13,
   (request: FetchRequest) => fetchRequest(Writer.create(), request),
-  (_id, _key, _version, reader) => reader.buffer.slice(reader.position),
+  (_id, _key, _version, reader) => gathered(reader.buffer.subarray(reader.position)),
 );
+
+/** One buffer, of the pool, of the pieces that came. */
+function gathered({ buffers, length }: Reader['buffer']): Buffer {
+  const { buffer, byteOffset } = takeBytes(length);
+  const result = Buffer.from(buffer, byteOffset, length);
+  let at = 0;
+  for (const piece of buffers) {
+    result.set(piece, at);
+    at += piece.length;
+  }
+  return result;
+}
 
 const PRODUCE = createAPI<[string | null, number, readonly ProducedPartition[]], ProducedResult[]>(
   0,

@@ -4,6 +4,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
+import { giveBuffer } from './buffer-pool.ts';
 import type { AbortedTransaction } from './record-batch.ts';
 
 export interface FetchRequest {
@@ -74,6 +75,12 @@ export function fetchRequest<W extends FetchWriter<W>>(writer: W, request: Fetch
     .appendArray([], () => undefined)
     .appendString('')
     .appendTaggedFields();
+}
+
+/** The records of an answer are not needed any more: its buffer is used again. */
+export function releaseAnswer(answer: readonly FetchedPartition[]): void {
+  const buffer = answer[0]?.records.buffer;
+  if (buffer instanceof ArrayBuffer) giveBuffer(buffer);
 }
 
 /** The partitions of an answer's body. 08P01 where it does not fit together. */

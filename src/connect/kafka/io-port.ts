@@ -1,6 +1,8 @@
 /** Messages between a thread that reads or writes Kafka synchronously and the thread that talks to the brokers. */
 
 import type { PortError } from '../../base/threads.ts';
+import type { WriterSchema } from '../../formats/message-decoder.ts';
+import type { RegistryConfig } from '../schema-registry/registry-client.ts';
 import type { KafkaConfig } from './client.ts';
 
 /** Where a source begins in partitions of which nothing was read yet. */
@@ -30,6 +32,8 @@ export interface ReaderOptions {
   /** By split; empty: nothing was read yet, the startup mode counts. */
   readonly positions: Readonly<Record<string, KafkaPosition>>;
   readonly fetch: FetchLimits;
+  /** Where the schemas are whose ids stand in the values; null: values carry none. */
+  readonly registry: RegistryConfig | null;
 }
 
 export interface FetchLimits {
@@ -51,11 +55,18 @@ export interface RangeOptions {
   readonly partition: number;
   readonly from: number;
   readonly fetch: FetchLimits;
+  readonly registry: RegistryConfig | null;
 }
 
 export type ToKafkaIo =
   | { readonly kind: 'open_reader'; readonly id: number; readonly options: ReaderOptions }
-  | { readonly kind: 'taken'; readonly id: number; readonly byteCount: number }
+  /** Records were taken; their buffer comes back where it can be used again. */
+  | {
+      readonly kind: 'taken';
+      readonly id: number;
+      readonly byteCount: number;
+      readonly buffer: ArrayBuffer | null;
+    }
   | { readonly kind: 'open_range'; readonly id: number; readonly options: RangeOptions }
   | { readonly kind: 'close'; readonly id: number };
 
@@ -81,6 +92,13 @@ export type FromKafkaIo =
       readonly split: string;
       readonly position: KafkaPosition;
       readonly end: number;
+    }
+  /** A schema, before the first records whose values carry its id. */
+  | {
+      readonly kind: 'schema';
+      readonly id: number;
+      readonly schemaId: number;
+      readonly schema: WriterSchema;
     }
   | { readonly kind: 'records'; readonly id: number; readonly records: FetchedRecords }
   /** The brokers cannot be reached, or can be again (null); it goes on trying. */

@@ -1,6 +1,9 @@
 /** The thread that talks to Kafka's brokers for a thread that works synchronously (the dataflow worker). */
 
+import { SystemClock } from '../../base/clock.ts';
 import { awaitableThreadSelf, toPortError } from '../../base/threads.ts';
+import { type RegistryConfig, SchemaRegistryClient } from '../schema-registry/registry-client.ts';
+import { giveBuffer } from './buffer-pool.ts';
 import { ClientPool } from './client-pool.ts';
 import { Credit } from './credit.ts';
 import type {
@@ -11,6 +14,7 @@ import type {
   ToKafkaIo,
 } from './io-port.ts';
 import { readRange } from './range-reader.ts';
+import { SchemaGate } from './schema-gate.ts';
 import { TopicFilter } from './topic-filter.ts';
 import { TopicReader } from './topic-reader.ts';
 
@@ -23,12 +27,35 @@ interface Work {
 const self = awaitableThreadSelf<ToKafkaIo, FromKafkaIo, null>();
 const clients = new ClientPool();
 const works = new Map<number, Work>();
+/** By config as JSON; they hold no connection. */
+const registries = new Map<string, SchemaRegistryClient>();
+const clock = new SystemClock();
+
+/** Where fetched records go: to the other side, with the schemas that they need before them. */
+interface Outlet {
+  pass(records: FetchedRecords): void;
+  close(): void;
+}
+
+function openOutlet(id: number, config: RegistryConfig | null): Outlet {
+  const onRecords = (records: FetchedRecords) => postRecords(id, records);
+  if (config === null) return { pass: onRecords, close: () => {} };
+  const key = JSON.stringify(config);
+  const client = registries.get(key) ?? new SchemaRegistryClient(config, clock);
+  registries.set(key, client);
+  return new SchemaGate(client, {
+    onSchema: (schemaId, schema) => self.post({ kind: 'schema', id, schemaId, schema }),
+    onRecords,
+    onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
+  });
+}
 
 function openReader(id: number, options: ReaderOptions): Work {
   const client = clients.acquire(options.config);
+  const outlet = openOutlet(id, options.registry);
   const reader = new TopicReader(client, options, new TopicFilter(options.selection), {
     onSplit: (split, position, end) => self.post({ kind: 'split', id, split, position, end }),
-    onRecords: (records) => postRecords(id, records),
+    onRecords: (records) => outlet.pass(records),
     onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
     onFailed: (error) => self.post({ kind: 'failed', id, error: toPortError(error) }),
   });
@@ -37,6 +64,7 @@ function openReader(id: number, options: ReaderOptions): Work {
     taken: (byteCount) => reader.taken(byteCount),
     close: () => {
       reader.close();
+      outlet.close();
       clients.release(options.config);
     },
   };
@@ -46,8 +74,9 @@ function openRange(id: number, options: RangeOptions): Work {
   const client = clients.acquire(options.config);
   const credit = new Credit(options.fetch.queueBytesMax);
   const ending = new AbortController();
+  const outlet = openOutlet(id, options.registry);
   const events = {
-    onRecords: (records: FetchedRecords) => postRecords(id, records),
+    onRecords: (records: FetchedRecords) => outlet.pass(records),
     onTrouble: (reason: string | null) => self.post({ kind: 'trouble', id, reason }),
   };
   readRange(client, options, events, credit, ending.signal)
@@ -57,6 +86,7 @@ function openRange(id: number, options: RangeOptions): Work {
     taken: (byteCount) => credit.giveBack(byteCount),
     close: () => {
       ending.abort();
+      outlet.close();
       credit.release();
     },
   };
@@ -77,6 +107,7 @@ self.onMessage((message) => {
       return;
     case 'taken':
       works.get(message.id)?.taken(message.byteCount);
+      if (message.buffer !== null) giveBuffer(message.buffer);
       return;
     case 'close':
       works.get(message.id)?.close();

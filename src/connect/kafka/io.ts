@@ -4,6 +4,7 @@
  */
 
 import { type AwaitableThread, entry, spawnAwaitableThread } from '../../base/threads.ts';
+import { isPooled } from './buffer-pool.ts';
 import type { FromKafkaIo, RangeOptions, ReaderOptions, ToKafkaIo } from './io-port.ts';
 
 export type IoListener = (message: FromKafkaIo) => void;
@@ -30,9 +31,11 @@ class KafkaIo {
     return this.#open(listener, (id) => ({ kind: 'open_range', id, options }));
   }
 
-  /** So many bytes of what was fetched are not needed any more. */
-  taken(id: number, byteCount: number): void {
-    this.#thread.post({ kind: 'taken', id, byteCount });
+  /** These bytes, which were fetched, are not needed any more: they are gone afterwards. */
+  taken(id: number, bytes: Uint8Array<ArrayBuffer> | null): void {
+    const byteCount = bytes?.length ?? 0;
+    const buffer = bytes !== null && isPooled(bytes.buffer) ? bytes.buffer : null;
+    this.#thread.post({ kind: 'taken', id, byteCount, buffer }, buffer === null ? [] : [buffer]);
   }
 
   close(id: number): void {

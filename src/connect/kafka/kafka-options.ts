@@ -104,6 +104,8 @@ export function checkKafkaSource(request: CheckRequest): Json {
       request.encode,
       request.encodeOptions,
       fields.map((index) => must(columns[index])),
+      request.context.schema ?? null,
+      request.settings,
     ),
     fields,
     included: columns.flatMap(({ included }, column) =>

@@ -14,7 +14,7 @@ import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
 import type { MessageDecoder } from '../../formats/message-decoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
-import { type MessageEncoding, openMessageDecoder } from '../encodings.ts';
+import { type MessageEncoding, openMessageDecoder, registryOf } from '../encodings.ts';
 import type {
   Json,
   RejectedRecord,
@@ -101,9 +101,10 @@ export class KafkaSource implements SourceReader {
   }
 
   start(positions: ReadonlyMap<string, Json>): void {
-    const { config, selection, startup, fetch } = this.#options;
+    const { config, selection, startup, fetch, encoding } = this.#options;
     const known = Object.fromEntries(positions) as unknown as Record<string, KafkaPosition>;
-    const options = { config, selection, startup, fetch, positions: known };
+    const registry = registryOf(encoding);
+    const options = { config, selection, startup, fetch, positions: known, registry };
     for (const [name, { offset, topicId }] of Object.entries(known)) {
       this.#addSplit(name, { offset, topicId }, END_UNKNOWN, true);
     }
@@ -152,9 +153,12 @@ export class KafkaSource implements SourceReader {
     const open = this.#again.get(split);
     if (open?.offset === offset && open.topicId === topicId) return open;
     open?.close();
-    const { config, fetch } = this.#options;
-    const range = { config, topicId, from: offset, fetch };
-    const again = new RecordsAgain(split, range, this.#context.wake);
+    const { config, fetch, encoding } = this.#options;
+    const range = { config, topicId, from: offset, fetch, registry: registryOf(encoding) };
+    const again = new RecordsAgain(split, range, {
+      onSchema: (id, schema) => this.#decoder.learnSchema?.(id, schema),
+      wake: this.#context.wake,
+    });
     this.#again.set(split, again);
     return again;
   }
@@ -194,6 +198,9 @@ export class KafkaSource implements SourceReader {
       case 'split':
         this.#addSplit(message.split, message.position, message.end, false);
         break;
+      case 'schema':
+        this.#decoder.learnSchema?.(message.schemaId, message.schema);
+        return;
       case 'records':
         this.#arrive(message.records);
         break;
@@ -242,7 +249,7 @@ export class KafkaSource implements SourceReader {
       if (!this.#read(arrival, split, rowsMax, rows)) break;
       split.arrivals.shift();
       split.offset = Math.max(split.offset, arrival.records.to);
-      kafkaIo().taken(this.#id, arrival.records.bytes?.length ?? 0);
+      kafkaIo().taken(this.#id, arrival.records.bytes);
     }
     const isAtEnd = split.arrivals.length === 0 && split.offset >= split.end;
     const isNews = split.offset !== from || (isAtEnd && !split.hasToldEnd);

@@ -12,6 +12,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
+import { takeBytes } from './buffer-pool.ts';
 
 export const BATCH_HEADER_SIZE = 61;
 const LENGTH_AT = 8;
@@ -143,7 +144,7 @@ function uncompressed(
 function joined(parts: readonly Part[]): Uint8Array<ArrayBuffer> | null {
   if (parts.length === 0) return null;
   const size = parts.reduce((sum, part) => sum + BATCH_HEADER_SIZE + part.records.length, 0);
-  const result = new Uint8Array(size);
+  const result = takeBytes(size);
   const view = new DataView(result.buffer);
   let at = 0;
   for (const { header, records } of parts) {

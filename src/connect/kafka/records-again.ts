@@ -1,6 +1,7 @@
 /** Records that were taken in once and are read again in a recovery, where they come. */
 
 import { fromPortError } from '../../base/threads.ts';
+import type { WriterSchema } from '../../formats/message-decoder.ts';
 import { kafkaIo } from './io.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';
 import { RecordWalker } from './record-batch.ts';
@@ -19,6 +20,12 @@ export function arrivalOf(records: FetchedRecords): Arrival {
   return { records, walker, isPending: false };
 }
 
+export interface RecordsAgainEvents {
+  /** Before the records that need it. */
+  onSchema(schemaId: number, schema: WriterSchema): void;
+  wake(): void;
+}
+
 export class RecordsAgain {
   readonly name: string;
   readonly topicId: string;
@@ -28,15 +35,20 @@ export class RecordsAgain {
   readonly #arrivals: Arrival[] = [];
   #failure: Error | null = null;
 
-  constructor(split: string, options: Omit<RangeOptions, 'topic' | 'partition'>, wake: () => void) {
+  constructor(
+    split: string,
+    options: Omit<RangeOptions, 'topic' | 'partition'>,
+    events: RecordsAgainEvents,
+  ) {
     this.name = split;
     this.topicId = options.topicId;
     this.offset = options.from;
     const range = { ...options, ...parseSplitName(split) };
     this.#id = kafkaIo().openRange(range, (message) => {
       if (message.kind === 'records') this.#arrivals.push(arrivalOf(message.records));
+      else if (message.kind === 'schema') events.onSchema(message.schemaId, message.schema);
       else if (message.kind === 'failed') this.#failure = fromPortError(message.error);
-      wake();
+      events.wake();
     });
   }
 
@@ -57,7 +69,7 @@ export class RecordsAgain {
       this.offset = Math.max(this.offset, Math.min(end, arrival.records.to));
       if (arrival.records.to > end) return;
       this.#arrivals.shift();
-      kafkaIo().taken(this.#id, arrival.records.bytes?.length ?? 0);
+      kafkaIo().taken(this.#id, arrival.records.bytes);
       if (this.offset >= end) return;
     }
   }

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { must } from '../../base/assert.ts';
 import { EARLIEST, type KafkaClient, LATEST, RECORD_CODECS, type TopicMetadata } from './client.ts';
 import { Credit } from './credit.ts';
-import type { FetchedPartition } from './fetch.ts';
+import { type FetchedPartition, releaseAnswer } from './fetch.ts';
 import type { FetchedRecords, KafkaPosition, ReaderOptions } from './io-port.ts';
 import { isStaleMetadata, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { outOfRange, recreated } from './lost-records.ts';
@@ -259,6 +259,7 @@ export class TopicReader {
       }
       if (this.#take(one, fetched)) isStale = true;
     }
+    releaseAnswer(answer);
     return isStale;
   }
 

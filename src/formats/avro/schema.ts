@@ -223,7 +223,12 @@ class SchemaParser {
     if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > FIXED_SIZE_MAX) {
       throw invalid(`fixed "${name}" has no valid size`);
     }
-    return this.#define(name, { kind: 'fixed', name, size, logical: logicalOf(json, 'fixed', size) });
+    return this.#define(name, {
+      kind: 'fixed',
+      name,
+      size,
+      logical: logicalOf(json, 'fixed', size),
+    });
   }
 
   #define(name: string, type: AvroSchema): AvroSchema {

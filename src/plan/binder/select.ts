@@ -66,6 +66,8 @@ class SelectBinding {
   readonly #aggregates: AggregateUse[] = [];
   readonly #windows: WindowUse[] = [];
   readonly #groupings: (readonly BoundExpr[])[] = [];
+  /** Places of the select items that GROUP BY names by number or name. */
+  readonly #groupedItems = new Set<number>();
   readonly #named: ReadonlyMap<string, WindowSpec>;
 
   constructor(
@@ -224,7 +226,20 @@ class SelectBinding {
 
   #groupingSets(items: readonly OutputItem[]): readonly GroupingSet[] {
     const { groupBy, isGroupByDistinct } = this.#select;
-    return groupingSets(groupBy, isGroupByDistinct, (expr) => this.#groupKeys(expr, items));
+    const sets = groupingSets(groupBy, isGroupByDistinct, (expr) => this.#groupKeys(expr, items));
+    if (sets.length > 1) this.#refuseTwins(items);
+    return sets;
+  }
+
+  /** PostgreSQL tells equal items of the select list apart by their place; keys here are known by their expression only. */
+  #refuseTwins(items: readonly OutputItem[]): void {
+    const keys = [...this.#groupedItems].map((i) => exprKey(must(items[i]).expr));
+    if (new Set(keys).size === keys.length) return;
+    const message = 'grouping sets over two equal items of the select list are not supported';
+    throw new SqlError('0A000', message, {
+      position: must(this.#select.groupBy[0]).position,
+      hint: 'Group by the item once, and select it a second time in a query around this one.',
+    });
   }
 
   #groupKeys(expr: Expr, items: readonly OutputItem[]): GroupingSet {
@@ -255,7 +270,9 @@ class SelectBinding {
       items.map((item) => item.name),
       'GROUP BY',
     );
-    return column === null ? binder.bind(expr) : must(items[column]).expr;
+    if (column === null) return binder.bind(expr);
+    this.#groupedItems.add(column);
+    return must(items[column]).expr;
   }
 
   #outputOr(

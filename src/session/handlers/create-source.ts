@@ -2,9 +2,15 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import type { CatalogColumn, ConnectorDefinition, SourceObject } from '../../catalog/objects.ts';
-import { checkSourceOptions, defaultSourceColumns, probeSource } from '../../connect/connectors.ts';
+import {
+  checkSourceOptions,
+  defaultSourceColumns,
+  fetchMessageSchema,
+  probeSource,
+} from '../../connect/connectors.ts';
 import type { IncludedField, SourceColumn } from '../../connect/source.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
+import type { WriterSchema } from '../../formats/message-decoder.ts';
 import { planRelation } from '../../plan/planner.ts';
 import type { CreateSource } from '../../sql/statements.ts';
 import { connectorDefinition } from '../connector-options.ts';
@@ -27,12 +33,17 @@ async function createSource(ast: CreateSource, session: SessionState): Promise<v
   const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE SOURCE');
   if (placement === null) return;
   const connector = connectorDefinition(ast.options, ast.format, ast.position);
-  const definition = planRelation(withColumns(ast, connector), session.plannerContext());
-  const columns = engineColumns(definition.columns);
-  const checked = checkSourceOptions(connector, definition.columns.map(sourceColumn), {
+  const context = {
     fileRoots: session.database.fileRoots,
     clock: session.database.clock,
     settings: session.valueSettings,
+  };
+  const schema = await fetchMessageSchema(connector, context);
+  const definition = planRelation(withColumns(ast, connector, schema), session.plannerContext());
+  const columns = engineColumns(definition.columns);
+  const checked = checkSourceOptions(connector, definition.columns.map(sourceColumn), {
+    ...context,
+    schema,
   });
   await probeSource(checked);
   const source: SourceObject = {
@@ -69,10 +80,14 @@ function sourceColumn({ name, type, generatedExpr, included }: CatalogColumn): S
 }
 
 /** Without a column list: the columns that the connector's records have. */
-function withColumns(ast: CreateSource, connector: ConnectorDefinition): CreateSource {
+function withColumns(
+  ast: CreateSource,
+  connector: ConnectorDefinition,
+  schema: WriterSchema | null,
+): CreateSource {
   if (ast.columns.length > 0) return ast;
   const { position } = ast;
-  const columns = defaultSourceColumns(connector);
+  const columns = defaultSourceColumns(connector, schema);
   if (columns === null) {
     throw new SqlError(
       '42601',
@@ -89,9 +104,9 @@ function withColumns(ast: CreateSource, connector: ConnectorDefinition): CreateS
       type: {
         kind: 'type_name',
         position,
-        names: ['pg_catalog', type.id],
+        names: ['pg_catalog', (type.element ?? type).id],
         modifiers: [],
-        arrayDimensions: 0,
+        arrayDimensions: type.element === null ? 0 : 1,
         isSetOf: false,
       },
       isNotNull: false,

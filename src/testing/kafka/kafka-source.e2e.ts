@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { encode } from '@msgpack/msgpack';
 import { CompressionTypes } from 'kafkajs';
 import { ServerProcess } from '../server-process.ts';
 import { KAFKA_USERS } from '../services/kafka.ts';
@@ -201,6 +202,26 @@ test('ENCODE CSV and BYTES', { skip: SKIP }, async () => {
   );
   const wide = await refusal(`CREATE SOURCE wide (a bytea, b bytea) ${bytes}`);
   assert.equal(wide.code, '42804');
+});
+
+test('ENCODE MSGPACK', { skip: SKIP }, async () => {
+  await kafka.createTopic('packed');
+  const message = (value: unknown) => ({ value: Buffer.from(encode(value)) });
+  await kafka.send('packed', [
+    message({ id: 1, tags: ['a', 'b'], more: { x: 1.5 } }),
+    { value: Buffer.from([0x81, 0xa2]) },
+    message({ id: 2 ** 40 }),
+  ]);
+  const packed = options('packed').replace('JSON', 'MSGPACK');
+  await sql.query(`CREATE SOURCE packed (id bigint, tags text[], more jsonb) ${packed}`);
+  await sql.query('CREATE MATERIALIZED VIEW packed_view AS SELECT id, tags, more FROM packed');
+  await awaitValue(
+    "SELECT string_agg(id::text, ',' ORDER BY id) FROM packed_view",
+    '1,1099511627776',
+  );
+  const row = await sql.query('SELECT tags, more FROM packed_view WHERE id = 1');
+  assert.deepEqual(row.rows, [['{a,b}', '{"x": 1.5}']]);
+  await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'packed'", '1');
 });
 
 test('an offset that is gone is an error state, never a jump', { skip: SKIP }, async () => {

@@ -159,7 +159,9 @@ export class Queries {
     const columns = results.map(({ type }, i) => ({ name: `c${i}`, type }));
     const list = results.map(({ sql }, i) => `${sql} AS c${i}`).join(', ');
     const numbers = keys.map((_, i) => i + 1).join(', ');
-    const sets = random.pick(['', '', '', 'ROLLUP', 'CUBE']);
+    // Two equal items of the select list are refused there.
+    const areTwins = new Set(keys.map(({ sql }) => sql)).size < keys.length;
+    const sets = areTwins ? '' : random.pick(['', '', '', 'ROLLUP', 'CUBE']);
     const by =
       keys.length === 0 ? '' : ` GROUP BY ${sets === '' ? numbers : `${sets} (${numbers})`}`;
     const having = random.chance(0.25)

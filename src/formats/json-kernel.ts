@@ -1,0 +1,184 @@
+/**
+ * The kernel decodeJson over column builders: texts are copied into the builders' memory, many at once, and decoded there; long
+ * strings of columns are views of that copy, which lives as long as the columns.
+ *
+ * Correctness: the kernel takes a text only where the result is what JsonObjectDecoder gives; anything else is left to it.
+ */
+
+import type { ColumnBuilder } from '../batch/column-builder.ts';
+import {
+  COLUMN_NULL,
+  COLUMN_STORED,
+  COLUMN_WORDS,
+  ELEMENT_WORDS,
+  KIND_BOOL,
+  KIND_FLOAT8,
+  KIND_INT2,
+  KIND_INT4,
+  KIND_INT8,
+  KIND_LEFT,
+  KIND_TEXT,
+  KIND_TIMESTAMP,
+  KIND_TIMESTAMPTZ,
+  MEMBER_WORDS,
+  NODE_WORDS,
+  PROGRAM_WORDS,
+  SPAN_WORDS,
+  TEXT_LEFT,
+  TEXT_PADDING,
+  TEXT_STORED,
+} from '../kernels/json-layout.ts';
+import { type Kernels, kernelsOf } from '../kernels/kernels.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { ByteAllocator } from '../memory/views.ts';
+import type { DataType } from '../types/data-type.ts';
+import type { DecodedColumn } from './csv.ts';
+import type { JsonNode } from './json-paths.ts';
+
+/** Bytes that are copied at once. */
+const WINDOW_BYTES = 64 * 1024;
+
+const KINDS: ReadonlyMap<string, number> = new Map([
+  ['text', KIND_TEXT],
+  ['varchar', KIND_TEXT],
+  ['int8', KIND_INT8],
+  ['int4', KIND_INT4],
+  ['int2', KIND_INT2],
+  ['float8', KIND_FLOAT8],
+  ['bool', KIND_BOOL],
+  ['timestamp', KIND_TIMESTAMP],
+  ['timestamptz', KIND_TIMESTAMPTZ],
+]);
+
+/** Appends the column whose JSON text is bytes[start, end); start -1: it is missing. */
+export type AppendLeft = (column: number, start: number, end: number) => void;
+
+/** Whether names of these columns can be matched by the kernel: ASCII, and different without case. */
+export function canMatchNames(root: JsonNode): boolean {
+  const names = [...root.members.keys()];
+  const isAscii = names.every((name) => /^[\x20-\x7e]*$/.test(name));
+  return isAscii && new Set(names.map((name) => name.toLowerCase())).size === names.length;
+}
+
+export class JsonKernel {
+  readonly #kinds: readonly number[];
+  readonly #tree: JsonNode;
+  #builders: readonly ColumnBuilder[] = [];
+  #memory: Memory | null = null;
+  #kernels: Kernels | null = null;
+  #allocator: ByteAllocator | null = null;
+  #program = 0;
+  #spans = 0;
+  #rowsMax = 0;
+  /** What was copied: #bytes[#from, #to) lies at #window. */
+  #bytes: Buffer | null = null;
+  #from = 0;
+  #to = 0;
+  #window = 0;
+
+  constructor(columns: readonly DecodedColumn[], tree: JsonNode) {
+    this.#kinds = columns.map(({ type }) => kindOf(type));
+    this.#tree = tree;
+  }
+
+  /** The bytes may have changed in place: copies of them are no good any more. */
+  forget(): void {
+    this.#bytes = null;
+  }
+
+  /**
+   * Appends a row from bytes[start, end); false: the text is left to the caller, nothing was appended. `behind`: the bytes
+   * before it do not change until `forget`. `appendLeft` may throw: then the builders hold a part of the row.
+   */
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    behind: number,
+    builders: readonly ColumnBuilder[],
+    appendLeft: AppendLeft,
+  ): boolean {
+    const row = builders[0]!.rowCount;
+    if (builders !== this.#builders || row >= this.#rowsMax) this.#begin(builders);
+    if (row >= this.#rowsMax) return false;
+    if (bytes !== this.#bytes || start < this.#from || end > this.#to) {
+      this.#copy(bytes, start, Math.max(end, Math.min(behind, start + WINDOW_BYTES)));
+    }
+    const shift = this.#window - this.#from;
+    const answer = this.#kernels!.decodeJson(this.#program, start + shift, end + shift, row);
+    if (answer === TEXT_LEFT) return false;
+    if (answer === TEXT_STORED) for (const builder of builders) builder.took(true);
+    else this.#take(builders, shift, appendLeft);
+    return true;
+  }
+
+  #take(builders: readonly ColumnBuilder[], shift: number, appendLeft: AppendLeft): void {
+    let span = this.#spans >>> 2;
+    for (let i = 0; i < builders.length; i += 1, span += SPAN_WORDS) {
+      const { u32 } = this.#memory!;
+      const status = u32[span + 3]!;
+      if (status === COLUMN_STORED) builders[i]!.took(true);
+      else if (status === COLUMN_NULL) builders[i]!.took(false);
+      else if (u32[span] === 0) appendLeft(i, -1, -1);
+      else appendLeft(i, u32[span]! - shift, u32[span + 1]! - shift);
+    }
+  }
+
+  /** New builders: their addresses, and the tree, into their memory. */
+  #begin(builders: readonly ColumnBuilder[]): void {
+    const { memory, allocator } = builders[0]!;
+    this.#builders = builders;
+    this.#memory = memory;
+    this.#allocator = allocator;
+    this.#kernels = kernelsOf(memory);
+    this.#bytes = null;
+    this.#rowsMax = Math.min(...builders.map(({ capacity }) => capacity));
+    this.#spans = allocator.alloc(builders.length * SPAN_WORDS * 4);
+    const root = this.#writeNode(memory, allocator, this.#tree, true);
+    const columns = builders.flatMap((builder, i) => {
+      const { values, validity } = builder.addresses;
+      return [this.#kinds[i]!, values, validity, 0];
+    });
+    this.#program = allocator.alloc((PROGRAM_WORDS + builders.length * COLUMN_WORDS) * 4);
+    memory.u32.set([builders.length, root, this.#spans, 0, ...columns], this.#program >>> 2);
+  }
+
+  #writeNode(memory: Memory, allocator: ByteAllocator, node: JsonNode, isRoot: boolean): number {
+    const list = (words: readonly number[]): number => {
+      const address = allocator.alloc(words.length * 4);
+      memory.u32.set(words, address >>> 2);
+      return address;
+    };
+    const members = [...node.members].flatMap(([name, child]) => {
+      const bytes = Buffer.from(name);
+      const address = allocator.alloc(bytes.length);
+      memory.u8.set(bytes, address);
+      return [address, bytes.length, this.#writeNode(memory, allocator, child, false)];
+    });
+    const elements = [...node.elements].flatMap(([index, child]) => [
+      index,
+      this.#writeNode(memory, allocator, child, false),
+    ]);
+    const words = [
+      ...[node.columns.length, list(node.columns)],
+      ...[members.length / MEMBER_WORDS, list(members), 0, isRoot ? 1 : 0],
+      ...[elements.length / ELEMENT_WORDS, list(elements)],
+      ...[node.below.length, list(node.below)],
+    ];
+    const address = allocator.alloc(NODE_WORDS * 4);
+    memory.u32.set(words, address >>> 2);
+    return address;
+  }
+
+  #copy(bytes: Buffer, from: number, to: number): void {
+    this.#window = this.#allocator!.alloc(to - from + TEXT_PADDING);
+    this.#memory!.u8.set(bytes.subarray(from, to), this.#window);
+    this.#bytes = bytes;
+    this.#from = from;
+    this.#to = to;
+  }
+}
+
+function kindOf({ id, typmod }: DataType): number {
+  return typmod === -1 ? (KINDS.get(id) ?? KIND_LEFT) : KIND_LEFT;
+}

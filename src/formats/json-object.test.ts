@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Random } from '../base/random.ts';
+import { buildKernels } from '../kernels/build.ts';
+import { activeKernelBodies, type KernelMode, setKernelMode } from '../kernels/kernels.ts';
+import {
+  BOOL,
+  type DataType,
+  FLOAT8,
+  INT2,
+  INT4,
+  INT8,
+  JSONB,
+  NUMERIC,
+  TEXT,
+  TIMESTAMP,
+  TIMESTAMPTZ,
+} from '../types/data-type.ts';
+import { DEFAULT_SETTINGS } from '../types/value.ts';
+import { type Decoded, decodeAll } from './decode-fixture.ts';
+import { JsonLinesDecoder } from './json-lines.ts';
+import { type JsonPaths, parseJsonPath } from './json-paths.ts';
+
+type Columns = Readonly<Record<string, DataType>>;
+
+buildKernels();
+
+function decodeWith(
+  mode: KernelMode,
+  columns: Columns,
+  paths: JsonPaths,
+  pieces: readonly (string | Buffer)[],
+): Decoded {
+  setKernelMode(mode);
+  try {
+    const list = Object.entries(columns).map(([name, type]) => ({ name, type }));
+    const decoder = new JsonLinesDecoder(list, DEFAULT_SETTINGS, paths);
+    return decodeAll(
+      decoder,
+      list.map(({ type }) => type),
+      pieces,
+    );
+  } finally {
+    setKernelMode('auto');
+  }
+}
+
+/** What both bodies give; they must not differ. */
+function decode(columns: Columns, paths: JsonPaths, ...pieces: (string | Buffer)[]): Decoded {
+  const given = decodeWith('auto', columns, paths, pieces);
+  assert.deepEqual(given, decodeWith('ts', columns, paths, pieces), pieces.join(''));
+  return given;
+}
+
+test('paths: members, elements, several columns at one place, the last of two objects', () => {
+  const columns = { price: INT8, copy: TEXT, first: TEXT, whole: JSONB, id: INT8 };
+  const paths = { price: 'bid.price', copy: 'bid.price', first: 'tags[1].name', whole: 'bid' };
+  const { rows, errors } = decode(
+    columns,
+    paths,
+    '{"id":1,"bid":{"price":5,"x":{"price":6}},"tags":[{},{"name":"n"}],"price":7}\n' +
+      '{"bid":null,"tags":[1]}\n{"bid":"text","tags":{"1":2}}\n{"bid":{"price":1},"bid":{"x":2}}\n' +
+      '{"BID":{"price":5},"bid":{"Price":5},"tags":[]}\n{"b\\u0069d":{"pr\\u0069ce":9},"Id":3}\n',
+  );
+  assert.deepEqual(errors, []);
+  assert.deepEqual(rows, [
+    ['5', '5', 'n', '{"x": {"price": 6}, "price": 5}', '1'],
+    [null, null, null, null, null],
+    [null, null, null, '"text"', null],
+    [null, null, null, '{"x": 2}', null],
+    [null, null, null, '{"Price": 5}', null],
+    ['9', '9', null, '{"price": 9}', '3'],
+  ]);
+});
+
+test('paths as they are written', () => {
+  assert.deepEqual(parseJsonPath('a'), ['a']);
+  assert.deepEqual(parseJsonPath('a.b c[0][12].d'), ['a', 'b c', 0, 12, 'd']);
+  assert.deepEqual(parseJsonPath('[3]'), [3]);
+  for (const bad of ['', '.', 'a.', '.a', 'a..b', 'a[', 'a[x]', 'a]b', '[0]a', 'a.[0]']) {
+    assert.throws(() => parseJsonPath(bad), { sqlstate: '22023' }, bad);
+  }
+});
+
+const COLUMNS: Columns = {
+  a: INT8,
+  b: INT4,
+  c: INT2,
+  d: FLOAT8,
+  e: BOOL,
+  f: TEXT,
+  g: TIMESTAMP,
+  h: TIMESTAMPTZ,
+  i: NUMERIC,
+  j: INT8,
+  k: TEXT,
+};
+const PATHS: JsonPaths = { j: 'o.j', k: 'o.l[1]' };
+
+const SCALARS = [
+  ...['0', '-0', '7', '-12', '32767', '32768', '-32768', '2147483648', '999999999999999999'],
+  ...['9223372036854775807', '9223372036854775808', '1.5', '1.0', '1e3', '-2.5E-2', '0.1', '1.'],
+  ...['01', '.5', '+1', '123456789012345678', '0.000000000000001', '12345678.12345678', '1e400'],
+  ...['true', 'false', 'null', 'nul', 'True', '"true"', '"t"', '"12"', '" 12"', '"007"', '""'],
+  ...['"2024-02-29 10:11:12"', '"2023-02-29 10:11:12"', '"2024-02-29T10:11:12.5Z"', '"infinity"'],
+  ...['"1799-12-31 00:00:00"', '"2199-12-31 23:59:59.999999"', '"2024-01-01 24:00:00"'],
+  ...['"2024-01-01 10:11"', '"2024-01-01 10:11:12.1234567"', '"2024-1-1 00:00:00"', '1719999999'],
+  ...['"Z"', '"abcdefghijkl"', '"abcdefghijklm"', '"é"', '"日本語 😀 and more than that"', '"\\n"'],
+  ...['"a\\u00e9b"', '"\\ud83d\\ude00"', '"\\ud83d"', '"\\u0000"', '"\\x"', '"tab\t"', '"open'],
+  ...['{}', '[]', '[1,2]', '{"a":1}', '[[[]]]', '[1,]', '{"a"}', '{"a":1,}', '"\x7f"', '"\x1f"'],
+];
+const NAMES = [...'abcdefghijk', 'A', 'F', 'o', 'O', 'x', 'ab', 'é', 'K', '\\u0061', 'l'];
+
+function randomValue(random: Random, depth: number): string {
+  const space = random.pick(['', '', '', ' ', '\t', ' \r']);
+  if (depth > 2 || random.between(0, 9) < 7) return space + random.pick(SCALARS) + space;
+  const count = random.between(0, 3);
+  const items = Array.from({ length: count }, () => randomValue(random, depth + 1));
+  if (random.between(0, 1) === 0) return `[${items.join(',')}]`;
+  return `{${items.map((item) => `${space}"${random.pick(NAMES)}"${space}:${item}`).join(',')}}`;
+}
+
+function randomLine(random: Random): Buffer {
+  const members = Array.from({ length: random.between(0, 6) }, () => {
+    const name = random.pick(NAMES);
+    const isNested = name === 'o' && random.between(0, 3) > 0;
+    const list = `[${random.pick(SCALARS)},${random.pick(SCALARS)}]`;
+    const value = isNested ? `{"j":${random.pick(SCALARS)},"l":${list}}` : randomValue(random, 0);
+    return `"${name}":${value}`;
+  });
+  const line = Buffer.from(`{${members.join(',')}}`.replaceAll('\n', ''));
+  if (random.between(0, 3) > 0) return line;
+  // Broken somewhere: a byte that is another one, or an end that is missing.
+  const at = random.between(0, line.length - 1);
+  if (random.between(0, 3) === 0) return line.subarray(0, at);
+  line[at] = random.pick([
+    0, 0x22, 0x2c, 0x3a, 0x5b, 0x5c, 0x5d, 0x7b, 0x7d, 0x80, 0xc3, 0xed, 0xff,
+  ]);
+  return line;
+}
+
+function isJsonObject(line: Buffer): boolean {
+  try {
+    const value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line)) as unknown;
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+test('random objects, whole and broken: both bodies give the same rows and errors, as JSON.parse does', () => {
+  assert.equal(activeKernelBodies(), 'wasm');
+  const random = new Random(7);
+  let accepted = 0;
+  let rejected = 0;
+  for (let round = 0; round < 300; round += 1) {
+    const lines = Array.from({ length: 40 }, () => randomLine(random)).filter(
+      (line) => line.length > 0 && !line.includes(10),
+    );
+    const text = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]));
+    const cut = random.between(0, text.length);
+    const { rows, errors } = decode(COLUMNS, PATHS, text.subarray(0, cut), text.subarray(cut));
+    accepted += rows.length;
+    rejected += errors.length;
+    const isBad = new Set(errors.map(({ line }) => line - 1));
+    for (const [i, line] of lines.entries()) {
+      if (!isBad.has(i)) assert.ok(isJsonObject(line) || isBlank(line), line.toString());
+    }
+    // Of text columns alone nothing but the text itself can be wrong, or a character that no text holds.
+    const texts = decode({ x: TEXT, zz: TEXT }, {}, text);
+    const isBadText = new Set(texts.errors.map(({ line }) => line - 1));
+    for (const [i, line] of lines.entries()) {
+      const isEscape = texts.errors.some(
+        ({ line: n, text: why }) => n === i + 1 && /^column/.test(why),
+      );
+      if (!isEscape && !isBlank(line) && !/\\u/.test(line.toString())) {
+        assert.equal(!isBadText.has(i), isJsonObject(line), line.toString('latin1'));
+      }
+    }
+  }
+  assert.ok(accepted > 1000 && rejected > 1000, `${accepted} accepted, ${rejected} rejected`);
+});
+
+function isBlank(line: Buffer): boolean {
+  return /^[ \t\r]*$/.test(line.toString('latin1'));
+}
+
+test('strings of every length, at every place of a window', () => {
+  const lines: string[] = [];
+  const expected: string[] = [];
+  for (let length = 0; length < 400; length += 1) {
+    const text = 'abcdefghijklmnopqrstuvwxyz0123456789'.repeat(12).slice(0, length);
+    expected.push(text, `${text}é`);
+    lines.push(`{"f":"${text}"}\n`, `{"f":"${text}é"}\n`);
+  }
+  const long = 'x'.repeat(200_000);
+  const { rows } = decode({ f: TEXT }, {}, `${lines.join('')}{"f":"${long}"}\n{"f":"end"}\n`);
+  assert.deepEqual(
+    rows.map(([text]) => text),
+    [...expected, long, 'end'],
+  );
+});

@@ -1,0 +1,36 @@
+/**
+ * What decodeJson is given, in u32 words. Program: columns, root node, spans, 0; then for each column its kind, values,
+ * validity, 0. Span of a column: start and end of its JSON text (start 0: it is missing), 1 where it is a string with escapes,
+ * and what became of it. Node: count and address of its columns, count and address of its members, the member that
+ * probably comes next, 1 where names may also match without case, count and address of its elements, count and address of
+ * the columns below it. Member: address and length of its name, node. Element: number, node.
+ */
+
+export const PROGRAM_WORDS = 4;
+export const COLUMN_WORDS = 4;
+export const SPAN_WORDS = 4;
+export const NODE_WORDS = 10;
+export const MEMBER_WORDS = 3;
+export const ELEMENT_WORDS = 2;
+
+/** Bytes behind a text that may be read (and are not looked at). */
+export const TEXT_PADDING = 16;
+
+/** Kinds of columns; the values of others are left to the caller. */
+export const KIND_LEFT = 0;
+export const KIND_TEXT = 1;
+export const KIND_INT8 = 2;
+export const KIND_INT4 = 3;
+export const KIND_INT2 = 4;
+export const KIND_FLOAT8 = 5;
+export const KIND_BOOL = 6;
+export const KIND_TIMESTAMP = 7;
+export const KIND_TIMESTAMPTZ = 8;
+
+/** What became of a column: stored, stored as NULL, or left to the caller. */
+export const COLUMN_STORED = 0;
+export const COLUMN_NULL = 1;
+
+/** Answers: the text is left to the caller as a whole; every column is stored and none is NULL; see each column's span. */
+export const TEXT_LEFT = 0;
+export const TEXT_STORED = 1;

@@ -1,0 +1,435 @@
+// AssemblyScript body of decodeJson (json-layout.ts has the layout). Whatever is not plain it leaves to formats/json-object.ts.
+// No static data: it would be written over the header of the shared memory.
+
+const DEPTH_MAX: u32 = 64;
+const PLAIN: u32 = 0;
+const ABSENT: u32 = 1;
+const LEFT: u32 = 2;
+
+let at: usize = 0;
+let end: usize = 0;
+let spans: usize = 0;
+let hasHigh: bool = false;
+let isEscaped: bool = false;
+let integer: i64 = 0;
+
+@inline function word(a: usize, i: u32): u32 { return load<u32>(a + (<usize>i << 2)); }
+@inline function byte(): u32 { return at < end ? <u32>load<u8>(at) : 0; }
+@inline function isDigit(b: u32): bool { return b - 48 <= 9; }
+
+@inline function space(): void {
+  while (at < end) {
+    const b = <u32>load<u8>(at);
+    if (b > 32 || (b != 32 && b != 10 && b != 13 && b != 9)) break;
+    at++;
+  }
+}
+
+function isHex(b: u32): bool { return isDigit(b) || (b | 32) - 97 <= 5; }
+
+/** The escape at `p`: how long it is; 0: it is none. */
+function escapeLength(p: usize): usize {
+  if (p + 1 >= end) return 0;
+  const letter = <u32>load<u8>(p, 1);
+  if (letter == 117) {
+    if (p + 6 > end) return 0;
+    for (let i: usize = 2; i < 6; i++) if (!isHex(load<u8>(p + i))) return 0;
+    return 6;
+  }
+  const isOne = letter == 34 || letter == 92 || letter == 47 || letter == 98 || letter == 102 || letter == 110 || letter == 114 || letter == 116;
+  return isOne ? 2 : 0;
+}
+
+/** Behind an opening quote; goes behind the closing one. Reads up to 15 bytes behind the end. */
+function text(): bool {
+  isEscaped = false;
+  let p = at;
+  while (p < end) {
+    const v = v128.load(p);
+    const odd = v128.or(v128.or(i8x16.eq(v, i8x16.splat(34)), i8x16.eq(v, i8x16.splat(92))), i8x16.lt_s(v, i8x16.splat(32)));
+    const mask = i8x16.bitmask(odd);
+    if (mask == 0) { p += 16; continue; }
+    p += <usize>ctz<i32>(mask);
+    if (p >= end) return false;
+    const b = <u32>load<u8>(p);
+    if (b == 34) { at = p + 1; return true; }
+    if (b == 92) {
+      isEscaped = true;
+      const length = escapeLength(p);
+      if (length == 0) return false;
+      p += length;
+    } else if (b < 128) return false;
+    else {
+      hasHigh = true;
+      while (p < end && load<u8>(p) >= 128) p++;
+    }
+  }
+  return false;
+}
+
+@inline function digits(): bool {
+  const start = at;
+  while (at < end && isDigit(load<u8>(at))) at++;
+  return at != start;
+}
+
+function number(): bool {
+  if (byte() == 45) at++;
+  if (byte() == 48) at++;
+  else if (!digits()) return false;
+  if (byte() == 46) { at++; if (!digits()) return false; }
+  if ((byte() | 32) != 101) return true;
+  at++;
+  const sign = byte();
+  if (sign == 43 || sign == 45) at++;
+  return digits();
+}
+
+function literal(first: u32): bool {
+  if (at + 4 > end) return false;
+  const four = load<u32>(at);
+  if (first == 102) {
+    if (at + 5 > end || four != 0x736c6166 || load<u8>(at, 4) != 101) return false;
+    at += 5;
+    return true;
+  }
+  if (four != 0x65757274 && four != 0x6c6c756e) return false;
+  at += 4;
+  return true;
+}
+
+@inline function same(a: usize, b: usize, length: u32): bool {
+  for (let i: usize = 0; i < <usize>length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
+  return true;
+}
+
+/** ASCII letters without case; a byte of a longer character counts as the same as anything. */
+function mayBeSame(a: usize, b: usize, length: u32): bool {
+  for (let i: usize = 0; i < <usize>length; i++) {
+    const x = <u32>load<u8>(a + i);
+    const y = <u32>load<u8>(b + i);
+    if (x == y) continue;
+    if ((x | 32) != (y | 32) || (x | 32) - 97 > 25) return false;
+  }
+  return true;
+}
+
+function hasHighByte(name: usize, length: u32): bool {
+  for (let i: usize = 0; i < <usize>length; i++) if (load<u8>(name + i) >= 128) return true;
+  return false;
+}
+
+/** The node of a member's name; 0: nobody wants it; 1: perhaps it is matched without case. */
+function memberOf(node: usize, name: usize, length: u32): usize {
+  const count = word(node, 2);
+  const members = <usize>word(node, 3);
+  let i = word(node, 4);
+  for (let k: u32 = 0; k < count; k++) {
+    const member = members + <usize>i * 12;
+    if (++i == count) i = 0;
+    if (word(member, 1) == length && same(<usize>word(member, 0), name, length)) {
+      store<u32>(node, i, 16);
+      return <usize>word(member, 2);
+    }
+  }
+  if (word(node, 5) == 0) return 0;
+  if (hasHighByte(name, length)) return 1;
+  for (let k: u32 = 0; k < count; k++) {
+    const member = members + <usize>k * 12;
+    if (word(member, 1) == length && mayBeSame(<usize>word(member, 0), name, length)) return 1;
+  }
+  return 0;
+}
+
+function object(node: usize, depth: u32): bool {
+  if (depth == DEPTH_MAX) return false;
+  at++;
+  space();
+  if (byte() == 125) { at++; return true; }
+  for (;;) {
+    if (byte() != 34) return false;
+    at++;
+    const name = at;
+    if (!text()) return false;
+    let child: usize = 0;
+    if (node != 0 && word(node, 2) != 0) {
+      if (isEscaped) return false;
+      child = memberOf(node, name, <u32>(at - 1 - name));
+      if (child == 1) return false;
+    }
+    if (byte() != 58) { space(); if (byte() != 58) return false; }
+    at++;
+    space();
+    if (!value(child, depth)) return false;
+    space();
+    const b = byte();
+    at++;
+    if (b == 125) return true;
+    if (b != 44) return false;
+    space();
+  }
+  return false;
+}
+
+function elementOf(node: usize, index: u32): usize {
+  const count = word(node, 6);
+  const elements = <usize>word(node, 7);
+  for (let k: u32 = 0; k < count; k++) {
+    const element = elements + (<usize>k << 3);
+    if (word(element, 0) == index) return <usize>word(element, 1);
+  }
+  return 0;
+}
+
+function array(node: usize, depth: u32): bool {
+  if (depth == DEPTH_MAX) return false;
+  at++;
+  space();
+  if (byte() == 93) { at++; return true; }
+  for (let index: u32 = 0; ; index++) {
+    if (!value(node == 0 ? 0 : elementOf(node, index), depth)) return false;
+    space();
+    const b = byte();
+    at++;
+    if (b == 93) return true;
+    if (b != 44) return false;
+    space();
+  }
+  return false;
+}
+
+/** The value at hand, checked; where columns want it, or what is in it, their spans are noted. */
+function value(node: usize, depth: u32): bool {
+  const start = at;
+  const first = byte();
+  if (node != 0) {
+    const below = <usize>word(node, 9);
+    for (let k: u32 = 0; k < word(node, 8); k++) store<u32>(spans + (<usize>word(below, k) << 4), 0);
+  }
+  isEscaped = false;
+  if (first == 34) { at++; if (!text()) return false; }
+  else if (first == 123) { if (!object(node, depth + 1)) return false; }
+  else if (first == 91) { if (!array(node, depth + 1)) return false; }
+  else if (first == 45 || isDigit(first)) { if (!number()) return false; }
+  else if (first != 116 && first != 102 && first != 110) return false;
+  else if (!literal(first)) return false;
+  if (node == 0) return true;
+  const targets = <usize>word(node, 1);
+  for (let k: u32 = 0; k < word(node, 0); k++) {
+    const span = spans + (<usize>word(targets, k) << 4);
+    store<u32>(span, <u32>start);
+    store<u32>(span, <u32>at, 4);
+    store<u32>(span, first == 34 && isEscaped ? 1 : 0, 8);
+  }
+  return true;
+}
+
+@inline function isContinuation(p: usize): bool { return p < end && (load<u8>(p) & 0xc0) == 0x80; }
+
+/** UTF-8 without surrogates and overlong forms. */
+function isUtf8(start: usize): bool {
+  let p = start;
+  while (p < end) {
+    const b = <u32>load<u8>(p);
+    if (b < 128) { p++; continue; }
+    const next = p + 1 < end ? <u32>load<u8>(p, 1) : 0;
+    if (!isContinuation(p + 1) || b < 0xc2) return false;
+    if (b < 0xe0) { p += 2; continue; }
+    if (!isContinuation(p + 2)) return false;
+    if (b < 0xf0) {
+      if ((b == 0xe0 && next < 0xa0) || (b == 0xed && next > 0x9f)) return false;
+      p += 3;
+      continue;
+    }
+    if (!isContinuation(p + 3) || b > 0xf4) return false;
+    if ((b == 0xf0 && next < 0x90) || (b == 0xf4 && next > 0x8f)) return false;
+    p += 4;
+  }
+  return true;
+}
+
+/** [-] and 1 to 18 digits, into `integer`. */
+function parseInteger(s: usize, e: usize): bool {
+  const isNegative = s < e && load<u8>(s) == 45;
+  if (isNegative) s++;
+  if (s == e || e - s > 18) return false;
+  let result: i64 = 0;
+  for (; s < e; s++) {
+    const digit = <u32>load<u8>(s) - 48;
+    if (digit > 9) return false;
+    result = result * 10 + <i64>digit;
+  }
+  integer = isNegative ? -result : result;
+  return true;
+}
+
+/** [-] digits [. digits] of at most 15 digits; stored at `to`. One rounding: both numbers are doubles exactly. */
+function storeFloat(s: usize, e: usize, to: usize): bool {
+  const isNegative = s < e && load<u8>(s) == 45;
+  if (isNegative) s++;
+  let count: u32 = 0;
+  let result: f64 = 0;
+  let power: f64 = 1;
+  let hasPoint = false;
+  for (; s < e; s++) {
+    const b = <u32>load<u8>(s);
+    if (isDigit(b)) {
+      result = result * 10 + <f64>(b - 48);
+      count++;
+      if (hasPoint) power *= 10;
+    } else if (b == 46 && !hasPoint && count > 0) hasPoint = true;
+    else return false;
+  }
+  if (count == 0 || count > 15 || (hasPoint && power == 1)) return false;
+  result /= power;
+  store<f64>(to, isNegative ? -result : result);
+  return true;
+}
+
+/** Two digits at `p`; above 99: they are none. */
+@inline function two(p: usize): u32 {
+  const high = <u32>load<u8>(p) - 48;
+  const low = <u32>load<u8>(p, 1) - 48;
+  return high > 9 || low > 9 ? 1000 : high * 10 + low;
+}
+
+function monthDays(year: u32, month: u32): u32 {
+  if (month == 2) return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28;
+  return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
+/** Days since 1970-01-01 (H. Hinnant, days_from_civil). */
+function daysFromCivil(year: u32, month: u32, day: u32): i64 {
+  const y = month <= 2 ? year - 1 : year;
+  const era = y / 400;
+  const yearOfEra = y - era * 400;
+  const dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  const dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear;
+  return <i64>era * 146097 + <i64>dayOfEra - 719468;
+}
+
+/** YYYY-MM-DD[ T]HH:MM[:SS[.f{1,6}]] as microseconds, into `integer`. */
+function parseTimestamp(s: usize, e: usize): bool {
+  const length = e - s;
+  if (length < 16 || length > 26) return false;
+  const separator = load<u8>(s, 10);
+  if (load<u8>(s, 4) != 45 || load<u8>(s, 7) != 45 || (separator != 32 && separator != 84) || load<u8>(s, 13) != 58) return false;
+  const century = two(s);
+  const year = century * 100 + two(s + 2);
+  const month = two(s + 5);
+  const day = two(s + 8);
+  const hour = two(s + 11);
+  const minute = two(s + 14);
+  if (century > 99 || two(s + 2) > 99 || year < 1800 || year > 2199 || month < 1 || month > 12) return false;
+  if (day < 1 || day > monthDays(year, month) || hour > 23 || minute > 59) return false;
+  let us: i64 = 0;
+  if (length > 16) {
+    if (length < 19 || load<u8>(s, 16) != 58) return false;
+    const second = two(s + 17);
+    if (second > 59) return false;
+    us = <i64>second * 1000000;
+  }
+  if (length > 19) {
+    if (load<u8>(s, 19) != 46 || length == 20) return false;
+    let scale: i64 = 100000;
+    for (let p = s + 20; p < e; p++, scale /= 10) {
+      const digit = <u32>load<u8>(p) - 48;
+      if (digit > 9) return false;
+      us += <i64>digit * scale;
+    }
+  }
+  integer = daysFromCivil(year, month, day) * 86400000000 + <i64>(hour * 60 + minute) * 60000000 + us;
+  return true;
+}
+
+function storeView(to: usize, s: usize, length: u32): void {
+  store<u32>(to, length);
+  if (length > 12) {
+    store<u32>(to, load<u32>(s), 4);
+    store<u32>(to, 0, 8);
+    store<u32>(to, <u32>s, 12);
+    return;
+  }
+  // Reads behind the text, and leaves away what is not its own.
+  const low = load<u64>(s);
+  const high = load<u32>(s, 8);
+  store<u32>(to, length >= 4 ? <u32>low : <u32>low & ((1 << (length << 3)) - 1), 4);
+  const second = length >= 8 ? <u32>(low >>> 32) : length > 4 ? <u32>(low >>> 32) & ((1 << ((length - 4) << 3)) - 1) : 0;
+  store<u32>(to, second, 8);
+  store<u32>(to, length == 12 ? high : length > 8 ? high & ((1 << ((length - 8) << 3)) - 1) : 0, 12);
+}
+
+@inline function storeSmall(to: usize, max: i64): bool {
+  if (integer < -max || integer > max) return false;
+  store<i32>(to, <i32>integer);
+  return true;
+}
+
+@inline function widthShift(kind: u32): u32 {
+  return kind == 1 ? 4 : kind == 6 ? 0 : kind == 3 || kind == 4 ? 2 : 3;
+}
+
+/** Stores the value whose JSON text is [s, e); false: it is left to the caller. */
+function convert(kind: u32, s: usize, e: usize, escaped: bool, to: usize): bool {
+  if (escaped) return false;
+  const first = <u32>load<u8>(s);
+  const isText = first == 34;
+  if (isText) { s++; e--; }
+  if (kind == 1) { storeView(to, s, <u32>(e - s)); return true; }
+  if (kind == 6) {
+    if (isText || (first != 116 && first != 102)) return false;
+    store<u8>(to, first == 116 ? 1 : 0);
+    return true;
+  }
+  if (kind == 5) return storeFloat(s, e, to);
+  if (kind <= 4) {
+    if (!parseInteger(s, e)) return false;
+    if (kind == 3) return storeSmall(to, 2147483647);
+    if (kind == 4) return storeSmall(to, 32767);
+  } else {
+    if (kind == 8) { if (e == s || load<u8>(e - 1) != 90) return false; e--; }
+    if (!parseTimestamp(s, e)) return false;
+  }
+  store<i64>(to, integer);
+  return true;
+}
+
+function storeColumn(column: usize, span: usize, row: usize): u32 {
+  const kind = word(column, 0);
+  if (kind == 0) return LEFT;
+  const to = <usize>word(column, 1) + (row << <usize>widthShift(kind));
+  const bits = <usize>word(column, 2) + (row >>> 3);
+  const bit = <u8>1 << <u8>(row & 7);
+  const s = <usize>word(span, 0);
+  if (s != 0 && load<u8>(s) != 110) {
+    if (!convert(kind, s, <usize>word(span, 1), word(span, 2) != 0, to)) return LEFT;
+    store<u8>(bits, load<u8>(bits) | bit);
+    return PLAIN;
+  }
+  memory.fill(to, 0, 1 << <usize>widthShift(kind));
+  store<u8>(bits, load<u8>(bits) & ~bit);
+  return ABSENT;
+}
+
+export function decodeJson(program: usize, start: usize, behind: usize, row: u32): u32 {
+  at = start;
+  end = behind;
+  hasHigh = false;
+  const count = word(program, 0);
+  spans = <usize>word(program, 2);
+  for (let c: usize = 0; c < <usize>count; c++) store<u32>(spans + (c << 4), 0);
+  space();
+  if (byte() != 123) return 0;
+  if (!value(<usize>word(program, 1), 0)) return 0;
+  space();
+  if (at != end) return 0;
+  if (hasHigh && !isUtf8(start)) return 0;
+  let most: u32 = 1;
+  for (let c: usize = 0; c < <usize>count; c++) {
+    const span = spans + (c << 4);
+    const status = storeColumn(program + 16 + (c << 4), span, <usize>row);
+    store<u32>(span, status, 12);
+    if (status != PLAIN) most = 2;
+  }
+  return most;
+}

@@ -1,0 +1,275 @@
+/** ENCODE AVRO against a real Kafka and a real schema registry; avsc encodes, as the witness. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import avro from 'avsc';
+import { SystemClock } from '../../base/clock.ts';
+import { SchemaRegistryClient } from '../../connect/schema-registry/registry-client.ts';
+import { ServerProcess } from '../server-process.ts';
+import { SchemaRegistry } from '../services/schema-registry.ts';
+import { SqlClient, serverError } from '../sql-client.ts';
+import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+
+const DEADLINE_MS = 60_000;
+const SKIP = kafkaSkip();
+
+let kafka: KafkaFixture;
+let directory: string;
+let registry: SchemaRegistry;
+let client: SchemaRegistryClient;
+let server: ServerProcess;
+let sql: SqlClient;
+
+before(async () => {
+  if (SKIP !== false) return;
+  directory = mkdtempSync(join(tmpdir(), 'millrace-registry-'));
+  [kafka, registry, server] = await Promise.all([
+    KafkaFixture.start(),
+    SchemaRegistry.start(directory),
+    ServerProcess.start(),
+  ]);
+  const config = { url: registry.url, authorization: null, timeoutMs: 10_000 };
+  client = new SchemaRegistryClient(config, new SystemClock());
+  sql = await SqlClient.connect(server.url);
+});
+
+after(async () => {
+  await sql?.close();
+  await server?.dispose();
+  await registry?.stop();
+  await kafka?.dispose();
+  if (directory !== undefined) rmSync(directory, { recursive: true });
+});
+
+const FIRST = {
+  type: 'record',
+  name: 'Order',
+  namespace: 'shop',
+  fields: [
+    { name: 'id', type: 'long' },
+    { name: 'price', type: { type: 'bytes', logicalType: 'decimal', precision: 10, scale: 2 } },
+    { name: 'at', type: { type: 'long', logicalType: 'timestamp-micros' } },
+    { name: 'state', type: { type: 'enum', name: 'State', symbols: ['OPEN', 'PAID'] } },
+    { name: 'tags', type: { type: 'array', items: 'string' } },
+    {
+      name: 'buyer',
+      type: ['null', { type: 'record', name: 'B', fields: [{ name: 'n', type: 'string' }] }],
+      default: null,
+    },
+  ],
+};
+
+/** Has a field more, one less, and one under another name. */
+const SECOND = {
+  ...FIRST,
+  fields: [
+    { name: 'note', type: ['null', 'string'], default: null },
+    ...FIRST.fields.filter(({ name }) => name !== 'tags' && name !== 'id'),
+    { name: 'order_id', type: 'long', aliases: ['id'] },
+  ],
+};
+
+const AT = 1_700_000_000_000_001;
+
+function order(schema: object, value: object): Buffer {
+  const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: true });
+  const common = { price: Buffer.from([0x00, 0x96]), at: AT, state: 'PAID', buyer: null };
+  return type.toBuffer({ ...common, ...value });
+}
+
+function framed(id: number, body: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeInt32BE(id, 1);
+  return Buffer.concat([head, body]);
+}
+
+const options = (topic: string, encode: string) =>
+  `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}') FORMAT PLAIN ENCODE AVRO (${encode})`;
+
+const fromRegistry = () => `schema.registry = '${registry.url}'`;
+
+async function awaitValue(query: string, expected: string): Promise<void> {
+  const end = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const value = await sql.value(query);
+    if (value === expected) return;
+    if (performance.now() > end) assert.equal(value, expected, query);
+    await delay(20);
+  }
+}
+
+async function refusal(statement: string): Promise<string> {
+  const error = await sql.query(statement).then(
+    () => null,
+    (reason: unknown) => serverError(reason),
+  );
+  assert.ok(error, `${statement} was not refused`);
+  return `${error.code}: ${error.message}`;
+}
+
+test('columns from the registry; schemas change while it runs; unknown ids are dead letters', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('orders');
+  const first = await client.register('orders-value', 'AVRO', JSON.stringify(FIRST));
+  await sql.query(`CREATE SOURCE orders INCLUDE OFFSET AS o ${options('orders', fromRegistry())}`);
+  assert.deepEqual(
+    (
+      await sql.query(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'orders' ORDER BY ordinal_position",
+      )
+    ).rows,
+    [
+      ['id', 'bigint'],
+      ['price', 'numeric'],
+      ['at', 'timestamp with time zone'],
+      ['state', 'text'],
+      ['tags', 'ARRAY'],
+      ['buyer', 'jsonb'],
+      ['o', 'bigint'],
+    ],
+  );
+  await sql.query('CREATE MATERIALIZED VIEW orders_view AS SELECT * FROM orders');
+  const body = order(FIRST, { id: 1, tags: ['a', 'b'], buyer: { 'shop.B': { n: 'Ann' } } });
+  await kafka.send('orders', [
+    { value: framed(first, body) },
+    { value: framed(987_654, body) },
+    { value: Buffer.from('{"id": 1}') },
+    { value: framed(first, body.subarray(0, 6)) },
+  ]);
+  await awaitValue('SELECT count(*) FROM orders_view', '1');
+  const second = await client.register('orders-value', 'AVRO', JSON.stringify(SECOND));
+  assert.notEqual(second, first);
+  await kafka.send('orders', [
+    { value: framed(second, order(SECOND, { order_id: 2, note: { string: 'x' } })) },
+    { value: framed(first, order(FIRST, { id: 3, tags: [] })) },
+  ]);
+  await awaitValue('SELECT count(*) FROM orders_view', '3');
+  const rows = async () =>
+    (
+      await sql.query(
+        "SELECT id, price, at AT TIME ZONE 'UTC', state, tags, buyer, o FROM orders_view ORDER BY o",
+      )
+    ).rows;
+  const at = '2023-11-14 22:13:20.000001';
+  const expected = [
+    ['1', '1.50', at, 'PAID', '{a,b}', '{"n": "Ann"}', '0'],
+    ['2', '1.50', at, 'PAID', null, null, '4'],
+    ['3', '1.50', at, 'PAID', '{}', null, '5'],
+  ];
+  assert.deepEqual(await rows(), expected);
+  const letters = await sql.query('SELECT sqlstate, reason FROM millrace.dead_letters');
+  assert.deepEqual([...letters.rows].sort(), [
+    ['22P03', 'column "at": invalid Avro record: it ends too early'],
+    ['22P03', 'invalid Avro record: it does not begin with 0 and a schema id'],
+    ['22P03', 'schema 987654 is not in the schema registry'],
+  ]);
+  await sql.close();
+  await server.kill();
+  await server.restart();
+  sql = await SqlClient.connect(server.url);
+  assert.deepEqual(await rows(), expected);
+  await kafka.send('orders', [
+    { value: framed(second, order(SECOND, { order_id: 4, note: null })) },
+  ]);
+  await awaitValue('SELECT count(*) FROM orders_view', '4');
+});
+
+test('without a registry: an inline schema, bare messages', { skip: SKIP }, async () => {
+  await kafka.createTopic('bare');
+  const schema = `schema = '${JSON.stringify(FIRST)}'`;
+  await sql.query(`CREATE SOURCE bare (id numeric, state text) ${options('bare', schema)}`);
+  await sql.query('CREATE MATERIALIZED VIEW bare_view AS SELECT id, state FROM bare');
+  await kafka.send('bare', [{ value: order(FIRST, { id: 2 ** 50, tags: [] }) }]);
+  await awaitValue("SELECT id || ' ' || state FROM bare_view", '1125899906842624 PAID');
+});
+
+test('the statement of the manual runs', { skip: SKIP }, async () => {
+  const file = join(import.meta.dirname, '../../../docs/formats/avro.md');
+  const [, statement] = /```sql\n(.*?)```/s.exec(readFileSync(file, 'utf8'))!;
+  await kafka.createTopic('manual');
+  const id = await client.register('manual-value', 'AVRO', JSON.stringify(FIRST));
+  await sql.query(
+    statement!
+      .replaceAll('localhost:9092', kafka.bootstrap)
+      .replaceAll('http://localhost:8081', registry.url)
+      .replaceAll('orders', 'manual'),
+  );
+  await sql.query('CREATE MATERIALIZED VIEW manual_view AS SELECT id FROM manual');
+  await kafka.send('manual', [{ value: framed(id, order(FIRST, { id: 5, tags: [] })) }]);
+  await awaitValue('SELECT id FROM manual_view', '5');
+});
+
+test('what CREATE refuses', { skip: SKIP }, async () => {
+  await kafka.createTopic('refused');
+  await client.register('refused-value', 'AVRO', JSON.stringify(FIRST));
+  const create = (columns: string, encode: string, topic = 'refused') =>
+    refusal(`CREATE SOURCE refused ${columns} ${options(topic, encode)}`);
+  assert.equal(
+    await create('(id int, state bigint)', fromRegistry()),
+    '42804: column "state": Avro enum "shop.State" does not fit type bigint',
+  );
+  assert.match(await create('', fromRegistry(), 'nothing'), /^42704: the schema registry has no/);
+  assert.match(await create('', "schema.registry = 'http://127.0.0.1:1'"), /^08001: .*127.0.0.1:1/);
+  assert.match(await create('', "message = 'X'"), /^22023: ENCODE AVRO needs one of/);
+  assert.match(await create('(id int)', "schema = '{'"), /^22023: invalid Avro schema: it is not/);
+});
+
+/** Stands before the registry, to be closed and opened again: the registry forgets its schemas when it stops. */
+class Gateway {
+  readonly #server = createServer((request, response) => {
+    this.logins.add(request.headers.authorization ?? '');
+    fetch(`${new URL(registry.url).origin}${request.url}`).then(
+      async (answer) => response.writeHead(answer.status).end(await answer.text()),
+      () => response.destroy(),
+    );
+  });
+  #port = 0;
+  readonly logins = new Set<string>();
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}${new URL(registry.url).pathname}`;
+  }
+
+  async open(): Promise<void> {
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+}
+
+test('a registry that is away holds the source up and is waited for', { skip: SKIP }, async () => {
+  await kafka.createTopic('waiting');
+  const gateway = new Gateway();
+  await gateway.open();
+  const encode = `schema.registry = '${gateway.url}', schema.registry.username = 'me', schema.registry.password = 'pw'`;
+  const id = await client.register('waiting-value', 'AVRO', JSON.stringify(FIRST));
+  await sql.query(`CREATE SOURCE waiting ${options('waiting', encode)}`);
+  await sql.query('CREATE MATERIALIZED VIEW waiting_view AS SELECT id FROM waiting');
+  await kafka.send('waiting', [{ value: framed(id, order(FIRST, { id: 1, tags: [] })) }]);
+  await awaitValue('SELECT count(*) FROM waiting_view', '1');
+  assert.deepEqual([...gateway.logins], [`Basic ${Buffer.from('me:pw').toString('base64')}`]);
+  const third = { ...FIRST, doc: 'again' };
+  const other = await client.register('waiting-value', 'AVRO', JSON.stringify(third));
+  await gateway.close();
+  await kafka.send('waiting', [{ value: framed(other, order(third, { id: 2, tags: [] })) }]);
+  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'disconnected');
+  assert.equal(await sql.value('SELECT count(*) FROM waiting_view'), '1');
+  await gateway.open();
+  await awaitValue('SELECT count(*) FROM waiting_view', '2');
+  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'running');
+  await gateway.close();
+});

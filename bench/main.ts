@@ -2,6 +2,7 @@
 
 import { readArguments, UsageError, type Values } from './arguments.ts';
 import { benchCreateView, CREATE_VIEW_DEFAULTS } from './create-view.ts';
+import { benchFormats, FORMATS_DEFAULTS } from './formats.ts';
 import { benchFreshness, FRESHNESS_DEFAULTS } from './freshness.ts';
 import { benchNexmark, NEXMARK_DEFAULTS } from './nexmark.ts';
 import { benchPointReads, POINT_READS_DEFAULTS } from './point-reads.ts';
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   freshness: { defaults: FRESHNESS_DEFAULTS, run: benchFreshness },
   'point-reads': { defaults: POINT_READS_DEFAULTS, run: benchPointReads },
   restart: { defaults: RESTART_DEFAULTS, run: benchRestart },
+  formats: { defaults: FORMATS_DEFAULTS, run: benchFormats },
   'create-view': { defaults: CREATE_VIEW_DEFAULTS, run: benchCreateView },
 };
 

@@ -7,9 +7,10 @@ import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { KafkaClient, type ProducedPartition, RECORD_CODECS } from '../src/connect/kafka/client.ts';
+import { KafkaClient, type ProducedPartition } from '../src/connect/kafka/client.ts';
 import { isStaleMetadata } from '../src/connect/kafka/kafka-error.ts';
 import { PLAIN_BATCH, RecordBatchWriter } from '../src/connect/kafka/record-batch-writer.ts';
+import { BATCH_CODECS } from '../src/connect/kafka/record-codecs.ts';
 import { KafkaCluster } from '../src/testing/services/kafka.ts';
 import { schemaStatements, type Volume } from './nexmark-cases.ts';
 import { jsonEvents } from './nexmark-events.ts';
@@ -146,7 +147,7 @@ class KafkaInput implements NexmarkInput {
     let partition = 0;
     const flush = async (): Promise<void> => {
       if (writer.recordCount === 0) return;
-      const records = writer.take(PLAIN_BATCH, UNCOMPRESSED);
+      const records = writer.take(PLAIN_BATCH, BATCH_CODECS.none);
       await this.#produce(leaders[partition]!, { topic, partition, records });
       partition = (partition + 1) % PARTITION_COUNT;
     };
@@ -182,9 +183,3 @@ class KafkaInput implements NexmarkInput {
     }
   }
 }
-
-const UNCOMPRESSED = {
-  crc32c: RECORD_CODECS.crc32c,
-  codec: 0,
-  compress: (bytes: Buffer): Buffer => bytes,
-};

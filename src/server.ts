@@ -19,6 +19,7 @@ import { startHttpServer } from './ops/http-server.ts';
 import { QueryService } from './serve/query-service.ts';
 import { Database } from './session/database.ts';
 import { EngineGauges } from './session/engine-gauges.ts';
+import { ingestPort } from './session/ingest.ts';
 import { SqlSessionFactory } from './session/session-factory.ts';
 import { loadParser } from './sql/parse.ts';
 import { createAuthentication } from './wire/authentication.ts';
@@ -145,6 +146,7 @@ async function startHttp(
     const http = await startHttpServer(config.host, config.httpPort, {
       notReadyReason: () => (lifecycle.phase === 'running' ? null : lifecycle.phase),
       metrics: () => gauges.render(),
+      ingest: ingestPort(database, config.password !== null),
     });
     lifecycle.onStop('HTTP port', () => http.close());
     return http.port;

@@ -52,16 +52,22 @@ test('flag > environment > file > default', () => {
   assert.equal(config.httpPort, null);
   assert.equal(serve(['--busy-poll', '0']).busyPollUs, 0);
   assert.throws(() => serve(['--busy-poll', '1001']), /expected a number from 0 to 1000/);
-  const json = file('a.json', '{"port": 7, "file-root": ["/x", "/y"], "memory-limit": "1.5GB"}');
+  const json = file(
+    'a.json',
+    '{"port": 7, "file-root": ["/tmp", "/usr"], "memory-limit": "1.5GB"}',
+  );
   const other = serve(['--config', json]);
   assert.equal(other.port, 7);
-  assert.deepEqual(other.fileRoots, ['/x', '/y']);
+  assert.deepEqual(other.fileRoots, ['/tmp', '/usr']);
   assert.equal(other.memoryLimitBytes, 1.5 * 2 ** 30);
 });
 
 test('file roots repeat and are absolute', () => {
-  assert.deepEqual(serve(['--file-root', 'a', '--file-root=/b']).fileRoots, [resolve('a'), '/b']);
-  assert.deepEqual(serve([], { MILLRACE_FILE_ROOT: '/a:/b' }).fileRoots, ['/a', '/b']);
+  assert.deepEqual(serve(['--file-root', '..', '--file-root=/usr']).fileRoots, [
+    resolve('..'),
+    '/usr',
+  ]);
+  assert.deepEqual(serve([], { MILLRACE_FILE_ROOT: '/tmp:/usr' }).fileRoots, ['/tmp', '/usr']);
 });
 
 test('passwords and TLS', () => {
@@ -83,6 +89,7 @@ test('other commands', () => {
   });
   assert.equal(parseCommand(['--version'], {}).kind, 'version');
   assert.equal(parseCommand(['serve', '--help'], {}).kind, 'help');
+  assert.equal(parseCommand(['sql', '--help'], {}).kind, 'help');
   assert.match(helpText(), /--query-memory +MILLRACE_QUERY_MEMORY/);
 });
 
@@ -100,14 +107,25 @@ const REFUSED: readonly [readonly string[], Environment, RegExp][] = [
   [['--workers', '0'], {}, /for --workers: expected auto or a number from 1 to 64/],
   [['--memory-limit', '12'], {}, /for --memory-limit: expected at least 16MB/],
   [['--memory-limit', '1GB', '--query-memory', '2GB'], {}, /--query-memory is more than/],
-  [['--log-level', 'loud'], {}, /for --log-level/],
+  [['--log-level', 'loud'], {}, /: expected trace, debug, info, warn, error, fatal or silent$/],
+  [['--kernels', 'rust'], {}, /^millrace: bad value "rust" for --kernels: expected auto or ts$/],
+  [['--file-root', '/nowhere'], {}, /^millrace: --file-root: \/nowhere is not a directory$/],
+  [[], { MILLRACE_FILE_ROOT: '/etc/hosts' }, /^millrace: MILLRACE_FILE_ROOT: \/etc\/hosts is not/],
   [['--port', '4480'], {}, /--port and --http-port are both 4480/],
   [['--host', '0.0.0.0'], {}, /not a loopback address: set a password/],
   [['--host', '127.0.0.1.example.com'], {}, /not a loopback address/],
   [['--tls-cert', 'x'], {}, /--tls-cert and --tls-key go together/],
-  [['--tls-cert', '/nowhere', '--tls-key', '/nowhere'], {}, /cannot read TLS certificate .*ENOENT/],
-  [['--password-file', '/nowhere'], {}, /cannot read password file \/nowhere: ENOENT/],
-  [['--config', '/nowhere'], {}, /cannot read config file \/nowhere: ENOENT/],
+  [
+    ['--tls-cert', '/nowhere', '--tls-key', '/nowhere'],
+    {},
+    /cannot read TLS certificate .*no such file/,
+  ],
+  [
+    ['--password-file', '/nowhere'],
+    {},
+    /cannot read password file \/nowhere: there is no such file or directory$/,
+  ],
+  [['--config', '/nowhere'], {}, /cannot read config file \/nowhere: there is no such file/],
 ];
 
 for (const [args, environment, expected] of REFUSED) {

@@ -3,12 +3,13 @@
  * default. Every refusal is a ConfigError: one line for stderr and an exit code.
  */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, extname, resolve } from 'node:path';
 import { z } from 'zod';
 import { closestName } from './closest-name.ts';
 import { DURATION_UNITS, parseDurationMs } from './duration.ts';
+import { fileProblem } from './file-problem.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 import { availableMemoryBytes, parseMemorySize } from './memory-size.ts';
 import { parseToml } from './toml.ts';
@@ -77,6 +78,11 @@ function integer(min: number, max: number, expected = `a number from ${min} to $
 
 function orWord(word: string, min: number, max: number, expected: string) {
   return z.union([z.literal(word), integer(min, max, expected)], `expected ${expected}`);
+}
+
+function oneOf<T extends string>(words: readonly T[]) {
+  const last = words.at(-1) as T;
+  return z.enum(words, `expected ${words.slice(0, -1).join(', ')} or ${last}`);
 }
 
 const PORT = integer(0, 65_535);
@@ -160,7 +166,7 @@ const OPTIONS: readonly Option[] = [
     ),
     isRepeatable: true,
   },
-  option('log-level', 'MILLRACE_LOG_LEVEL', z.enum(LOG_LEVELS), 'trace .. fatal, silent (info)'),
+  option('log-level', 'MILLRACE_LOG_LEVEL', oneOf(LOG_LEVELS), 'trace .. fatal, silent (info)'),
   option('query-memory', 'MILLRACE_QUERY_MEMORY', MEMORY, 'of one SELECT (a quarter of the limit)'),
   option(
     'dead-letter-size',
@@ -177,7 +183,7 @@ const OPTIONS: readonly Option[] = [
   option(
     'kernels',
     'MILLRACE_KERNELS',
-    z.enum(['auto', 'ts']),
+    oneOf(['auto', 'ts']),
     'ts = TypeScript bodies only (auto)',
   ),
   option(
@@ -231,10 +237,11 @@ const COMMAND_DEFAULTS: Readonly<Record<'serve' | 'demo', ReadonlyMap<string, Gi
 
 /** Reads the arguments behind `millrace`. */
 export function parseCommand(args: readonly string[], environment: Environment): Command {
+  const wantsHelp = args.includes('--help') || args.includes('-h');
+  if (wantsHelp) return { kind: 'help' };
   if (args[0] === 'sql') return { kind: 'sql', args: args.slice(1) };
   const kind = args[0] === 'demo' ? 'demo' : 'serve';
   const rest = args[0] === kind ? args.slice(1) : args;
-  if (rest.includes('--help') || rest.includes('-h')) return { kind: 'help' };
   if (rest.includes('--version') || rest.includes('-V')) return { kind: 'version' };
   const flags = readFlags(rest);
   const fromEnvironment = readEnvironment(environment);
@@ -343,8 +350,7 @@ function readText(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new ConfigError(`millrace: cannot read ${what} ${file}: ${code}`);
+    throw new ConfigError(`millrace: cannot read ${what} ${file}: ${fileProblem(error)}`);
   }
 }
 
@@ -395,7 +401,7 @@ function checkConfig(given: ReadonlyMap<string, Given>, password: string | null)
     queryMemoryBytes: checked<number>(given, 'query-memory') ?? Math.floor(memoryLimitBytes / 4),
     deadLetterBytesMax: checked<number>(given, 'dead-letter-size') ?? 64 * 2 ** 20,
     deadLetterAgeMsMax: checked<number>(given, 'dead-letter-age') ?? 7 * DURATION_UNITS.d!,
-    fileRoots: (given.get('file-root')?.texts ?? ['.']).map((root) => resolve(root)),
+    fileRoots: fileRoots(given.get('file-root')),
     logLevel: checked<LogLevel>(given, 'log-level') ?? 'info',
     kernels: checked<'auto' | 'ts'>(given, 'kernels') ?? 'auto',
     busyPollUs: checked<number>(given, 'busy-poll') ?? defaultBusyPollUs(),
@@ -405,6 +411,15 @@ function checkConfig(given: ReadonlyMap<string, Given>, password: string | null)
   };
   checkConsistent(config);
   return config;
+}
+
+function fileRoots(given: Given | undefined): string[] {
+  if (given === undefined) return [resolve('.')];
+  for (const root of given.texts) {
+    if (statSync(root, { throwIfNoEntry: false })?.isDirectory() === true) continue;
+    throw new ConfigError(`millrace: ${given.origin}: ${root} is not a directory`);
+  }
+  return given.texts.map((root) => resolve(root));
 }
 
 /** On a single core the client, which is waited for, would not get to run. */

@@ -106,14 +106,26 @@ export class Metrics {
   readonly sinkBacklogRows = this.#gauge('sink_backlog_rows', 'Their rows', ['sink']);
   readonly sinkHeldRows = this.#gauge(
     'sink_held_rows',
-    'Rows held back until the period of EMIT PERIODIC is over',
+    'Rows held back: until the period of EMIT PERIODIC is over, or the outside takes them',
     ['sink'],
   );
+  readonly sinkSpooledBytes = this.#gauge(
+    'sink_spooled_bytes',
+    'Bytes in the spool of a sink that are not delivered',
+    ['sink'],
+  );
+  readonly sinkConnected = this.#gauge('sink_connected', 'Whether a sink reaches its outside', [
+    'sink',
+  ]);
   readonly backpressureSeconds = this.#counter(
     'backpressure_seconds_total',
     'Time that sources were held back, or that results waited for clients to read',
     ['where'],
   );
+  readonly webhookPosts = this.#counter('webhook_posts_total', 'Bodies posted to a source', [
+    'source',
+    'status',
+  ]);
   readonly memoryBytes = this.#gauge('memory_bytes', 'Bytes of engine memory', ['kind']);
   readonly checkpoints = this.#counter('checkpoints_total', 'Checkpoints by outcome', ['outcome']);
   readonly checkpointSeconds = this.#histogram('checkpoint_seconds', 'Writing a checkpoint');

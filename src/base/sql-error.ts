@@ -1,5 +1,7 @@
 /** A user's error: SQLSTATE, PostgreSQL's wording, detail, hint and position. */
 
+import { featureHint } from './feature-hints.ts';
+
 export interface SqlErrorFields {
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
@@ -34,7 +36,8 @@ export class SqlError extends Error {
   }
 }
 
-/** What is recognised but not done yet: 0A000 with the feature named. */
+/** What is recognised but not done yet: 0A000 with the feature named, and what to do instead (feature-hints.ts). */
 export function notSupported(feature: string, fields: SqlErrorFields = {}): SqlError {
-  return new SqlError('0A000', `${feature} is not supported`, fields);
+  const hint = fields.hint ?? featureHint(feature);
+  return new SqlError('0A000', `${feature} is not supported`, { ...fields, hint });
 }

@@ -141,6 +141,12 @@ export class ColumnBuilder {
     };
   }
 
+  /** Whether the row appended last is NULL. */
+  get isLastNull(): boolean {
+    const i = this.#rowCount - 1;
+    return ((this.#memory.u8[this.#validity + (i >>> 3)]! >>> (i & 7)) & 1) === 0;
+  }
+
   /** Starts anew in fresh blocks: what was built stays untouched. */
   restart(): void {
     this.#rowCount = 0;

@@ -3,7 +3,11 @@
 import type { Memory } from '../memory/memory.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { decodeBytes } from '../types/value.ts';
-import { type Column, storageWidth } from './delta-batch.ts';
+import { type Column, type DeltaBatch, storageWidth } from './delta-batch.ts';
+
+export function isNull({ memory }: DeltaBatch, { validity }: Column, row: number): boolean {
+  return validity !== 0 && ((memory.u8[validity + (row >>> 3)]! >>> (row & 7)) & 1) === 0;
+}
 
 /** Reads row `row` of a column as a JavaScript value; null for NULL. */
 export function readValue(memory: Memory, column: Column, type: DataType, row: number): Value {

@@ -3,6 +3,7 @@
  * are. References between objects are by id; an id is also the object's OID (user objects start at 16384).
  */
 
+import { SqlError } from '../base/sql-error.ts';
 import type { DataType } from '../types/data-type.ts';
 
 /** Plain JSON that only the planner reads (bound expressions, plans). */
@@ -250,6 +251,25 @@ export function constraintKey(
   return unique;
 }
 
+/** Whether the connector's records change rows, so that the newest of each key is kept (semantics.md rule 26). */
+export function isKeyedConnector({ format }: ConnectorDefinition): boolean {
+  return format === 'upsert' || format === 'debezium';
+}
+
+/** Refuses statements that write to a table which a connector fills; `verb`: insert into, truncate ... */
+export function checkWritable(
+  { name, connector }: TableObject,
+  verb: string,
+  position?: number,
+): void {
+  if (connector === null) return;
+  throw new SqlError('0A000', `cannot ${verb} table "${name}"`, {
+    position,
+    detail: `Connector "${connector.connector}" fills it.`,
+    hint: 'Write to what the connector reads, or to a table of its own and read both in a view.',
+  });
+}
+
 /** What plans may rely on about a readable relation that is stored or streamed (not a plain view). */
 export function relationProperties(
   object: TableObject | SourceObject | MaterializedViewObject,
@@ -257,7 +277,7 @@ export function relationProperties(
   if (object.kind === 'materialized_view') return object.properties;
   const watermarks = object.watermark === null ? [] : [object.watermark.column];
   if (object.kind === 'source') {
-    const isKeyed = object.connector.format === 'upsert' || object.connector.format === 'debezium';
+    const isKeyed = isKeyedConnector(object.connector);
     const key = isKeyed ? constraintKey(object.columns, object.constraints) : null;
     return { key, isAppendOnly: !isKeyed, watermarks };
   }

@@ -5,26 +5,38 @@
  * never reads the user's text again, so a source means the same for ever.
  */
 
-import { notSupported, SqlError } from '../base/sql-error.ts';
+import { SqlError } from '../base/sql-error.ts';
 import type { WriterSchema } from '../formats/message-decoder.ts';
-import { parseInterval } from '../types/interval.ts';
+import { type Interval, parseInterval } from '../types/interval.ts';
 import { DEFAULT_SETTINGS } from '../types/settings.ts';
 import { BlackholeSink } from './blackhole.ts';
+import { checkFormatName, isKeyedFormat } from './change-formats.ts';
 import { checkDatagen, openDatagen } from './datagen.ts';
 import { checkFileSource, openFileSource } from './file/file-options.ts';
 import { checkFileSink, openFileSink } from './file/file-sink.ts';
 import { checkKafkaSource, openKafkaSource, probeKafkaSource } from './kafka/kafka-options.ts';
+import { type KafkaSinkOptions, openKafkaSink } from './kafka/kafka-sink.ts';
+import { checkKafkaSink, probeKafkaSink } from './kafka/kafka-sink-options.ts';
 import { checkNexmark, nexmarkColumns, openNexmark } from './nexmark/nexmark.ts';
 import {
+  badValue,
   type CheckContext,
   type CheckRequest,
   checkOptions,
+  OptionError,
   type OptionSchema,
   unknownName,
 } from './options.ts';
-import { avroSourceColumns, fetchAvroSchema } from './schema-registry/avro-options.ts';
-import type { SinkColumn, SinkContext, SinkWriter } from './sink.ts';
+import { debeziumAvroColumns } from './schema-registry/avro-changes.ts';
+import {
+  fetchSourceSchema,
+  isSchemaKind,
+  type SchemaKind,
+  schemaSourceColumns,
+} from './schema-registry/source-schema.ts';
+import type { SinkChanges, SinkCheckRequest, SinkColumn, SinkContext, SinkWriter } from './sink.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from './source.ts';
+import { checkWebhookSource, openWebhookSource } from './webhook/webhook-options.ts';
 
 /** WITH (...) FORMAT ... ENCODE ... as the catalog keeps it; names in lower case. */
 export interface ConnectorOptions {
@@ -38,9 +50,11 @@ export interface ConnectorOptions {
 
 interface SourceConnector {
   readonly takesEncode: boolean;
-  /** Checks everything; the result is given to `open`. */
   /** It has records with keys, offsets and the like: INCLUDE. */
   readonly takesInclude: boolean;
+  /** Its records have keys: FORMAT UPSERT and DEBEZIUM. */
+  readonly takesKeys: boolean;
+  /** Checks everything; the result is given to `open`. */
   readonly check: (request: CheckRequest) => Json;
   /** Asks the outside world, once, whether what was checked is there. */
   readonly probe?: (checked: Json) => Promise<void>;
@@ -53,33 +67,68 @@ interface SourceConnector {
 
 interface SinkConnector {
   readonly takesEncode: boolean;
-  readonly check: (request: CheckRequest) => Json;
+  /** Its records have keys: FORMAT UPSERT and DEBEZIUM. */
+  readonly takesKeys: boolean;
+  readonly check: (request: SinkCheckRequest) => Json;
+  /** Asks the outside world, once, whether what was checked is there; gives what is to be kept. */
+  readonly probe?: (checked: Json, uuid: string) => Promise<Json>;
   readonly open: (checked: Json, context: SinkContext) => SinkWriter;
 }
 
-const GENERATED = { takesEncode: false, takesInclude: false };
+const GENERATED = { takesEncode: false, takesInclude: false, takesKeys: false };
 const SOURCES: ReadonlyMap<string, SourceConnector> = new Map<string, SourceConnector>([
   ['nexmark', { ...GENERATED, check: checkNexmark, open: openNexmark }],
   ['datagen', { ...GENERATED, check: checkDatagen, open: openDatagen }],
   [
     'file',
-    { takesEncode: true, takesInclude: false, check: checkFileSource, open: openFileSource },
+    {
+      takesEncode: true,
+      takesInclude: false,
+      takesKeys: false,
+      check: checkFileSource,
+      open: openFileSource,
+    },
   ],
   [
     'kafka',
     {
       takesEncode: true,
       takesInclude: true,
+      takesKeys: true,
       check: checkKafkaSource,
       probe: probeKafkaSource,
       open: openKafkaSource,
     },
   ],
+  [
+    'webhook',
+    {
+      takesEncode: true,
+      takesInclude: false,
+      takesKeys: false,
+      check: checkWebhookSource,
+      open: openWebhookSource,
+    },
+  ],
 ]);
 
-const SINKS: ReadonlyMap<string, SinkConnector> = new Map([
-  ['blackhole', { takesEncode: false, check: checkNothing, open: () => new BlackholeSink() }],
-  ['file', { takesEncode: true, check: checkFileSink, open: openFileSink }],
+const KEYLESS = { takesEncode: true, takesKeys: false };
+const SINKS: ReadonlyMap<string, SinkConnector> = new Map<string, SinkConnector>([
+  [
+    'blackhole',
+    { ...KEYLESS, takesEncode: false, check: checkNothing, open: () => new BlackholeSink() },
+  ],
+  ['file', { ...KEYLESS, check: checkFileSink, open: openFileSink }],
+  [
+    'kafka',
+    {
+      takesEncode: true,
+      takesKeys: true,
+      check: checkKafkaSink,
+      probe: probeKafkaSink,
+      open: (checked, context) => openKafkaSink(checked as unknown as KafkaSinkOptions, context),
+    },
+  ],
 ]);
 
 /** Options that every source takes. */
@@ -96,16 +145,17 @@ export function checkSourceOptions(
   definition: ConnectorOptions,
   columns: readonly SourceColumn[],
   context: CheckContext,
+  key: readonly number[] | null = null,
 ): Json {
   const connector = find('source', SOURCES, definition.connector);
-  checkFormat(definition, connector.takesEncode);
+  checkFormat(definition, connector.takesEncode, connector.takesKeys);
   const included = columns.find((column) => column.included !== undefined);
   if (included !== undefined && !connector.takesInclude) {
     throw new SqlError('22023', `connector "${definition.connector}" takes no INCLUDE`);
   }
   const { own, common } = splitOptions(definition, WATERMARK_OPTIONS);
   const watermark = checkOptions('sources', WATERMARK_OPTIONS, common);
-  const request = requestOf(definition, own, columns, context);
+  const request = { ...requestOf(definition, own, columns, context), key };
   return {
     connector: definition.connector,
     checked: connector.check(request),
@@ -131,21 +181,28 @@ export function openSource(
 }
 
 /**
- * The schema that ENCODE AVRO names, from the registry or a file, before the check of the options; null: there is none (yet).
+ * The schema that ENCODE AVRO or PROTOBUF names, from the registry or a file, before the check of the options; null: there is none (yet).
  * 08001 and 28000 where the registry cannot be asked.
  */
 export async function fetchMessageSchema(
   definition: ConnectorOptions,
   context: CheckContext,
 ): Promise<WriterSchema | null> {
-  if (!takesSchema(definition)) return null;
+  const kind = schemaKind(definition);
+  if (kind === null) return null;
   const { topic = '' } = definition.options;
   const single = topic === '' || topic.includes(',') ? null : topic.trim();
-  return fetchAvroSchema(new Map(Object.entries(definition.encodeOptions)), single, context);
+  return fetchSourceSchema(
+    kind,
+    new Map(Object.entries(definition.encodeOptions)),
+    single,
+    context,
+  );
 }
 
-function takesSchema({ connector, encode }: ConnectorOptions): boolean {
-  return connector === 'kafka' && encode === 'avro';
+/** null: messages of the source have no schema. */
+function schemaKind({ connector, encode }: ConnectorOptions): SchemaKind | null {
+  return connector === 'kafka' && isSchemaKind(encode) ? encode : null;
 }
 
 /** The columns of a source that was created without a column list (`schema`: of fetchMessageSchema); null: it must have one. */
@@ -153,8 +210,12 @@ export function defaultSourceColumns(
   definition: ConnectorOptions,
   schema: WriterSchema | null = null,
 ): SourceColumn[] | null {
-  if (takesSchema(definition)) {
-    return avroSourceColumns(new Map(Object.entries(definition.encodeOptions)), schema);
+  const kind = schemaKind(definition);
+  if (kind === 'avro' && definition.format === 'debezium' && schema !== null) {
+    return debeziumAvroColumns(schema);
+  }
+  if (kind !== null) {
+    return schemaSourceColumns(kind, new Map(Object.entries(definition.encodeOptions)), schema);
   }
   if (definition.connector !== 'nexmark') return null;
   const { own } = splitOptions(definition, WATERMARK_OPTIONS);
@@ -171,17 +232,34 @@ export function sourceMaxAheadUs(checked: Json): bigint | null {
   return storedUs((checked as { maxAheadUs: string | null }).maxAheadUs);
 }
 
-/** Checks a CREATE SINK over a query with these columns. */
+/** Options that every sink takes. */
+const SINK_OPTIONS: OptionSchema = { snapshot: { kind: 'boolean', default: true } };
+
+/** Checks a CREATE SINK over a query with these columns, whose rows change so. */
 export function checkSinkOptions(
   definition: ConnectorOptions,
   columns: readonly SinkColumn[],
+  changes: SinkChanges,
   context: CheckContext,
 ): Json {
   const connector = find('sink', SINKS, definition.connector);
-  checkFormat(definition, connector.takesEncode);
-  const { own } = splitOptions(definition, {});
-  const checked = connector.check(requestOf(definition, own, columns, context));
-  return { connector: definition.connector, checked };
+  checkFormat(definition, connector.takesEncode, connector.takesKeys);
+  const { own, common } = splitOptions(definition, SINK_OPTIONS);
+  const hasSnapshot = checkOptions('sinks', SINK_OPTIONS, common).get('snapshot') as boolean;
+  const request = { ...requestOf(definition, own, columns, context), changes };
+  return { connector: definition.connector, checked: connector.check(request), hasSnapshot };
+}
+
+/** Asks the outside world whether what `checkSinkOptions` gave is there; gives what `openSink` takes. */
+export async function probeSink(checked: Json, uuid: string): Promise<Json> {
+  const { connector, checked: own, ...rest } = checked as { connector: string; checked: Json };
+  const { probe } = find('sink', SINKS, connector);
+  return { connector, checked: probe === undefined ? own : await probe(own, uuid), ...rest };
+}
+
+/** Whether a sink sends the rows that are there at its creation. */
+export function hasSnapshot(checked: Json): boolean {
+  return (checked as { hasSnapshot?: boolean }).hasSnapshot !== false;
 }
 
 /** Opens a sink. Call `begin` then. */
@@ -193,14 +271,23 @@ export function openSink(checked: Json, context: SinkContext): SinkWriter {
 function find<T>(kind: string, connectors: ReadonlyMap<string, T>, name: string): T {
   const found = connectors.get(name);
   if (found !== undefined) return found;
-  throw unknownName(`${kind} connector`, name, [...connectors.keys()]);
+  const place = { clause: 'with', name: 'connector', part: 'value' } as const;
+  throw unknownName(`${kind} connector`, name, [...connectors.keys()], place);
 }
 
-function checkFormat({ connector, format, encode }: ConnectorOptions, takesEncode: boolean): void {
+function checkFormat(
+  { connector, format, encode }: ConnectorOptions,
+  takesEncode: boolean,
+  takesKeys: boolean,
+): void {
   if (!takesEncode && (format !== null || encode !== null)) {
-    throw new SqlError('22023', `connector "${connector}" takes no FORMAT and ENCODE`);
+    const message = `connector "${connector}" takes no FORMAT and ENCODE`;
+    throw new OptionError('22023', message, { clause: 'encode' });
   }
-  if (format !== null && format !== 'plain') throw notSupported(`FORMAT ${format.toUpperCase()}`);
+  checkFormatName(format);
+  if (takesKeys || !isKeyedFormat(format)) return;
+  const message = `connector "${connector}" takes no FORMAT ${format?.toUpperCase()}`;
+  throw new OptionError('22023', message, { clause: 'encode' }, 'Its records have no keys.');
 }
 
 /** Takes the options of `schema` apart from the connector's own; `connector` itself is left out. */
@@ -218,7 +305,7 @@ function splitOptions(
 }
 
 function requestOf(
-  { encode, encodeOptions }: ConnectorOptions,
+  { format, encode, encodeOptions }: ConnectorOptions,
   options: ReadonlyMap<string, string>,
   columns: readonly SourceColumn[],
   context: CheckContext,
@@ -227,6 +314,8 @@ function requestOf(
     context.settings ?? DEFAULT_SETTINGS;
   return {
     options,
+    format,
+    key: null,
     encode,
     encodeOptions: new Map(Object.entries(encodeOptions)),
     columns,
@@ -247,13 +336,15 @@ function positiveIntervalUs(
 ): string | null {
   const text = options.get(name) as string | null;
   if (text === null) return null;
-  const interval = parseInterval(text);
-  const us = BigInt(interval.days) * 86_400_000_000n + interval.microseconds;
-  if (interval.months !== 0 || us <= 0n) {
-    throw new SqlError('22023', `invalid value for option "${name}" of sources: "${text}"`, {
-      hint: "It must be a positive interval without months, as '30 seconds'.",
-    });
+  const wanted = "a positive interval without months, as '30 seconds'";
+  let interval: Interval;
+  try {
+    interval = parseInterval(text);
+  } catch {
+    throw badValue('sources', name, text, wanted);
   }
+  const us = BigInt(interval.days) * 86_400_000_000n + interval.microseconds;
+  if (interval.months !== 0 || us <= 0n) throw badValue('sources', name, text, wanted);
   return us.toString();
 }
 

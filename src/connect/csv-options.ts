@@ -2,7 +2,9 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { CsvOptions } from '../formats/csv.ts';
-import { checkOptions, type OptionSchema } from './options.ts';
+import { checkOptions, OptionError, type OptionSchema, placeOf } from './options.ts';
+
+const OWNER = 'ENCODE CSV';
 
 const HEADER_OPTION: OptionSchema = { header: { kind: 'boolean', default: true } };
 const CSV_OPTIONS: OptionSchema = {
@@ -18,12 +20,13 @@ export function checkCsv(
   mayHaveHeader: boolean,
 ): CsvOptions {
   const schema = mayHaveHeader ? { ...CSV_OPTIONS, ...HEADER_OPTION } : CSV_OPTIONS;
-  const options = checkOptions('ENCODE CSV', schema, encodeOptions);
+  const options = checkOptions(OWNER, schema, encodeOptions);
   const character = (name: string): string => {
     const text = (options.get(name) ?? options.get('quote')) as string;
     const given = text === '\\t' || text === "E'\\t'" ? '\t' : text;
     if (given.length === 1 && given.charCodeAt(0) < 128 && !'\r\n\0'.includes(given)) return given;
-    throw new SqlError('22023', `COPY ${name} must be a single one-byte character`);
+    const message = `COPY ${name} must be a single one-byte character`;
+    throw new OptionError('22023', message, placeOf(OWNER, name, 'value'));
   };
   const csv = {
     hasHeader: mayHaveHeader && (options.get('header') as boolean),

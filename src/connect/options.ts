@@ -23,6 +23,10 @@ export interface CheckContext {
 /** What a connector's check is given: the options left for it, in a map. */
 export interface CheckRequest {
   readonly options: ReadonlyMap<string, string>;
+  /** PLAIN (null is the same), UPSERT, DEBEZIUM in lower case. */
+  readonly format: string | null;
+  /** Numbers of the PRIMARY KEY's columns; null: there is none. */
+  readonly key: readonly number[] | null;
   readonly encode: string | null;
   readonly encodeOptions: ReadonlyMap<string, string>;
   readonly columns: readonly SourceColumn[];
@@ -43,13 +47,53 @@ export interface OptionSpec {
 
 export type OptionSchema = Readonly<Record<string, OptionSpec>>;
 
-/** A name from the user where a known one is needed: 22023 with the list and a guess. */
-export function unknownName(what: string, name: string, allowed: readonly string[]): SqlError {
+/** Which option an error is about: `encode` is ENCODE itself, its options are in the parentheses behind it. */
+export type OptionPlace =
+  | {
+      readonly clause: 'with' | 'encode options';
+      readonly name: string;
+      readonly part: 'name' | 'value';
+    }
+  | { readonly clause: 'encode' };
+
+/** An error about one option. Connectors do not see the statement's text: the session puts the position in. */
+export class OptionError extends SqlError {
+  readonly place: OptionPlace;
+
+  constructor(sqlstate: string, message: string, place: OptionPlace, hint?: string) {
+    super(sqlstate, message, { hint });
+    this.place = place;
+  }
+}
+
+/** The hint where a name from the user is none of the known ones: the list, and a guess. */
+function allowedNames(name: string, allowed: readonly string[]): string {
   const near = closestName(name, allowed);
   const guess = near === null ? '' : `Perhaps you meant "${near}". `;
-  return new SqlError('22023', `unrecognized ${what} "${name}"`, {
-    hint: `${guess}Allowed: ${[...allowed].sort().join(', ')}.`,
-  });
+  return `${guess}Allowed: ${[...allowed].sort().join(', ')}.`;
+}
+
+/** A value from the user that must be one of the known names: 22023. */
+export function unknownName(
+  what: string,
+  name: string,
+  allowed: readonly string[],
+  place: OptionPlace,
+): SqlError {
+  const message = `unrecognized ${what} "${name}"`;
+  return new OptionError('22023', message, place, allowedNames(name, allowed));
+}
+
+/** The place of an option by its owner, as messages call it: connector "file", ENCODE CSV. */
+export function placeOf(owner: string, name: string, part: 'name' | 'value'): OptionPlace {
+  return { clause: owner.startsWith('ENCODE ') ? 'encode options' : 'with', name, part };
+}
+
+function missingOption(owner: string, name: string): SqlError {
+  const place = owner.startsWith('ENCODE ')
+    ? ({ clause: 'encode' } as const)
+    : placeOf(owner, 'connector', 'value');
+  return new OptionError('22023', `${owner} needs the option "${name}"`, place);
 }
 
 /** Checks `given` (lower-case names) against the schema; every option of the schema is in the result. */
@@ -60,7 +104,14 @@ export function checkOptions(
 ): Map<string, OptionValue> {
   const names = Object.keys(schema);
   for (const name of given.keys()) {
-    if (!Object.hasOwn(schema, name)) throw unknownName(`option of ${owner}`, name, names);
+    if (Object.hasOwn(schema, name)) continue;
+    const message = `unrecognized option "${name}" of ${owner}`;
+    throw new OptionError(
+      '22023',
+      message,
+      placeOf(owner, name, 'name'),
+      allowedNames(name, names),
+    );
   }
   const checked = new Map<string, OptionValue>();
   for (const name of names) {
@@ -68,7 +119,7 @@ export function checkOptions(
     const text = given.get(name);
     if (text !== undefined) checked.set(name, parseOption(owner, name, spec, text));
     else if (spec.default !== undefined) checked.set(name, spec.default);
-    else throw new SqlError('22023', `${owner} needs the option "${name}"`);
+    else throw missingOption(owner, name);
   }
   return checked;
 }
@@ -104,8 +155,8 @@ function parseNumber(owner: string, name: string, spec: OptionSpec, text: string
   return value;
 }
 
-function badValue(owner: string, name: string, text: string, wanted: string): SqlError {
-  return new SqlError('22023', `invalid value for option "${name}" of ${owner}: "${text}"`, {
-    hint: `It must be ${wanted}.`,
-  });
+/** `wanted` completes "It must be". */
+export function badValue(owner: string, name: string, text: string, wanted: string): SqlError {
+  const message = `invalid value for option "${name}" of ${owner}: "${text}"`;
+  return new OptionError('22023', message, placeOf(owner, name, 'value'), `It must be ${wanted}.`);
 }

@@ -9,10 +9,24 @@
 
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { DataType } from '../types/data-type.ts';
+import type { CheckRequest } from './options.ts';
 
 export interface SinkColumn {
   readonly name: string;
   readonly type: DataType;
+}
+
+/** How the rows of a sink's query change. */
+export interface SinkChanges {
+  /** There are no retractions. */
+  readonly isAppendOnly: boolean;
+  /** Columns that identify a row, as far as it is proven; null: there may be equal rows. */
+  readonly key: readonly number[] | null;
+}
+
+/** What a sink's check is given. */
+export interface SinkCheckRequest extends CheckRequest {
+  readonly changes: SinkChanges;
 }
 
 export interface SinkContext {
@@ -21,6 +35,20 @@ export interface SinkContext {
   /** The sink's UUID and the data directory's incarnation: they name its progress (rule 30). */
   readonly uuid: string;
   readonly incarnation: string;
+  /** The sink's own directory, for what it has to keep; null: nothing is kept beyond the process. */
+  readonly directory: string | null;
+}
+
+/** How far a sink has come whose outside answers later. */
+export interface SinkDelivery {
+  readonly state: 'running' | 'disconnected' | 'failed';
+  readonly error: string | null;
+  /** 0: none since the server started. */
+  readonly deliveredEpoch: number;
+  /** The last epoch that it has taken. */
+  readonly spooledEpoch: number;
+  /** Bytes that are not delivered. */
+  readonly spooledBytes: number;
 }
 
 export interface SinkWriter {
@@ -33,5 +61,13 @@ export interface SinkWriter {
   write(epoch: number, timeUs: bigint, batch: DeltaBatch): void;
   /** The epoch is whole: it is durable outside when this returns. */
   commit(epoch: number): void;
+  /** Why it takes no further epoch for now; null: it does. The caller keeps the changes and asks again. */
+  readonly refusal?: string | null;
+  /** What was committed survives the loss of power when this returns. Absent: it does so already. */
+  sync?(): void;
+  /** Absent: what is committed is delivered. */
+  delivery?(): SinkDelivery;
   close(): void;
+  /** After `close`: it was dropped; nothing that it kept is needed any more. */
+  remove?(): void;
 }

@@ -11,7 +11,7 @@
  */
 
 import type { Clock } from '../base/clock.ts';
-import type { DeltaBatch } from '../batch/delta-batch.ts';
+import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { DataType } from '../types/data-type.ts';
@@ -37,6 +37,8 @@ export interface SourceColumn {
   readonly type: DataType;
   /** GENERATED ALWAYS AS: not a field of the record. Only the check of the options looks at it. */
   readonly isGenerated?: boolean;
+  /** What it is where a record does not have its field, as an input text; null or absent: NULL. Only the check looks at it. */
+  readonly default?: string | null;
   /** INCLUDE: not a field of the record's value either. */
   readonly included?: IncludedField;
 }
@@ -50,6 +52,16 @@ export interface RejectedRecord {
   readonly reason: string;
 }
 
+/** FORMAT UPSERT and DEBEZIUM: what the rows of a batch do. A row that deletes has its key's columns, the others are NULL. */
+export interface RowChanges {
+  /** u8: UPSERT, DELETE or TRUNCATE (formats/change-decoder.ts). */
+  readonly ops: Column;
+  /** i64: where the record stands in its split; it grows. */
+  readonly offsets: Column;
+  /** By row: columns that the record leaves out because they have not changed; NULL in the batch. */
+  readonly unavailable: ReadonlyMap<number, readonly number[]>;
+}
+
 /** Rows of one split: [from, to). */
 export interface SourceChunk {
   readonly split: string;
@@ -57,7 +69,11 @@ export interface SourceChunk {
   readonly to: Json;
   /** Weights are +1; column i is wanted column i. null: no row was decoded. */
   readonly batch: DeltaBatch | null;
+  /** Of the batch, where the source's records change rows; absent: each is a row of its own. */
+  readonly changes?: RowChanges;
   readonly rejected: readonly RejectedRecord[];
+  /** For people: where the record of a row stood, if it is rejected later; absent: `from` and the row's number. */
+  readonly positionOf?: (row: number) => Json;
   /** The reader stands at the split's end as of now (semantics.md rule 17). */
   readonly isAtEnd: boolean;
   /** The split has ended for good. */
@@ -100,4 +116,27 @@ export interface SourceReader {
   lag(): number | null;
   readonly lagUnit?: 'bytes';
   close(): void;
+}
+
+/** What was sent to a source. */
+export interface PostedBody {
+  readonly bytes: Uint8Array;
+  /** One JSON text, one a line, or either (webhook/posted-records.ts). */
+  readonly shape: 'value' | 'lines' | 'auto';
+}
+
+/**
+ * A reader whose records are sent to it (semantics.md rule 7): they cannot be asked for again, so the caller keeps the bodies
+ * and gives them again; `replay` has nothing but empty ranges.
+ */
+export interface PushedReader extends SourceReader {
+  readonly isPushed: true;
+  /** Throws where nothing of the body can be read (22P02). */
+  check(body: PostedBody): void;
+  /** The rows of a body, behind `position` of its one split; what `check` refuses is refused here, too. */
+  receive(body: PostedBody, position: Json): Generator<SourceChunk>;
+}
+
+export function isPushed(reader: SourceReader): reader is PushedReader {
+  return 'isPushed' in reader;
 }

@@ -6,10 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Random } from '../base/random.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { Memory } from '../memory/memory.ts';
+import { Scratch } from '../memory/scratch.ts';
 import type { AggregateNode, ScanNode } from '../plan/plan-node.ts';
 import { INT8 } from '../types/data-type.ts';
+import { Backfill } from './backfill.ts';
 import { createSource, createView, EngineBench, sourceScan } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
+import type { Job } from './job.ts';
 import type { CreateTableAction } from './port.ts';
 
 const TABLE = 20_001;
@@ -121,6 +126,64 @@ test('and is the same after a restart', async () => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+test('snapshot and changes are given out in parts, and nothing is missed between them', async () => {
+  const bench = await EngineBench.open({ dataDir: ':memory:' });
+  const insert = async (from: number, count: number): Promise<void> => {
+    const lines = Array.from({ length: count }, (_, i) => `+ ${from + i} 0`);
+    await bench.commit({ dml: [bench.dml(TABLE, TYPES, lines.join('\n'))] });
+  };
+  await bench.commit({ ddl: [createTable] });
+  await insert(0, 30_000);
+  const parts: number[] = [];
+  let rows = 0;
+  const job = {
+    inputIds: [TABLE],
+    isFailed: false,
+    scansOf: () => [{ node: scan }],
+    pushScan: (_scan: unknown, batch: DeltaBatch) => {
+      rows += batch.rowCount;
+    },
+  } as unknown as Job;
+  const memory = Memory.create();
+  const relation = bench.opened.engine.step.parts.relation(TABLE);
+  const backfill = new Backfill(
+    job,
+    {
+      control: bench.control,
+      memory,
+      scratch: new Scratch(memory),
+      input: () => ({ relation, feed: null }),
+      endEpoch: () => {
+        parts.push(rows);
+        rows = 0;
+      },
+    },
+    null,
+  );
+  const oneStep = (): boolean => {
+    let isOver = false;
+    return backfill.slice(() => {
+      const was = isOver;
+      isOver = true;
+      return was;
+    });
+  };
+  assert.equal(oneStep(), false);
+  await insert(30_000, 20_000);
+  while (!oneStep());
+  await insert(50_000, 100);
+  backfill.finish();
+  assert.ok(parts.length >= 6, `only ${parts.length} parts`);
+  const batchRows = 1024;
+  assert.ok(Math.max(...parts) < 8192 + batchRows, `a part of ${Math.max(...parts)} rows`);
+  assert.equal(
+    parts.reduce((sum, count) => sum + count, rows),
+    50_100,
+  );
+  assert.equal(rows, 100, 'the rest comes in the epoch in which the view appears');
+  await bench.opened.close();
 });
 
 test('a large view over a source meets the shared reader', async () => {

@@ -17,7 +17,8 @@ import type { EpochControl, EpochPin } from '../state/epoch-control.ts';
 import { RelationReader } from '../state/relation-reader.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import type { Job } from './job.ts';
-import type { HistoryPosition, SourceFeed } from './source-feed.ts';
+import type { SourceFeed } from './source-feed.ts';
+import type { HistoryPosition } from './source-splits.ts';
 import { RelationWatermark } from './watermark.ts';
 
 /** Rows that a source's history brings between two ends of the view's own epochs. */
@@ -52,6 +53,8 @@ export class Backfill {
   #pin: EpochPin | null = null;
   #slices: Generator<unknown> | null = null;
   #isWaiting = false;
+  /** Rows of stored inputs since the last end of an epoch of the job. */
+  #partRows = 0;
 
   /** `createdAt`: relations made in that epoch have no snapshot; their rows come as changes. */
   constructor(job: Job, context: BackfillContext, createdAt: number | null) {
@@ -116,22 +119,23 @@ export class Backfill {
       }
       before.release();
       this.#pin = next;
-      this.#context.endEpoch(this.job);
+      this.#endPart();
       if (rows < REST_ROWS) return;
     }
   }
 
   /** Ends an epoch of the job every so many rows: what operators give out at its end comes in parts, too. */
   *#inParts(counts: Iterable<number>): Generator<number> {
-    let rows = 0;
     for (const count of counts) {
-      rows += count;
-      if (rows >= PART_ROWS) {
-        rows = 0;
-        this.#context.endEpoch(this.job);
-      }
+      this.#partRows += count;
+      if (this.#partRows >= PART_ROWS) this.#endPart();
       yield count;
     }
+  }
+
+  #endPart(): void {
+    this.#partRows = 0;
+    this.#context.endEpoch(this.job);
   }
 
   *#snapshot(epoch: number): Generator<number> {

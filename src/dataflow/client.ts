@@ -105,7 +105,10 @@ class WorkerEngine implements EnginePort {
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
-    const transfer = request.dml.flatMap(({ rows }) => (rows === null ? [] : ownedBuffer(rows)));
+    const transfer = [
+      ...request.dml.flatMap(({ rows }) => (rows === null ? [] : ownedBuffer(rows))),
+      ...(request.posts ?? []).flatMap(({ body }) => ownedBuffer(body.bytes)),
+    ];
     const result = await this.#ask<CommitResult>(
       (id) => ({ kind: 'commit', request: id, commit: request }),
       [...new Set(transfer)],

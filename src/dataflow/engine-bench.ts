@@ -8,6 +8,7 @@ import { fromPicture, toPicture } from '../batch/pretty.ts';
 import type { SinkContext, SinkWriter } from '../connect/sink.ts';
 import type {
   Json,
+  RowChanges,
   SourceChunk,
   SourceColumn,
   SourceContext,
@@ -19,6 +20,7 @@ import type { PlanNode, ScanNode, StreamPlan } from '../plan/plan-node.ts';
 import { EpochControl } from '../state/epoch-control.ts';
 import { RelationReader } from '../state/relation-reader.ts';
 import type { DataType, Value } from '../types/data-type.ts';
+import type { Connectors } from './feed-context.ts';
 import {
   type CommitRequest,
   type CreateSourceAction,
@@ -30,7 +32,6 @@ import {
   type RelationHandle,
 } from './port.ts';
 import { type OpenEngine, openEngine } from './recovery.ts';
-import type { Connectors } from './source-feed.ts';
 
 /** Records that a test adds as it goes; positions are row numbers. */
 export class FakeSource {
@@ -38,6 +39,10 @@ export class FakeSource {
   /** Rows that may be taken by now. */
   available = 0;
   hasEnded = false;
+  /** What each row does (formats/change-decoder.ts); empty: rows are rows of their own. */
+  readonly ops: number[] = [];
+  /** Rows that do not come again. */
+  readonly lost = new Set<number>();
 }
 
 export class EngineBench {
@@ -169,16 +174,36 @@ class FakeReader implements SourceReader {
 
   *replay(_split: string, from: Json, to: Json): Generator<SourceChunk> {
     for (let at = from as number; at < (to as number); at += 100) {
-      yield this.#chunk(at, Math.min(to as number, at + 100));
+      yield this.#chunk(at, Math.min(to as number, at + 100), this.#source.lost);
     }
   }
 
-  #chunk(from: number, to: number): SourceChunk {
+  #chunk(from: number, to: number, lost: ReadonlySet<number> = new Set()): SourceChunk {
     const { wanted, scratch } = this.#context;
+    const { rows: all, ops } = this.#source;
     const types = wanted.map((column) => this.#columns[column]!.type);
-    const rows = this.#source.rows.slice(from, to).map((row) => wanted.map((c) => row[c]!));
+    const places = all.slice(from, to).flatMap((_, i) => (lost.has(from + i) ? [] : [from + i]));
+    const rows = places.map((place) => wanted.map((c) => all[place]![c]!));
     const batch = rows.length === 0 ? null : buildBatch(types, rows, scratch);
-    return { split: '0', from, to, batch, rejected: [], isAtEnd: false, isEnded: false };
+    const chunk = { split: '0', from, to, batch, rejected: [], isAtEnd: false, isEnded: false };
+    return ops.length === 0 || batch === null
+      ? chunk
+      : { ...chunk, changes: this.#changes(places) };
+  }
+
+  #changes(places: readonly number[]): RowChanges {
+    const { memory, scratch } = this.#context;
+    const ops = scratch.alloc(Math.max(16, places.length));
+    const offsets = scratch.alloc(Math.max(16, 8 * places.length));
+    for (const [row, place] of places.entries()) {
+      memory.u8[ops + row] = this.#source.ops[place]!;
+      memory.i64[(offsets >>> 3) + row] = BigInt(place);
+    }
+    return {
+      ops: { storage: 'u8', values: ops, validity: 0 },
+      offsets: { storage: 'i64', values: offsets, validity: 0 },
+      unavailable: new Map(),
+    };
   }
 
   nextDueUs(): bigint | null {

@@ -10,7 +10,7 @@ import type { ScanNode } from '../plan/plan-node.ts';
 import { INT8 } from '../types/data-type.ts';
 import { createSource, createView, EngineBench } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
-import type { CreateSinkAction, CreateTableAction } from './port.ts';
+import type { CreateSinkAction, CreateTableAction, EngineOptions } from './port.ts';
 
 const TABLE = 20_001;
 const SOURCE = 20_002;
@@ -45,8 +45,8 @@ function total({ counts }: HistogramCounts): number {
 }
 
 /** A table with a view, a source with a view. */
-async function opened(dataDir = ':memory:'): Promise<EngineBench> {
-  const bench = await EngineBench.open({ dataDir });
+async function opened(options: Partial<EngineOptions> = {}): Promise<EngineBench> {
+  const bench = await EngineBench.open({ dataDir: ':memory:', ...options });
   const ddl = [
     createTable,
     createView(VIEW, scanOf('table', TABLE)),
@@ -95,30 +95,54 @@ test('epochs, their rows, and the age of what views show', async () => {
   await bench.opened.close();
 });
 
-test('a sink that does not follow shows, and holds sources back', async () => {
-  const bench = await opened();
-  await bench.commit({ ddl: [createSink()] });
-  bench.refusal.reason = 'No space left on device';
+/** Rows of the source, each in an epoch of its own. */
+async function feed(bench: EngineBench, count: number): Promise<void> {
   const source = bench.source('s');
-  for (let i = 0; i < 70; i++) {
+  for (let i = 0; i < count; i++) {
     source.rows.push([BigInt(i), BigInt(i)]);
     source.available = source.rows.length;
     bench.run();
     await bench.commit({});
   }
+}
+
+test('a sink whose outside takes nothing holds nobody up while there is room', async () => {
+  const bench = await opened();
+  await bench.commit({ ddl: [createSink()] });
+  bench.refusal.reason = 'No space left on device';
+  await feed(bench, 70);
   const held = statusOf(bench);
-  assert.equal(held.sources[0]!.rowsRead, 65, 'the backlog is bounded');
-  assert.equal(held.sources[0]!.lag, 5);
+  assert.equal(held.sources[0]!.rowsRead, 70);
+  assert.equal(held.job(SINK).sink!.heldRows, 70);
+  assert.equal(held.measures.sourceHeldSeconds, 0);
+  bench.refusal.reason = null;
+  bench.run();
+  await bench.commit({});
+  assert.equal(statusOf(bench).job(SINK).sink!.rowsSent, 70);
+  await bench.opened.close();
+});
+
+test('a sink that does not follow shows, and holds sources back', async () => {
+  const bench = await opened({ sinkHeldBytesMax: 0 });
+  await bench.commit({ ddl: [createSink()] });
+  bench.refusal.reason = 'No space left on device';
+  await feed(bench, 70);
+  const held = statusOf(bench);
+  assert.equal(held.sources[0]!.rowsRead, 1, 'what is held back is bounded');
+  assert.equal(held.sources[0]!.lag, 69);
   assert.deepEqual(held.job(SINK).sink, {
     rowsSent: 0,
-    pendingEpochs: 65,
-    pendingRows: 65,
-    heldRows: 0,
+    pendingEpochs: 0,
+    pendingRows: 0,
+    heldRows: 1,
+    delivery: null,
   });
   assert.equal(held.job(SINK).error, 'No space left on device');
   bench.clock.advanceUs(3_000_000n);
   assert.equal(statusOf(bench).measures.sourceHeldSeconds, 3);
   bench.refusal.reason = null;
+  bench.run();
+  await bench.commit({});
   bench.run();
   await bench.commit({});
   const free = statusOf(bench);
@@ -135,7 +159,7 @@ test('a sink that does not follow shows, and holds sources back', async () => {
 test('checkpoints and the log: written, skipped, how large', async (context) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-measures-'));
   context.after(() => rmSync(directory, { recursive: true }));
-  const bench = await opened(directory);
+  const bench = await opened({ dataDir: directory });
   const before = statusOf(bench).measures;
   await bench.commit({ dml: [bench.dml(TABLE, TYPES, '+ 1 1')] });
   assert.ok(statusOf(bench).measures.logBytes > before.logBytes);
@@ -151,7 +175,8 @@ test('checkpoints and the log: written, skipped, how large', async (context) => 
   bench.run();
   await bench.commit({});
   await bench.opened.engine.checkpoint();
-  assert.deepEqual(statusOf(bench).measures.checkpoints, { written: 1, skipped: 1, failed: 0 });
+  assert.equal(statusOf(bench).job(SINK).sink!.heldRows, 1);
+  assert.deepEqual(statusOf(bench).measures.checkpoints, { written: 2, skipped: 0, failed: 0 });
   bench.refusal.reason = null;
   await bench.opened.close();
 });

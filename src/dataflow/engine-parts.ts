@@ -3,6 +3,7 @@
  * dropped, put into a checkpoint and made again over restored memories. No epoch logic is here.
  */
 
+import * as path from 'node:path';
 import { must } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { Memory } from '../memory/memory.ts';
@@ -38,7 +39,8 @@ import {
   VIEW_ERRORS,
   ViewProblems,
 } from './problems.ts';
-import { SinkOutput, type SinkPeriod } from './sink-output.ts';
+import { SinkOutput } from './sink-output.ts';
+import { SinkOutputs } from './sink-outputs.ts';
 import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
 import { valueSettings } from './value-settings.ts';
@@ -58,7 +60,7 @@ export class EngineParts {
   readonly feeds = new Map<number, SourceFeed>();
   /** In an order in which inputs come before what reads them: that of their creation. */
   readonly jobs = new Map<number, Job>();
-  readonly sinks = new Map<number, SinkOutput>();
+  readonly sinks = new SinkOutputs();
   readonly catalog: CatalogObjects;
   readonly problems = new ProblemLog();
   readonly letters: LetterLog;
@@ -145,9 +147,7 @@ export class EngineParts {
       relations,
       sources: [...this.feeds.values()].map((feed) => feed.state()),
       jobs: [...this.jobs.values()].map((job) => job.state()),
-      sinks: [...this.sinks].flatMap(([id, { heldMemory, sentUs }]) =>
-        heldMemory === null ? [] : [{ id, sentUs: String(sentUs) }],
-      ),
+      sinks: this.sinks.state(),
     };
   }
 
@@ -158,9 +158,7 @@ export class EngineParts {
       if (memory !== null) memories.set(relationMemoryName(id), memory);
     }
     for (const { id, memory } of this.jobs.values()) memories.set(jobMemoryName(id), memory);
-    for (const [id, { heldMemory }] of this.sinks) {
-      if (heldMemory !== null) memories.set(sinkMemoryName(id), heldMemory);
-    }
+    for (const [id, memory] of this.sinks.memories()) memories.set(sinkMemoryName(id), memory);
     return memories;
   }
 
@@ -177,6 +175,15 @@ export class EngineParts {
 
   handles(): RelationHandle[] {
     return [...this.relations.values()].flatMap((relation) => relation.handle() ?? []);
+  }
+
+  /** Views, sinks and stored sources that have stopped for good. */
+  stopped(): { readonly id: number; readonly reason: string }[] {
+    const jobs = [...this.jobs.values()].map(({ id, failure }) => ({ id, reason: failure }));
+    const feeds = [...this.feeds].map(([id, { broken }]) => ({ id, reason: broken }));
+    return [...jobs, ...feeds].flatMap(({ id, reason }) =>
+      reason === null ? [] : [{ id, reason }],
+    );
   }
 
   relation(id: number): EngineRelation {
@@ -209,17 +216,9 @@ export class EngineParts {
     return restored ?? Memory.create({ maxBytes: this.#setup.options.stateBytesMax });
   }
 
-  addFeed(definition: CreateSourceAction, state: ReturnType<SourceFeed['state']>): void {
-    const { id, name, columns, watermark } = definition;
-    const relation = this.addRelation({
-      id,
-      name,
-      kind: 'source',
-      columns,
-      schema: null,
-      indexIds: [],
-      watermark,
-    });
+  addFeed(definition: CreateSourceAction, state: ReturnType<SourceFeed['state']>): EngineRelation {
+    const { id, name, columns, watermark, store = { schema: null, indexIds: [] } } = definition;
+    const relation = this.addRelation({ id, name, kind: 'source', columns, ...store, watermark });
     const feed = new SourceFeed(state, relation, {
       memory: this.#memory,
       scratch: this.#scratch,
@@ -231,6 +230,8 @@ export class EngineParts {
       wake: () => this.#setup.wake(),
     });
     this.feeds.set(id, feed);
+    if (this.#isStarted) feed.refreshReader();
+    return relation;
   }
 
   /** Throws where an expression cannot be compiled. */
@@ -274,36 +275,37 @@ export class EngineParts {
       if (this.#isStarted) this.feeds.get(id)?.refreshReader();
     }
     const { definition } = job;
-    if (definition.kind === 'create_sink' && !this.sinks.has(job.id)) this.openSink(definition);
+    if (definition.kind === 'create_sink' && this.sinks.get(job.id) === undefined)
+      this.openSink(definition);
   }
 
   /** Throws where the outside refuses. */
   openSink(action: CreateSinkAction): void {
-    const { id, plan, uuid, connector } = action;
+    const { id, plan, uuid, connector, hasSnapshot } = action;
     const { columns } = plan.node;
-    const { fileRoots } = this.#setup.options;
-    const { incarnation } = this.#setup;
+    const { sinkRoot, incarnation, options, lastEpoch, metadata } = this.#setup;
     const writer = this.#setup.connectors.openSink(connector, {
-      fileRoots,
+      fileRoots: options.fileRoots,
       columns,
       uuid,
       incarnation,
+      directory: sinkRoot === null ? null : path.join(sinkRoot, uuid),
     });
-    const lastEpoch = Math.max(this.#running.epoch, this.#setup.lastEpoch);
-    const isDiscarding = (connector as { connector?: unknown }).connector === 'blackhole';
     const types = columns.map(({ type }) => type);
-    const period = isDiscarding ? null : this.#sinkPeriod(action);
-    this.sinks.set(id, new SinkOutput(writer, types, lastEpoch, isDiscarding, period));
-  }
-
-  #sinkPeriod({ id, plan }: CreateSinkAction): SinkPeriod | null {
-    if (plan.emitPeriodUs === null) return null;
-    const before = this.#setup.metadata?.sinks.find((sink) => sink.id === id);
-    return {
-      periodUs: BigInt(plan.emitPeriodUs),
-      memory: this.#memoryNamed(sinkMemoryName(id)),
-      sentUs: BigInt(before?.sentUs ?? 0),
-    };
+    const { epoch } = this.#running;
+    const isDiscarding = (connector as { connector?: unknown }).connector === 'blackhole';
+    const start = isDiscarding
+      ? null
+      : {
+          lastEpoch: Math.max(epoch, lastEpoch),
+          epoch,
+          ignoredEpoch: hasSnapshot === false ? epoch : 0,
+          periodUs: plan.emitPeriodUs === null ? null : BigInt(plan.emitPeriodUs),
+          memory: this.#memoryNamed(sinkMemoryName(id)),
+          sentUs: BigInt(metadata?.sinks.find((sink) => sink.id === id)?.sentUs ?? 0),
+          heldBytesMax: options.sinkHeldBytesMax,
+        };
+    this.sinks.set(id, new SinkOutput(writer, types, start));
   }
 
   /** Takes a table, source, view or sink away. */
@@ -316,8 +318,7 @@ export class EngineParts {
         if (this.#isStarted) this.feeds.get(input)?.refreshReader();
       }
     }
-    this.sinks.get(id)?.close();
-    this.sinks.delete(id);
+    this.sinks.drop(id, this.#running.epoch);
     this.feeds.get(id)?.close();
     this.feeds.delete(id);
     this.relations.delete(id);
@@ -328,8 +329,7 @@ export class EngineParts {
       const sink = this.sinks.get(job.id);
       const rowCount = this.relations.get(job.id)?.stored?.rowCount ?? sink?.status().rowsSent ?? 0;
       const status = job.status(rowCount, sink?.status() ?? null);
-      const failure = sink?.failure ?? null;
-      return failure === null ? status : { ...status, state: 'failed' as const, error: failure };
+      return { ...status, ...this.sinks.trouble(job.id) };
     });
     const tables = [...this.relations.values()].filter(
       ({ definition }) => definition.watermark !== null,
@@ -350,7 +350,7 @@ export class EngineParts {
 
   close(): void {
     for (const feed of this.feeds.values()) feed.close();
-    for (const sink of this.sinks.values()) sink.close();
+    this.sinks.close();
   }
 }
 

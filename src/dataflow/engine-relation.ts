@@ -1,6 +1,6 @@
 /**
  * EngineRelation: a relation as the worker holds it: its stored versions, its watermark, and who reads its changes. A
- * source is one without stored versions.
+ * source mostly is one without stored versions.
  */
 
 import type { DeltaBatch } from '../batch/delta-batch.ts';
@@ -20,7 +20,7 @@ export interface RelationDefinition {
   readonly name: string;
   readonly kind: RelationKind;
   readonly columns: readonly EngineColumn[];
-  /** null: a source. */
+  /** null: a source whose rows are not kept. */
   readonly schema: RelationSchema | null;
   /** Catalog ids of `schema.indexes`. */
   readonly indexIds: readonly number[];

@@ -4,9 +4,9 @@
  */
 
 import type { RelationDefinition } from './engine-relation.ts';
+import type { FeedState } from './feed-context.ts';
 import type { JobState } from './job.ts';
 import type { LetterLogState } from './letter-log.ts';
-import type { FeedState } from './source-feed.ts';
 
 export interface CatalogImage {
   readonly objects: readonly { readonly id: number }[];
@@ -20,7 +20,7 @@ export interface RelationState {
   readonly running: string;
 }
 
-/** An EMIT PERIODIC sink. */
+/** A sink that may hold something back. */
 export interface SinkState {
   readonly id: number;
   /** The instant of the epoch that it sent last. */
@@ -47,7 +47,7 @@ export function jobMemoryName(id: number): string {
   return `job-${id}`;
 }
 
-/** What an EMIT PERIODIC sink holds back. */
+/** What a sink holds back. */
 export function sinkMemoryName(id: number): string {
   return `sink-${id}`;
 }

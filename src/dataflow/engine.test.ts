@@ -12,6 +12,7 @@ import type { PlanColumn, PlanNode, StreamPlan } from '../plan/plan-node.ts';
 import { EpochControl } from '../state/epoch-control.ts';
 import { RelationReader } from '../state/relation-reader.ts';
 import { INT8, TEXT } from '../types/data-type.ts';
+import type { Connectors } from './feed-context.ts';
 import {
   type CommitRequest,
   type CreateTableAction,
@@ -21,7 +22,6 @@ import {
   type RelationHandle,
 } from './port.ts';
 import { type OpenEngine, openEngine } from './recovery.ts';
-import type { Connectors } from './source-feed.ts';
 
 const BID_COLUMNS: readonly PlanColumn[] = [
   { name: 'who', type: TEXT },

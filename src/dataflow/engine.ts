@@ -76,8 +76,6 @@ const NO_CHUNKS = { chunks: [], polledUs: null } as const;
 const EPOCH_DML_BYTES_MAX = 32 * 2 ** 20;
 /** How long an epoch waits for the views that are being filled, each. */
 const BUILD_US_MAX = 4000n;
-/** Epochs that a sink may fall behind before sources wait for it. */
-const SINK_BACKLOG_MAX = 64;
 /** How long after a refused manifest the sources are tried again. */
 const RETRY_US = 500_000n;
 
@@ -171,11 +169,11 @@ export class Engine {
     const mark = this.#scratch.mark();
     try {
       this.#trimLetters();
-      const taken = this.#takeCommits();
+      const isHeldBack = this.#step.parts.sinks.areFull;
+      const taken = this.#takeCommits(isHeldBack);
       const prepared = [...this.#buildReady(durability), ...this.#prepare(taken)];
       const hasDdl = prepared.some(({ commit }) => commit.request.ddl.length > 0);
       const feeds = [...this.#step.parts.feeds.values()];
-      const isHeldBack = this.#step.sinkBacklog > SINK_BACKLOG_MAX;
       const { chunks, polledUs } = hasDdl ? NO_CHUNKS : this.#intake.poll(feeds, isHeldBack);
       const idle = hasDdl ? [] : this.#intake.idleSplits(feeds, chunks);
       const nowUs = this.#advanceNow();
@@ -194,16 +192,19 @@ export class Engine {
     }
   }
 
-  /** Commits of this epoch: all that wait, up to a bound. */
-  #takeCommits(): WaitingCommit[] {
+  /** Commits of this epoch: all that wait, up to a bound. Posts are a source's rows: like those they wait for DDL and sinks. */
+  #takeCommits(isHeldBack: boolean): WaitingCommit[] {
+    const waiting = this.#waiting;
+    const takesPosts = !isHeldBack && waiting.every(({ request }) => request.ddl.length === 0);
     const taken: WaitingCommit[] = [];
+    this.#waiting = [];
     let bytes = 0;
-    for (const commit of this.#waiting) {
-      bytes += dmlBytes(commit.request);
-      if (taken.length > 0 && bytes > EPOCH_DML_BYTES_MAX) break;
-      taken.push(commit);
+    for (const commit of waiting) {
+      if (takesPosts || commit.request.posts === undefined) bytes += dmlBytes(commit.request);
+      const isFull = taken.length > 0 && bytes > EPOCH_DML_BYTES_MAX;
+      const isTaken = !isFull && (takesPosts || commit.request.posts === undefined);
+      (isTaken ? taken : this.#waiting).push(commit);
     }
-    this.#waiting = this.#waiting.slice(taken.length);
     return taken;
   }
 
@@ -212,6 +213,7 @@ export class Engine {
     const result: TakenCommit[] = [];
     for (const commit of taken) {
       try {
+        this.#step.checkPosts(commit.request.posts ?? []);
         const build = this.#step.prepareBuild(commit.request);
         if (build?.build) this.#building.push({ commit, prepared: build, build: build.build });
         else result.push({ commit, prepared: this.#step.prepare(commit.request) });
@@ -248,9 +250,9 @@ export class Engine {
 
   /** Sinks that fell behind are tried again; an epoch in flight waits for its own answer. */
   #retrySinks({ log }: Durability): void {
-    if (this.#step.sinkBacklog === 0 || this.#inFlight > 0) return;
+    if (!this.#step.parts.sinks.doWait || this.#inFlight > 0) return;
     if (log !== null) log.syncNow();
-    this.#step.deliver(this.#epoch);
+    this.#step.parts.sinks.deliver(this.#epoch);
   }
 
   /** An epoch's instant never goes backwards. */
@@ -275,14 +277,20 @@ export class Engine {
     this.#nowUs = nowUs;
     const rowsBefore = this.#step.rowsIn;
     this.#step.begin(epoch, nowUs);
-    const results = prepared.map(({ prepared: one }) => this.#step.applyDdl(one));
+    const relations = prepared.map(({ prepared: one }) => this.#step.applyDdl(one));
     this.#step.backfill();
     for (const { prepared: one } of prepared) this.#step.applyDml(one.request.dml);
     this.#step.applyChunks(chunks);
     this.#step.applyIdle(idle);
+    const posts = prepared.map(({ prepared: one }) =>
+      this.#step.applyPosts(one.request.posts ?? []),
+    );
     this.#publish(epoch, arrivedUs);
     const tookUs = Number(this.#setup.clock.monotonicUs() - startUs);
     this.#measures.epoch(tookUs, this.#step.rowsIn - rowsBefore);
+    const results = prepared.map((_, i) => {
+      return { epoch, relations: must(relations[i]), posts: must(posts[i]) };
+    });
     this.#answer(isDurable, epoch, prepared, results);
     return true;
   }
@@ -327,16 +335,16 @@ export class Engine {
     isDurable: Promise<void>,
     epoch: number,
     prepared: readonly { commit: WaitingCommit }[],
-    results: readonly CommitResult['relations'][],
+    results: readonly CommitResult[],
   ): void {
     this.#inFlight += 1;
     isDurable.then(
       () => {
         this.#inFlight -= 1;
         prepared.forEach(({ commit }, i) => {
-          commit.resolve({ epoch, relations: must(results[i]) });
+          commit.resolve(must(results[i]));
         });
-        if (this.#step.hasSinks) this.#step.deliver(epoch);
+        if (this.#step.parts.sinks.hasWork) this.#step.parts.sinks.deliver(epoch);
       },
       (error: unknown) => {
         this.#inFlight -= 1;
@@ -347,7 +355,7 @@ export class Engine {
 
   /** Epochs of sources alone need no fsync of their own, unless a sink waits for it. */
   #syncIfNeeded(log: InputLog, commitCount: number): Promise<void> {
-    return commitCount > 0 || this.#step.hasSinks ? log.sync() : Promise.resolve();
+    return commitCount > 0 || this.#step.parts.sinks.hasWork ? log.sync() : Promise.resolve();
   }
 
   /** Runs an epoch of the log again, in recovery. */
@@ -361,8 +369,9 @@ export class Engine {
     this.#step.backfill();
     for (const request of requests) this.#step.applyDml(request.dml);
     this.#step.replaySplits(manifest.splits);
+    for (const { posts = [] } of requests) this.#step.applyPosts(posts);
     this.#publish(epoch, null);
-    this.#step.deliver(epoch);
+    this.#step.parts.sinks.deliver(epoch);
     this.#scratch.release(mark);
   }
 
@@ -377,7 +386,7 @@ export class Engine {
     const feeds = [...this.#step.parts.feeds.values()].map((feed) => feed.nextDueUs());
     const due = earliest([...timers, ...feeds]);
     const refused = due === null || retryAtUs === null ? due : maxOf(due, retryAtUs);
-    const sinks = this.#step.sinkBacklog > 0 ? clock.monotonicUs() + RETRY_US : null;
+    const sinks = this.#step.parts.sinks.doWait ? clock.monotonicUs() + RETRY_US : null;
     return earliest([refused, retryAtUs, sinks]);
   }
 
@@ -405,8 +414,9 @@ export class Engine {
     const { log, checkpoints, numbers } = durability;
     if (log === null || checkpoints === null) return;
     log.syncNow();
-    this.#step.deliver(this.#epoch);
-    if (this.#step.sinkBacklog > 0) {
+    this.#step.parts.sinks.deliver(this.#epoch);
+    this.#step.parts.sinks.sync();
+    if (this.#step.parts.sinks.hasPending) {
       this.#measures.noCheckpoint('skipped');
       this.#setup.log('warn', 'no checkpoint was written: a sink does not take its changes');
       return;
@@ -470,11 +480,12 @@ function earliest(instants: readonly (bigint | null)[]): bigint | null {
   return instants.reduce((a, b) => (a === null || (b !== null && b < a) ? b : a), null);
 }
 
-function dmlBytes({ dml }: CommitRequest): number {
-  return dml.reduce((sum, { rows }) => sum + (rows?.length ?? 0), 0);
+function dmlBytes({ dml, posts = [] }: CommitRequest): number {
+  const rows = dml.reduce((sum, { rows }) => sum + (rows?.length ?? 0), 0);
+  return posts.reduce((sum, { body }) => sum + body.bytes.length, rows);
 }
 
 /** null: it brings no rows. */
 function rowsArrivedUs({ request, arrivedUs }: WaitingCommit): bigint | null {
-  return request.dml.length === 0 ? null : arrivedUs;
+  return request.dml.length + (request.posts?.length ?? 0) === 0 ? null : arrivedUs;
 }

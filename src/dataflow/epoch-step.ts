@@ -25,8 +25,11 @@ import type {
   DmlChange,
   EngineStatus,
   JobStatus,
+  PostResult,
   RelationHandle,
+  SourcePost,
 } from './port.ts';
+import { PostedRows } from './posted-rows.ts';
 import { ProblemRelations } from './problem-relations.ts';
 import { ProblemLog } from './problems.ts';
 import { absoluteWeight } from './rows.ts';
@@ -67,6 +70,7 @@ export class EpochStep {
   #isRestoring = false;
   readonly #backfillContext: BackfillContext;
   readonly #tableChanges: TableChanges;
+  readonly #postedRows: PostedRows;
   readonly #problems: ProblemRelations;
 
   constructor(setup: StepSetup, memory: Memory, scratch: Scratch, nowUs: bigint) {
@@ -84,6 +88,12 @@ export class EpochStep {
         this.#deliver(relation, batch);
       },
     });
+    this.#postedRows = new PostedRows({
+      scratch,
+      feed: (id) => this.parts.feeds.get(id),
+      apply: (feed, chunk) => this.#applyChunk(feed, chunk),
+      nowUs: () => this.#nowUs,
+    });
     this.#problems = new ProblemRelations(this.parts, {
       memory,
       scratch,
@@ -94,10 +104,10 @@ export class EpochStep {
       control: setup.control,
       memory,
       scratch,
-      input: (id) => ({
-        relation: this.parts.relation(id),
-        feed: this.parts.feeds.get(id) ?? null,
-      }),
+      input: (id) => {
+        const relation = this.parts.relation(id);
+        return { relation, feed: relation.stored ? null : (this.parts.feeds.get(id) ?? null) };
+      },
       endEpoch: (job) => job.endEpoch({ epoch: this.#stampEpoch, nowUs: this.#nowUs }),
     };
     if (setup.metadata === null) this.parts.createSystemRelations();
@@ -224,8 +234,7 @@ export class EpochStep {
           indexIds: action.schema.indexes.map(() => 0),
         });
       case 'create_source':
-        this.parts.addFeed(action, SourceFeed.fresh(action));
-        return null;
+        return this.parts.addFeed(action, SourceFeed.fresh(action));
       case 'create_view':
       case 'create_sink':
         return this.#createJob(action, must(jobs.get(action.id)), build);
@@ -277,17 +286,26 @@ export class EpochStep {
     this.#tableChanges.apply(changes);
   }
 
+  /** Throws where one of them cannot be taken. */
+  checkPosts(posts: readonly SourcePost[]): void {
+    for (const post of posts) this.#postedRows.check(post);
+  }
+
+  /** What became of each. */
+  applyPosts(posts: readonly SourcePost[]): PostResult[] {
+    return this.#postedRows.apply(posts);
+  }
+
   applyChunks(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[]): void {
     for (const { feed, chunk } of chunks) this.#applyChunk(feed, chunk);
   }
 
   #applyChunk(feed: SourceFeed, chunk: SourceChunk): void {
     const mark = this.#scratch.mark();
-    const batch = feed.take(chunk);
-    if (batch !== null) {
+    feed.take(chunk, (batch) => {
       this.#rowsIn += batch.rowCount;
       this.#deliver(feed.relation, batch);
-    }
+    });
     this.#scratch.release(mark);
   }
 
@@ -316,20 +334,26 @@ export class EpochStep {
       this.#applyChunk(feed, { ...chunk, isEnded: false });
       this.#scratch.release(mark);
     }
-    if (rowCount !== progress.rowCount) {
-      throw new SqlError('58030', `${rowCount} records came again instead of ${progress.rowCount}`);
-    }
+    if (rowCount !== progress.rowCount) this.#checkCompacted(feed, rowCount, progress.rowCount);
     feed.finishReplay(progress);
+  }
+
+  /** Where the newest record of each key is enough, others may have been compacted away; else 58030. */
+  #checkCompacted(feed: SourceFeed, rowCount: number, before: number): void {
+    const problem = `${rowCount} records came again instead of ${before}`;
+    if (!feed.isKeyed || rowCount > before) throw new SqlError('58030', problem);
+    this.#setup.log('warn', `source ${feed.relation.definition.name}: ${problem}`);
   }
 
   /** Records that were taken in cannot be read again: the source and what reads it stop (rule 7). */
   #failSource(feed: SourceFeed, error: SqlError): void {
     const { name } = feed.relation.definition;
-    feed.fail(error);
+    feed.break(error);
     for (const job of feed.relation.readers) {
       job.fail(`source "${name}" cannot be read again: ${error.message}`);
     }
     this.#setup.log('error', `source ${name} cannot be read again: ${error.message}`);
+    if (feed.broken !== null) this.#setup.onStopped(feed.relation.id, feed.broken);
   }
 
   #deliver(relation: EngineRelation, batch: DeltaBatch): void {
@@ -340,7 +364,7 @@ export class EpochStep {
   /** A job's output is the change of its relation, and what its sink sends. */
   onJobOutput(id: number, batch: DeltaBatch): void {
     assert(!this.#isRestoring, 'a restored view changes without input');
-    this.parts.sinks.get(id)?.add(batch, this.#epoch);
+    this.parts.sinks.add(id, batch, this.#epoch);
     const relation = this.parts.relations.get(id);
     if (relation !== undefined) this.#deliver(relation, batch);
     else this.#builds.find((build) => build.job.id === id)?.relation.apply(batch, this.#stampEpoch);
@@ -361,13 +385,16 @@ export class EpochStep {
   }
 
   #endJob(job: Job): void {
+    const wasFailed = job.isFailed;
     for (const id of job.inputIds) {
       const upstream = this.parts.jobs.get(id);
       const relation = this.parts.relation(id);
-      if (upstream?.isFailed) job.fail(`"${relation.definition.name}", which it reads, has failed`);
+      const isBroken = (this.parts.feeds.get(id)?.broken ?? null) !== null;
+      if (upstream?.isFailed || isBroken) {
+        job.fail(`"${relation.definition.name}", which it reads, has failed`);
+      }
       job.setWatermarks(id, upstream?.graph.watermarks ?? [relation.watermark.current]);
     }
-    const wasFailed = job.isFailed;
     job.endEpoch({ epoch: this.#epoch, nowUs: this.#nowUs });
     if (job.isFailed && !wasFailed) this.#tellStopped(job);
   }
@@ -406,27 +433,11 @@ export class EpochStep {
     }
   }
 
-  // ---- sinks, timers, status
+  // ---- timers, status
 
   /** Splits that count as idle from this epoch on (rule 17). */
   applyIdle(idle: readonly { feed: SourceFeed; split: string }[]): void {
     for (const { feed, split } of idle) feed.setIdle(split);
-  }
-
-  get hasSinks(): boolean {
-    return this.parts.sinks.size > 0;
-  }
-
-  /** The most epochs that a sink has not taken yet. */
-  get sinkBacklog(): number {
-    let most = 0;
-    for (const { pendingCount } of this.parts.sinks.values()) most = Math.max(most, pendingCount);
-    return most;
-  }
-
-  /** Epochs up to `durable` may leave. */
-  deliver(durable: number): void {
-    for (const sink of this.parts.sinks.values()) sink.deliver(durable);
   }
 
   /** The earliest instant at which a view changes, or a sink sends, without input. */
@@ -436,7 +447,7 @@ export class EpochStep {
       if (timer !== null && (earliest === null || timer < earliest)) earliest = timer;
     };
     for (const job of this.parts.jobs.values()) if (!job.isFailed) note(job.graph.nextTimerUs());
-    for (const sink of this.parts.sinks.values()) note(sink.nextTimerUs());
+    for (const timer of this.parts.sinks.timersUs()) note(timer);
     return earliest;
   }
 

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { must } from '../base/assert.ts';
 import { Random } from '../base/random.ts';
 import type { AggregateCall, JoinKind, JoinNode, PlanNode, SortKey } from '../plan/plan-node.ts';
-import { BOOL, INT8, TEXT, type Value } from '../types/data-type.ts';
+import { arrayOf, BOOL, INT8, TEXT, type Value } from '../types/data-type.ts';
 import { column, GraphBench, scanNode } from './graph-bench.ts';
 
 type Row = readonly Value[];
@@ -473,6 +474,29 @@ test('table functions', () => {
         }
         return series.length > 0 ? series : [[...row, null, null]];
       }),
+    true,
+  );
+});
+
+test('unnest of an array of columns', () => {
+  const element = (index: number) => ({ kind: 'column', index, type: INT8 }) as const;
+  const plan: PlanNode = {
+    kind: 'table_function',
+    input: left,
+    function: 'unnest(anyarray)',
+    args: [{ kind: 'array', elements: [element(1), element(0)], type: must(arrayOf(INT8)) }],
+    withOrdinality: false,
+    isOuter: false,
+    columns: [...COLUMNS, column('u', INT8)],
+  };
+  compare(
+    plan,
+    1,
+    ([rows]) =>
+      rows!.flatMap((row): Row[] => [
+        [...row, row[1]!],
+        [...row, row[0]!],
+      ]),
     true,
   );
 });

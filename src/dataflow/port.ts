@@ -9,6 +9,8 @@
 import type { EventLoopDelays } from '../base/event-loop-delay.ts';
 import type { HistogramCounts } from '../base/histogram.ts';
 import type { PortError } from '../base/threads.ts';
+import type { SinkDelivery } from '../connect/sink.ts';
+import type { PostedBody } from '../connect/source.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import type { StreamPlan } from '../plan/plan-node.ts';
 import type { IndexSchema, RelationSchema } from '../state/relation-schema.ts';
@@ -102,6 +104,16 @@ export interface CreateSourceAction {
   readonly connector: Json;
   /** Settings frozen at CREATE, for generated columns; absent: the defaults (UTC). */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Its rows are kept, and read like a table's; absent: they only pass through. */
+  readonly store?: FeedStore;
+}
+
+/** The stored rows of a source: every one (append-only), or the newest of each key. */
+export interface FeedStore {
+  /** With a key: two columns more than the source has (source-store.ts). */
+  readonly schema: RelationSchema;
+  /** Catalog ids of `schema.indexes`. */
+  readonly indexIds: readonly number[];
 }
 
 export interface CreateViewAction {
@@ -122,6 +134,8 @@ export interface CreateSinkAction {
   readonly settings: Readonly<Record<string, string>>;
   readonly connector: Json;
   readonly uuid: string;
+  /** false: only what comes after its creation is sent. Absent: true. */
+  readonly hasSnapshot?: boolean;
 }
 
 /** A change of a table. */
@@ -140,16 +154,37 @@ export interface CatalogRecord {
   readonly nextId: number;
 }
 
+/** A body that was posted to a source. */
+export interface SourcePost {
+  readonly sourceId: number;
+  readonly body: PostedBody;
+  /** Another body of this key is the same one, sent again; null: it has none. */
+  readonly key: string | null;
+}
+
+/** What became of a body's records. */
+export interface PostResult {
+  readonly accepted: number;
+  /** They are dead letters. */
+  readonly rejected: number;
+  /** A body with its key came before: this is the answer that it got, and nothing was taken in. */
+  readonly isRepeated: boolean;
+}
+
 export interface CommitRequest {
   readonly ddl: readonly DdlAction[];
   readonly catalog: CatalogRecord | null;
   readonly dml: readonly DmlChange[];
+  /** Absent: none. A commit of posts has no DDL. */
+  readonly posts?: readonly SourcePost[];
 }
 
 export interface CommitResult {
   readonly epoch: number;
   /** Relations that the commit created or whose readers must be made again (indexes). */
   readonly relations: readonly RelationHandle[];
+  /** By post. */
+  readonly posts: readonly PostResult[];
 }
 
 /** How any thread reads a stored relation: `new RelationReader(wasm, headerAddress, schema)`. */
@@ -174,6 +209,8 @@ export interface EngineOptions {
   /** Dead letters beyond either limit are trimmed, the oldest first. */
   readonly deadLetterBytesMax: number;
   readonly deadLetterAgeMsMax: number;
+  /** A sink that holds back more than this while its outside takes nothing holds sources back. */
+  readonly sinkHeldBytesMax: number;
 }
 
 export const DEFAULT_ENGINE_OPTIONS: EngineOptions = Object.freeze({
@@ -186,6 +223,7 @@ export const DEFAULT_ENGINE_OPTIONS: EngineOptions = Object.freeze({
   stateBytesMax: 4 * 2 ** 30,
   deadLetterBytesMax: 64 * 2 ** 20,
   deadLetterAgeMsMax: 7 * 86_400_000,
+  sinkHeldBytesMax: 64 * 2 ** 20,
 });
 
 /** What the worker is started with. */
@@ -260,8 +298,10 @@ export interface SinkStatus {
   /** Epochs that are to be delivered, and their rows. */
   readonly pendingEpochs: number;
   readonly pendingRows: number;
-  /** Rows that an EMIT PERIODIC sink holds back until its period is over. */
+  /** Rows that are held back: until an EMIT PERIODIC sink's period is over, or the outside takes them. */
   readonly heldRows: number;
+  /** null: what was sent is delivered. */
+  readonly delivery: SinkDelivery | null;
 }
 
 /** One view or sink. Counters are of rule 24, in absolute weight. */
@@ -269,7 +309,8 @@ export interface JobStatus {
   readonly id: number;
   readonly name: string;
   readonly kind: 'materialized_view' | 'sink';
-  readonly state: 'running' | 'building' | 'failed';
+  /** disconnected: a sink cannot reach its outside, and goes on trying. */
+  readonly state: 'running' | 'building' | 'disconnected' | 'failed';
   readonly error: string | null;
   readonly onError: 'fail' | 'withhold';
   /** Rows of a view; rows that a sink has sent since the server started. */
@@ -310,6 +351,8 @@ export interface SourceStatus {
   readonly rowsDecoded: number;
   readonly rowsRejected: number;
   readonly nullTime: number;
+  /** Deletes of keys that were not there; null: its records don't change rows. */
+  readonly unknownDeletes: number | null;
   readonly lag: number | null;
   readonly lagUnit: 'rows' | 'bytes';
   /** Over the last ten seconds. */

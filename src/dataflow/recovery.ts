@@ -13,8 +13,8 @@ import { recover } from '../state/recovery.ts';
 import { StorageClient } from '../state/storage-client.ts';
 import { Engine } from './engine.ts';
 import type { EngineMetadata } from './engine-state.ts';
+import type { Connectors } from './feed-context.ts';
 import type { EngineOptions } from './port.ts';
-import type { Connectors } from './source-feed.ts';
 
 export interface OpenSetup {
   readonly options: EngineOptions;
@@ -49,7 +49,14 @@ export async function openEngine(setup: OpenSetup): Promise<OpenEngine> {
 function openInMemory(setup: OpenSetup): OpenEngine {
   const incarnation = 'memory';
   const memories = new Map<string, Memory>();
-  const engine = new Engine({ ...setup, incarnation, memories, metadata: null, lastEpoch: 0 });
+  const engine = new Engine({
+    ...setup,
+    incarnation,
+    sinkRoot: null,
+    memories,
+    metadata: null,
+    lastEpoch: 0,
+  });
   engine.start({ log: null, numbers: new EpochNumbers(null, 0), checkpoints: null });
   return {
     engine,
@@ -63,7 +70,7 @@ function openInMemory(setup: OpenSetup): OpenEngine {
 function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
   const memories = new Map<string, Memory>();
   const maxBytes = setup.options.stateBytesMax;
-  const { databasePath, logDirectory, incarnation } = dataDir;
+  const { databasePath, logDirectory, sinkDirectory, incarnation } = dataDir;
   const recovery = recover(databasePath, logDirectory, (name) => {
     const memory = Memory.create({ maxBytes });
     memories.set(name, memory);
@@ -78,6 +85,7 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
   const engine = new Engine({
     ...setup,
     incarnation,
+    sinkRoot: sinkDirectory,
     memories,
     metadata,
     lastEpoch: recovery.reservedThrough,

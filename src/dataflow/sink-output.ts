@@ -2,12 +2,13 @@
  * SinkOutput: what a sink sends: its consolidated change, retractions before inserts, in canonical order, once the manifest of
  * the epoch is durable (semantics.md rule 30).
  *
- * A sink sends the change of each epoch; one that is EMIT PERIODIC (rule 22) sends at most once a period the net change since
- * it sent last. When that is, follows from the epochs' instants alone, so that a replay sends the same changes at the same
- * epochs. What it holds back is part of a checkpoint (`heldMemory`, `sentUs`).
+ * A sink sends the change of each epoch. What it cannot send yet is held back, as one net change, and goes out with a later
+ * epoch: while an EMIT PERIODIC sink's period lasts (rule 22), and while the outside takes nothing (its disk or spool is full).
+ * When a period is over, follows from the epochs' instants alone.
  *
- * Changes wait in memory from the epoch that sends them to their delivery; a checkpoint is taken only when none waits, so
- * that what a recovery replays is exactly what may not have been delivered.
+ * Correctness of what is held: it is part of a checkpoint (`heldMemory`, `sentUs`). Whatever was delivered as epoch n held
+ * every change up to n: a recovery drops what it replays up to n, and what the checkpoint held back where n is not before it.
+ * Changes wait in memory from the epoch that sends them to their delivery; a checkpoint is taken only when none waits.
  */
 
 import { SqlError } from '../base/sql-error.ts';
@@ -25,27 +26,36 @@ interface PendingEpoch {
   readonly rows: NetChanges;
 }
 
-/** What an EMIT PERIODIC sink starts with. */
-export interface SinkPeriod {
-  readonly periodUs: bigint;
+/** What a sink starts with. */
+export interface SinkStart {
+  /** No later epoch was given away. */
+  readonly lastEpoch: number;
+  /** Of the checkpoint, or of its creation. */
+  readonly epoch: number;
+  /** The change of this epoch is not sent; 0: every epoch's is. */
+  readonly ignoredEpoch: number;
+  /** EMIT PERIODIC; null: every epoch is sent. */
+  readonly periodUs: bigint | null;
   /** What was held back at the checkpoint; an empty memory for a new sink. */
   readonly memory: Memory;
   /** The instant of the epoch that was sent last; 0: none. */
   readonly sentUs: bigint;
+  /** More than this is not held back while the outside takes nothing: the input has to wait. */
+  readonly heldBytesMax: number;
 }
 
-interface Throttle {
-  readonly periodUs: bigint;
-  readonly memory: Memory;
-  readonly held: NetChanges;
-  sentUs: bigint;
-}
+/** More epochs than this do not wait for their delivery: the input has to. */
+const PENDING_MAX = 64;
 
 export class SinkOutput {
   readonly #writer: SinkWriter;
   readonly #types: readonly DataType[];
-  readonly #isDiscarding: boolean;
-  readonly #throttle: Throttle | null;
+  readonly #periodUs: bigint | null;
+  readonly #ignoredEpoch: number;
+  /** null: nothing is kept or written (blackhole). */
+  readonly #held: NetChanges | null;
+  readonly #memory: Memory | null;
+  readonly #heldBytesMax: number;
   #free: NetChanges[] = [];
   /** Epochs up to here are delivered already: a replay gives them again. */
   readonly #deliveredThrough: number;
@@ -53,26 +63,27 @@ export class SinkOutput {
   #pending: PendingEpoch[] = [];
   #failure: string | null = null;
   #rowsSent = 0;
+  #sentUs = 0n;
+  /** The epoch that ended last. */
+  #ended = { epoch: 0, nowUs: 0n };
 
-  /** `isDiscarding`: nothing is kept or written (blackhole). `period` null: every epoch is sent. */
-  constructor(
-    writer: SinkWriter,
-    types: readonly DataType[],
-    lastEpoch: number,
-    isDiscarding: boolean,
-    period: SinkPeriod | null,
-  ) {
+  /** `start` null: what is added is counted and dropped. */
+  constructor(writer: SinkWriter, types: readonly DataType[], start: SinkStart | null) {
     this.#writer = writer;
     this.#types = types;
-    this.#isDiscarding = isDiscarding;
-    this.#throttle =
-      period === null ? null : { ...period, held: new NetChanges(types, period.memory) };
-    this.#deliveredThrough = writer.begin(lastEpoch);
+    this.#periodUs = start?.periodUs ?? null;
+    this.#ignoredEpoch = start?.ignoredEpoch ?? 0;
+    this.#memory = start?.memory ?? null;
+    this.#heldBytesMax = start?.heldBytesMax ?? 0;
+    this.#sentUs = start?.sentUs ?? 0n;
+    this.#held = start === null ? null : new NetChanges(types, start.memory);
+    this.#deliveredThrough = writer.begin(start?.lastEpoch ?? Number.MAX_SAFE_INTEGER);
+    if (start !== null && this.#deliveredThrough >= start.epoch) this.#held?.clear();
   }
 
-  /** Why the oldest epoch could not be delivered yet; null: nothing is wrong. */
+  /** Why the outside takes nothing; null: nothing is wrong. */
   get failure(): string | null {
-    return this.#failure;
+    return this.#failure ?? this.#writer.refusal ?? null;
   }
 
   /** Epochs that wait for their delivery. */
@@ -80,27 +91,38 @@ export class SinkOutput {
     return this.#pending.length;
   }
 
-  /** What an EMIT PERIODIC sink holds back; null: it holds nothing back. */
+  /** Something waits for the outside. */
+  get isWaiting(): boolean {
+    return this.#pending.length > 0 || (this.failure !== null && this.#heldRows > 0);
+  }
+
+  /** The input has to wait for it. */
+  get isFull(): boolean {
+    if (this.#pending.length > PENDING_MAX) return true;
+    const isStuck = this.failure !== null && this.#heldRows > 0;
+    return isStuck && this.#memory!.allocatedBytes > this.#heldBytesMax;
+  }
+
+  /** What it holds back; null: it never does. */
   get heldMemory(): Memory | null {
-    return this.#throttle?.memory ?? null;
+    return this.#memory;
   }
 
   /** The instant of the epoch that was sent last. */
   get sentUs(): bigint {
-    return this.#throttle?.sentUs ?? 0n;
+    return this.#sentUs;
   }
 
   /** When what is held back is due; null: nothing is. */
   nextTimerUs(): bigint | null {
-    if (this.#throttle === null || this.#throttle.held.rowCount === 0) return null;
-    return this.#throttle.sentUs + this.#throttle.periodUs;
+    if (this.#periodUs === null || this.#heldRows === 0 || this.failure !== null) return null;
+    return this.#sentUs + this.#periodUs;
   }
 
   /** Takes a part of the running epoch's change. */
   add(batch: DeltaBatch, epoch: number): void {
-    if (this.#isDiscarding) this.#rowsSent += absoluteWeight(batch);
-    else if (this.#throttle !== null) this.#throttle.held.add(batch);
-    else if (epoch > this.#deliveredThrough) {
+    if (this.#held === null) this.#rowsSent += absoluteWeight(batch);
+    else if (epoch > this.#deliveredThrough && epoch !== this.#ignoredEpoch) {
       this.#current ??= this.#empty();
       this.#current.add(batch);
     }
@@ -112,27 +134,45 @@ export class SinkOutput {
 
   /** The running epoch has ended. */
   endEpoch(epoch: number, nowUs: bigint): void {
-    if (this.#throttle !== null) this.#endPeriod(this.#throttle, epoch, nowUs);
+    if (epoch === this.#deliveredThrough) this.#sentUs = nowUs;
+    if (this.#held === null || epoch <= this.#deliveredThrough) return;
+    this.#ended = { epoch, nowUs };
+    const isDue = this.#periodUs === null || nowUs >= this.#sentUs + this.#periodUs;
+    if (isDue && this.failure === null) this.#release(this.#held);
+    else if (this.#current !== null) {
+      this.#move(this.#current, this.#held);
+      this.#current = null;
+    }
+  }
+
+  /** All that is not sent becomes the change of the epoch that ended last. */
+  #release(held: NetChanges): void {
+    if (held.rowCount > 0) {
+      // Later changes behind earlier ones: they are netted anyway.
+      const rows = this.#current ?? this.#empty();
+      for (const batch of held.batches()) {
+        rows.add(batch);
+        this.#current = rows;
+      }
+      held.clear();
+      if (this.#current === null) this.#free.push(rows);
+    }
     if (this.#current === null) return;
-    this.#pending.push({ epoch, nowUs, rows: this.#current });
+    this.#pending.push({ ...this.#ended, rows: this.#current });
+    this.#sentUs = this.#ended.nowUs;
     this.#current = null;
   }
 
-  /** Where the period is over, what was held back becomes this epoch's change, unless it was delivered before. */
-  #endPeriod(throttle: Throttle, epoch: number, nowUs: bigint): void {
-    const { held, sentUs, periodUs } = throttle;
-    if (held.rowCount === 0 || nowUs < sentUs + periodUs) return;
-    for (const batch of held.batches()) {
-      throttle.sentUs = nowUs;
-      if (epoch <= this.#deliveredThrough) break;
-      this.#current ??= this.#empty();
-      this.#current.add(batch);
-    }
-    held.clear();
+  #move(from: NetChanges, to: NetChanges): void {
+    for (const batch of from.batches()) to.add(batch);
+    from.clear();
+    this.#free.push(from);
   }
 
-  /** The epochs up to `durable` go out. One that fails is whole again and is given again at the next call. */
+  /** The epochs up to `durable` go out. Where the outside takes nothing, they are held back and tried again at later calls. */
   deliver(durable: number): void {
+    if (this.#held === null) return;
+    this.#retry(this.#held, durable);
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
       if (next.epoch > durable) return;
       try {
@@ -140,6 +180,8 @@ export class SinkOutput {
       } catch (error) {
         if (!(error instanceof SqlError)) throw error;
         this.#failure = error.message;
+        for (const { rows } of this.#pending) this.#move(rows, this.#held);
+        this.#pending = [];
         return;
       }
       this.#failure = null;
@@ -147,6 +189,18 @@ export class SinkOutput {
       next.rows.clear();
       this.#free.push(next.rows);
     }
+  }
+
+  /** What was held back because the outside took nothing may go out as soon as it is durable, and there is hope. */
+  #retry(held: NetChanges, durable: number): void {
+    const { epoch } = this.#ended;
+    if (this.#pending.length > 0 || this.#heldRows === 0 || epoch > durable) return;
+    if ((this.#writer.refusal ?? null) !== null) return;
+    if (this.#failure !== null || this.#periodUs === null) this.#release(held);
+  }
+
+  get #heldRows(): number {
+    return this.#held?.rowCount ?? 0;
   }
 
   /** Gives an epoch to the writer; its rows in absolute weight. */
@@ -165,11 +219,22 @@ export class SinkOutput {
       rowsSent: this.#rowsSent,
       pendingEpochs: this.#pending.length,
       pendingRows: this.#pending.reduce((sum, { rows }) => sum + rows.rowCount, 0),
-      heldRows: this.#throttle?.held.rowCount ?? 0,
+      heldRows: this.#heldRows,
+      delivery: this.#writer.delivery?.() ?? null,
     };
+  }
+
+  /** What was taken survives the loss of power. */
+  sync(): void {
+    this.#writer.sync?.();
   }
 
   close(): void {
     this.#writer.close();
+  }
+
+  /** After `close`: it was dropped for good. */
+  remove(): void {
+    this.#writer.remove?.();
   }
 }

@@ -1,90 +1,50 @@
 /**
- * SourceFeed: one unstored source as the worker reads it: its reader, where each split stands, its watermark, and what
- * becomes of a record before a view sees it (generated columns, NOT NULL, the row's watermark).
+ * SourceFeed: one source as the worker reads it: its reader, where each split stands, its watermark, and what becomes of a
+ * record before a view sees it (generated columns, NOT NULL, the row's watermark).
  *
- * The reader runs while some view reads the source and makes only the columns that they need. All views share it; a view
- * that comes later first takes the same records from their beginning (`history`), so that every view stands at one
- * position at the end of every epoch (semantics.md rule 25).
+ * The reader of an unstored source runs while some view reads it and makes only the columns that they need. All views share
+ * it; a view that comes later first takes the same records from their beginning (`history`), so that every view stands at one
+ * position at the end of every epoch (semantics.md rule 25). A source whose rows are kept is read for as long as it exists,
+ * with all columns; views take its stored rows.
  */
 
-import { must } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
+import { assert, must } from '../base/assert.ts';
 import { RateMeter } from '../base/rate-meter.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
-import type { SinkContext, SinkWriter } from '../connect/sink.ts';
-import type { SourceChunk, SourceColumn, SourceContext, SourceReader } from '../connect/source.ts';
-import type { Memory } from '../memory/memory.ts';
-import type { Scratch } from '../memory/scratch.ts';
+import {
+  isPushed,
+  type PostedBody,
+  type RowChanges,
+  type SourceChunk,
+  type SourceReader,
+} from '../connect/source.ts';
 import type { SplitProgress } from '../state/manifest.ts';
 import type { EngineRelation } from './engine-relation.ts';
+import type { FeedContext, FeedState } from './feed-context.ts';
 import type { Job } from './job.ts';
 import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
-import type { ProblemLog } from './problems.ts';
+import { PostKeys } from './posted-rows.ts';
 import { stampRowWatermarks } from './row-watermarks.ts';
-import { type PreviewLimits, previewSource, type SourcePreview } from './source-preview.ts';
+import {
+  notKept,
+  type PreviewLimits,
+  previewSource,
+  type SourcePreview,
+} from './source-preview.ts';
 import { isSame, isSamePosition, optionUs, replayed } from './source-reading.ts';
 import { SourceRecords } from './source-records.ts';
+import { type HistoryPosition, SourceSplits, splitStatuses } from './source-splits.ts';
+import { SourceStore } from './source-store.ts';
 import type { RelationWatermark, SplitWatermark } from './watermark.ts';
-
-/** The outside world as the engine opens it: connect/connectors.ts, or a fake. */
-export interface Connectors {
-  openSource(checked: Json, columns: readonly SourceColumn[], context: SourceContext): SourceReader;
-  openSink(checked: Json, context: SinkContext): SinkWriter;
-}
-
-export interface FeedContext {
-  readonly connectors: Connectors;
-  /** Where decoded records lie until the epoch ends. */
-  readonly memory: Memory;
-  readonly scratch: Scratch;
-  readonly clock: Clock;
-  readonly fileRoots: readonly string[];
-  readonly problems: ProblemLog;
-  /** The epoch's instant. */
-  readonly nowUs: () => bigint;
-  readonly wake: () => void;
-}
-
-/** Positions [from, to) that the connector gives again exactly. */
-export interface SplitRange {
-  readonly from: Json;
-  readonly to: Json;
-}
-
-/** JSON: a split as a checkpoint keeps it. */
-export interface SplitState {
-  readonly split: string;
-  /** All that was taken in, in order; each begins where the one before ends, but for jumps (a truncated file). */
-  readonly ranges: readonly SplitRange[];
-  readonly isIdle: boolean;
-  readonly running: string;
-  readonly isEnded: boolean;
-}
-
-export interface FeedState {
-  readonly definition: CreateSourceAction;
-  readonly splits: readonly SplitState[];
-  readonly watermark: string;
-  readonly rowsRead: number;
-  readonly rowsRejected: number;
-  readonly nullTime: number;
-}
-
-/** How far a view has taken a source's history: for each split the range and the position in it. */
-export type HistoryPosition = Map<string, { readonly range: number; readonly position: Json }>;
-
-interface Split {
-  readonly ranges: SplitRange[];
-}
 
 export class SourceFeed {
   readonly relation: EngineRelation;
   readonly #definition: CreateSourceAction;
   readonly #context: FeedContext;
   readonly #records: SourceRecords;
-  readonly #splits = new Map<string, Split>();
+  readonly #splits = new SourceSplits();
   /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
   readonly #endings = new Map<string, bigint | null>();
   readonly #idleTimeoutUs: bigint | null;
@@ -95,7 +55,12 @@ export class SourceFeed {
   #rowsRead: number;
   #rowsRejected: number;
   #nullTime: number;
+  /** Of what was posted. */
+  readonly postKeys: PostKeys;
   readonly #rate = new RateMeter();
+  /** null: records are rows of their own. */
+  readonly #store: SourceStore | null;
+  #broken: string | null;
 
   constructor(state: FeedState, relation: EngineRelation, context: FeedContext) {
     this.relation = relation;
@@ -107,8 +72,12 @@ export class SourceFeed {
     this.#idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
     this.#maxAheadUs = optionUs(state.definition.connector, 'maxAheadUs');
     this.#records = new SourceRecords(state.definition, context.memory, context.scratch);
+    this.#store = SourceStore.open(relation, context, state.unknownDeletes);
+    this.postKeys = new PostKeys(state.postKeys ?? []);
+    this.#broken = state.broken;
+    if (state.broken !== null) this.#failure = new SqlError('58030', state.broken);
     for (const { split, ranges, running, isIdle, isEnded } of state.splits) {
-      this.#splits.set(split, { ranges: [...ranges] });
+      this.#splits.restore(split, ranges);
       relation.watermark.splits.set(split, { running: BigInt(running), isIdle, isEnded });
     }
     relation.watermark.restore(BigInt(state.watermark));
@@ -116,21 +85,42 @@ export class SourceFeed {
 
   static fresh(definition: CreateSourceAction): FeedState {
     const watermark = String(WATERMARK_NONE);
-    return { definition, splits: [], watermark, rowsRead: 0, rowsRejected: 0, nullTime: 0 };
+    const counters = { rowsRead: 0, rowsRejected: 0, nullTime: 0, unknownDeletes: 0 };
+    return { definition, splits: [], watermark, ...counters, broken: null };
+  }
+
+  /** Its rows are kept: views read those. */
+  get isStored(): boolean {
+    return this.relation.stored !== null;
+  }
+
+  /** The newest row of each key is kept. */
+  get isKeyed(): boolean {
+    return this.#store !== null;
+  }
+
+  /** Why its stored rows may not be read any more. */
+  get broken(): string | null {
+    return this.#broken;
   }
 
   get rowsRead(): number {
     return this.#rowsRead;
   }
 
-  /** Opens the reader for the columns that the views read now; none: the source rests. */
+  get rowsRejected(): number {
+    return this.#rowsRejected;
+  }
+
+  /** Opens the reader for the columns that the views read now; none: an unstored source rests. */
   refreshReader(): void {
     const wanted = this.wantedBy(this.relation.readers);
     const isOpen = this.#reader !== null && isSame(wanted, this.#wanted);
-    if (isOpen && this.relation.readers.size > 0) return;
+    const isRead = this.isStored || this.relation.readers.size > 0;
+    if (isOpen && isRead) return;
     this.close();
     this.#wanted = wanted;
-    if (this.relation.readers.size > 0 && this.#failure === null) this.reopen();
+    if (isRead && this.#failure === null) this.reopen();
   }
 
   /** Continues at the last positions that an epoch took in: also after an epoch that could not be logged. */
@@ -138,10 +128,7 @@ export class SourceFeed {
     this.close();
     try {
       const reader = this.#open(this.#wanted);
-      const positions = new Map(
-        [...this.#splits.keys()].map((split) => [split, this.positionOf(split)]),
-      );
-      reader.start(positions);
+      reader.start(this.#splits.positions);
       this.#reader = reader;
     } catch (error) {
       this.fail(error);
@@ -153,6 +140,12 @@ export class SourceFeed {
     const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
     const context = { memory, scratch, clock, fileRoots, wanted, wake };
     return this.#context.connectors.openSource(this.#definition.connector, columns, context);
+  }
+
+  /** What was taken in cannot be read again (rule 7): the stored rows are not what was seen. */
+  break(error: SqlError): void {
+    this.fail(error);
+    if (this.isStored) this.#broken = error.message;
   }
 
   /** The source cannot be read any more: an error state, with its reason. */
@@ -168,7 +161,7 @@ export class SourceFeed {
 
   /** What these views read, and what it takes to make that. */
   wantedBy(jobs: Iterable<Job>): readonly number[] {
-    const read = new Set<number>();
+    const read = new Set<number>(this.isStored ? this.#definition.columns.keys() : []);
     for (const job of jobs) {
       for (const column of job.wantedColumns(this.relation.id)) read.add(column);
     }
@@ -182,10 +175,8 @@ export class SourceFeed {
     let woken = Promise.withResolvers<void>();
     const reader = this.#open(wanted, () => woken.resolve());
     try {
-      const begins = [...this.#splits].map(([split, { ranges }]) => {
-        return [split, must(ranges[0]).from] as const;
-      });
-      reader.start(new Map(begins));
+      if (isPushed(reader)) throw notKept(this.relation.definition.name);
+      reader.start(this.#splits.beginnings);
       return await previewSource(
         {
           reader,
@@ -222,6 +213,31 @@ export class SourceFeed {
     return !isSamePosition(from, to) || !this.#splits.has(split);
   }
 
+  /** Throws where a body that was posted cannot be taken: nobody would keep its rows (55000), or it is none (22P02). */
+  checkPost(body: PostedBody): void {
+    const source = `source "${this.relation.definition.name}"`;
+    const reader = this.#reader;
+    const isRead = this.isStored || [...this.relation.readers].some((job) => !job.isFailed);
+    const problem = this.#failure?.message ?? (isRead ? null : 'no view reads it');
+    if (problem !== null || reader === null) {
+      throw new SqlError('55000', `what is sent to ${source} would be lost: ${problem}`);
+    }
+    if (!isPushed(reader)) throw new SqlError('42809', `nothing can be sent to ${source}`);
+    reader.check(body);
+  }
+
+  /** The rows of a body that was posted. */
+  *received(body: PostedBody): Generator<SourceChunk> {
+    this.refreshWanted();
+    if (this.#reader === null) this.reopen();
+    const reader = this.#reader;
+    assert(reader !== null && isPushed(reader), 'a source was posted to that takes no posts');
+    const split = must(reader.splits[0]);
+    const position = this.#splits.has(split) ? this.positionOf(split) : 0;
+    yield* reader.receive(body, position);
+    this.#endings.set(split, this.#context.clock.monotonicUs());
+  }
+
   #noteEnd({ split, isAtEnd }: SourceChunk): void {
     const nowUs = this.#context.clock.monotonicUs();
     this.#endings.set(split, isAtEnd ? (this.#endings.get(split) ?? nowUs) : null);
@@ -246,7 +262,7 @@ export class SourceFeed {
 
   /** Where a split stands. */
   positionOf(name: string): Json {
-    return must(must(this.#splits.get(name)).ranges.at(-1)).to;
+    return this.#splits.positionOf(name);
   }
 
   /** The records of a manifest's range again, by one reader for all of a recovery. */
@@ -260,7 +276,8 @@ export class SourceFeed {
 
   /** Whether what was taken in may have to be waited for when a later view reads it. */
   get mayWait(): boolean {
-    return this.#splits.size > 0 && this.#open([]).standStill !== undefined;
+    if (this.isStored || this.#splits.count === 0) return false;
+    return this.#open([]).standStill !== undefined;
   }
 
   /** During recovery: which columns a replay makes. */
@@ -274,18 +291,11 @@ export class SourceFeed {
   finishReplay(progress: SplitProgress): void {
     const { split, from, to, isEnded, isIdle } = progress;
     if (isEnded) {
-      this.take({
-        split,
-        from: to as Json,
-        to: to as Json,
-        batch: null,
-        rejected: [],
-        isAtEnd: true,
-        isEnded,
-      });
-    } else if (!this.#splits.has(split)) this.#move(split, from as Json, to as Json);
+      const end = { from: to as Json, to: to as Json, batch: null, rejected: [] };
+      this.take({ split, ...end, isAtEnd: true, isEnded }, () => {});
+    } else if (!this.#splits.has(split)) this.#splits.move(split, from as Json, to as Json);
     else if (!isSamePosition(this.positionOf(split), to)) {
-      this.#move(split, this.positionOf(split), to as Json);
+      this.#splits.move(split, this.positionOf(split), to as Json);
     }
     if (isIdle) this.setIdle(split);
   }
@@ -300,17 +310,9 @@ export class SourceFeed {
     taken: HistoryPosition,
     isPatient: boolean,
   ): Generator<SourceChunk | null> {
-    for (const [split, { ranges }] of this.#splits) {
-      const start = taken.get(split) ?? { range: 0, position: must(ranges[0]).from };
-      let { position } = start;
-      for (let range = start.range; range < ranges.length; range++) {
-        const { from, to } = must(ranges[range]);
-        if (range > start.range) position = from;
-        if (!isSamePosition(position, to)) {
-          yield* this.#readAgain({ split, from: position, to }, wanted, isPatient);
-        }
-        taken.set(split, { range, position: to });
-      }
+    if (this.#reader !== null && isPushed(this.#reader)) return;
+    for (const range of this.#splits.behind(taken)) {
+      yield* this.#readAgain(range, wanted, isPatient);
     }
   }
 
@@ -329,11 +331,11 @@ export class SourceFeed {
   }
 
   /**
-   * A chunk becomes part of the epoch: its rows with all known columns and their watermarks (null: none), its rejected
-   * records dead letters, its split moves on.
+   * A chunk becomes part of the epoch: its rows, with all known columns and their watermarks, are delivered (of a source that
+   * keeps the newest row of each key: its changes), its rejected records are dead letters, its split moves on.
    */
-  take(chunk: SourceChunk): DeltaBatch | null {
-    this.#move(chunk.split, chunk.from, chunk.to);
+  take(chunk: SourceChunk, deliver: (batch: DeltaBatch) => void): void {
+    this.#splits.move(chunk.split, chunk.from, chunk.to);
     const watermark = this.relation.watermark.split(chunk.split);
     if (chunk.batch !== null) watermark.isIdle = false;
     for (const { position, raw, sqlstate, reason } of chunk.rejected) {
@@ -342,24 +344,36 @@ export class SourceFeed {
     const rowCount = (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
     this.#rowsRead += rowCount;
     this.#rate.add(rowCount, this.#context.clock.monotonicUs());
-    const rows = chunk.batch === null ? null : this.#complete(chunk, this.#wanted, true);
-    const stamped =
-      rows === null ? null : this.#stamp(rows, chunk.split, watermark, this.relation.watermark);
+    if (chunk.changes !== undefined) this.#takeChanges(chunk, chunk.changes, deliver);
+    else if (chunk.batch !== null) {
+      const rows = this.#complete(chunk, this.#wanted, true);
+      if (rows !== null)
+        deliver(this.#stamp(rows, chunk.split, watermark, this.relation.watermark));
+    }
     if (chunk.isEnded) {
       watermark.isEnded = true;
       watermark.running = WATERMARK_END;
     }
-    return stamped;
   }
 
-  /** The split now stands at `to`. */
-  #move(name: string, from: Json, to: Json): void {
-    const ranges = this.#splits.get(name)?.ranges ?? [];
-    const last = ranges.at(-1);
-    if (last !== undefined && isSamePosition(last.to, from)) {
-      ranges[ranges.length - 1] = { from: last.from, to };
-    } else ranges.push({ from, to });
-    this.#splits.set(name, { ranges });
+  #takeChanges(
+    { split, batch }: SourceChunk,
+    changes: RowChanges,
+    deliver: (batch: DeltaBatch) => void,
+  ): void {
+    const store = must(this.#store, 'a source without a store changes rows');
+    const { watermark } = this.relation;
+    const wanted = [...this.#wanted, ...store.hiddenColumns];
+    if (batch === null) return;
+    for (const part of store.parts(batch, changes, this.#splits.numberOf(split), this.#wanted)) {
+      const { rows, rejected } = this.#records.complete(part.batch, wanted, part);
+      for (const { row, raw, sqlstate, reason } of rejected) {
+        const offset = Number(batch.memory.i64[(part.offsets.values >>> 3) + row]);
+        this.#reject(split, JSON.stringify({ offset }), raw, sqlstate, reason);
+      }
+      if (rows === null) continue;
+      store.apply(this.#stamp(rows, split, watermark.split(split), watermark), deliver);
+    }
   }
 
   /** The rows of a chunk of `history`, judged by a watermark of their own; nothing is counted or rejected again. */
@@ -401,7 +415,8 @@ export class SourceFeed {
     const { rows, rejected } = this.#records.complete(must(chunk.batch), wanted);
     if (isReported) {
       for (const { row, raw, sqlstate, reason } of rejected) {
-        this.#reject(chunk.split, JSON.stringify({ from: chunk.from, row }), raw, sqlstate, reason);
+        const position = chunk.positionOf?.(row) ?? { from: chunk.from, row };
+        this.#reject(chunk.split, JSON.stringify(position), raw, sqlstate, reason);
       }
     }
     return rows;
@@ -436,17 +451,23 @@ export class SourceFeed {
   }
 
   state(): FeedState {
-    const splits = [...this.#splits].map(([split, { ranges }]) => {
+    const splits = this.#splits.names.map((split) => {
+      const ranges = this.#splits.rangesOf(split);
       const { running, isIdle, isEnded } = this.relation.watermark.split(split);
       return { split, ranges, running: String(running), isIdle, isEnded };
     });
+    const { name, schema, indexIds } = this.relation.definition;
+    const store = schema === null ? {} : { store: { schema, indexIds } };
     return {
-      definition: { ...this.#definition, name: this.relation.definition.name },
+      definition: { ...this.#definition, name, ...store },
       splits,
       watermark: String(this.relation.watermark.current),
       rowsRead: this.#rowsRead,
       rowsRejected: this.#rowsRejected,
       nullTime: this.#nullTime,
+      unknownDeletes: this.#store?.unknownDeletes ?? 0,
+      postKeys: this.postKeys.state(),
+      broken: this.#broken,
     };
   }
 
@@ -465,20 +486,11 @@ export class SourceFeed {
       rowsDecoded: this.#rowsRead - this.#rowsRejected,
       rowsRejected: this.#rowsRejected,
       nullTime: this.#nullTime,
+      unknownDeletes: this.#store?.unknownDeletes ?? null,
       lag: this.#reader?.lag() ?? null,
       lagUnit: this.#reader?.lagUnit ?? 'rows',
       rowsPerSecond: this.#rate.perSecond(this.#context.clock.monotonicUs()),
-      splits: [...this.#splits.keys()].map((split) => {
-        const position = this.positionOf(split);
-        const { running: w, isIdle, isEnded } = this.relation.watermark.split(split);
-        return {
-          split,
-          position,
-          watermark: w === WATERMARK_NONE ? null : String(w),
-          isIdle,
-          isEnded,
-        };
-      }),
+      splits: splitStatuses(this.#splits, this.relation.watermark),
     };
   }
 }

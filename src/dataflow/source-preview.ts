@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { SqlError } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { packBatch } from '../batch/pack.ts';
 import type { SourceChunk, SourceReader } from '../connect/source.ts';
@@ -28,6 +29,13 @@ export interface PreviewedSource {
   complete(chunk: SourceChunk): DeltaBatch | null;
   /** Resolves when the reader has more. */
   woken(): Promise<void>;
+}
+
+/** What is sent to a source passes by: there is nothing to look at. */
+export function notKept(name: string): SqlError {
+  return new SqlError('55000', `source "${name}" keeps no rows that could be looked at`, {
+    hint: 'What is sent to it passes on to the views that read it: create a materialized view.',
+  });
 }
 
 /** Paced readers have more without waking anybody. */

@@ -10,6 +10,7 @@ import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { select } from '../batch/select.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import { type CompiledExpr, compileExpr } from '../expr/evaluate.ts';
+import { UPSERT } from '../formats/change-decoder.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { ValueSettings } from '../types/settings.ts';
@@ -27,7 +28,19 @@ export interface BrokenRecord {
   readonly reason: string;
 }
 
+/** By number in the batch. */
+export type KnownProblems = ReadonlyMap<
+  number,
+  { readonly sqlstate: string; readonly reason: string }
+>;
 type Bad = Map<number, { readonly sqlstate: string; readonly reason: string }>;
+
+/** Of records that change rows (source-store.ts). */
+export interface ChangeFacts {
+  /** u8: what each does; only UPSERT brings a row. */
+  readonly ops: Column;
+  readonly problems: KnownProblems;
+}
 
 export class SourceRecords {
   readonly #definition: CreateSourceAction;
@@ -64,15 +77,18 @@ export class SourceRecords {
   complete(
     batch: DeltaBatch,
     wanted: readonly number[],
+    facts: ChangeFacts | null = null,
   ): { readonly rows: DeltaBatch | null; readonly rejected: readonly BrokenRecord[] } {
     const columns: Column[] = new Array(this.#definition.columns.length);
     wanted.forEach((column, index) => {
       columns[column] = must(batch.columns[index]);
     });
     const whole: DeltaBatch = { ...batch, columns };
-    const bad: Bad = new Map();
-    this.#generate(whole, columns, bad);
-    this.#checkNotNull(whole, bad);
+    const bad: Bad = new Map(facts?.problems);
+    const { u8 } = this.#memory;
+    const bringsRow = (row: number) => facts === null || u8[facts.ops.values + row] === UPSERT;
+    this.#generate(whole, columns, bad, bringsRow);
+    this.#checkNotNull(whole, bad, bringsRow);
     if (bad.size === 0) return { rows: whole, rejected: [] };
     const known = this.#definition.columns.filter((_, index) => columns[index] !== undefined);
     const present = { ...whole, columns: columns.filter((column) => column !== undefined) };
@@ -82,7 +98,12 @@ export class SourceRecords {
     return { rows: this.#without(whole, bad), rejected };
   }
 
-  #generate(whole: DeltaBatch, columns: Column[], bad: Bad): void {
+  #generate(
+    whole: DeltaBatch,
+    columns: Column[],
+    bad: Bad,
+    bringsRow: (row: number) => boolean,
+  ): void {
     const memory = this.#memory;
     const scratch = this.#scratch;
     this.#generated.forEach((expr, index) => {
@@ -92,7 +113,7 @@ export class SourceRecords {
         scratch,
         nowUs: 0n,
         onError: (row, { sqlstate, message }) => {
-          if (!bad.has(row)) bad.set(row, { sqlstate, reason: message });
+          if (!bad.has(row) && bringsRow(row)) bad.set(row, { sqlstate, reason: message });
         },
       });
     });
@@ -105,13 +126,13 @@ export class SourceRecords {
     return [...needed].every((column) => columns[column] !== undefined);
   }
 
-  #checkNotNull(whole: DeltaBatch, bad: Bad): void {
+  #checkNotNull(whole: DeltaBatch, bad: Bad, bringsRow: (row: number) => boolean): void {
     for (const index of this.#definition.notNull) {
       const column = whole.columns[index];
       if (column === undefined || column.validity === 0) continue;
       const { name } = must(this.#definition.columns[index]);
       for (let row = 0; row < whole.rowCount; row++) {
-        if (isValid(whole.memory, column, row) || bad.has(row)) continue;
+        if (isValid(whole.memory, column, row) || bad.has(row) || !bringsRow(row)) continue;
         bad.set(row, { sqlstate: '23502', reason: `null value in column "${name}"` });
       }
     }

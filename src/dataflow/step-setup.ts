@@ -4,8 +4,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { EpochControl } from '../state/epoch-control.ts';
 import type { EngineMetadata } from './engine-state.ts';
+import type { Connectors } from './feed-context.ts';
 import type { EngineOptions } from './port.ts';
-import type { Connectors } from './source-feed.ts';
 
 export interface StepSetup {
   readonly options: EngineOptions;
@@ -13,6 +13,8 @@ export interface StepSetup {
   readonly clock: Clock;
   /** The data directory's own UUID. */
   readonly incarnation: string;
+  /** Each sink's own directory lies here, by UUID; null: nothing is kept. */
+  readonly sinkRoot: string | null;
   readonly connectors: Connectors;
   /** Restored by a checkpoint, by name; a part takes its own out. */
   readonly memories: Map<string, Memory>;

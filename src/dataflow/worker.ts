@@ -78,9 +78,7 @@ async function start(): Promise<void> {
       epoch: engine.epoch,
       catalog: engine.step.parts.catalog.image(),
       relations: engine.step.parts.handles(),
-      stopped: [...engine.step.parts.jobs.values()].flatMap(({ id, failure }) =>
-        failure === null ? [] : [{ id, reason: failure }],
-      ),
+      stopped: engine.step.parts.stopped(),
     },
   });
   loop.wake();

@@ -1,5 +1,7 @@
 /** What functions ask of the session and the catalog: given from outside, absent in dataflows. */
 
+import type { FunctionSignature } from '../types/function-signature.ts';
+
 export interface RelationName {
   readonly schema: string;
   readonly name: string;
@@ -34,6 +36,7 @@ export interface SystemEnvironment {
   /** A function by name, of any signature; null: none. */
   functionOid(parts: readonly string[]): number | null;
   functionName(oid: number): string | null;
+  functionSignature(oid: number): FunctionSignature | null;
   schemaOid(name: string): number | null;
   schemaName(oid: number): string | null;
   roleOid(name: string): number | null;

@@ -8,11 +8,12 @@
 
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { readValue } from '../batch/read-value.ts';
-import type { ArrayValue } from '../types/array.ts';
-import type { DataType, Value } from '../types/data-type.ts';
+import type { DataType } from '../types/data-type.ts';
 import { quoteJson } from '../types/jsonb.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import type { CsvOptions, DecodedColumn } from './csv.ts';
+import { csvQuoter } from './csv-field.ts';
+import { jsonFormat } from './json-value.ts';
 
 /** Fields in front of the columns. */
 export const CHANGE_FIELDS: readonly string[] = Object.freeze(['weight', 'epoch', 'time']);
@@ -96,80 +97,4 @@ export function instantText(us: bigint): string {
   const text = new Date(Number(ms)).toISOString();
   if (rest !== 0) return `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
   return text.endsWith('.000Z') ? `${text.slice(0, -5)}Z` : text;
-}
-
-type JsonFormat = (value: NonNullable<Value>) => string;
-
-/** How PostgreSQL's to_json writes a type. */
-export function jsonFormat(type: DataType, settings: ValueSettings): JsonFormat {
-  const output: JsonFormat = (value) => formatValue(type, value, settings);
-  switch (type.id) {
-    case 'bool':
-      return (value) => (value === true ? 'true' : 'false');
-    case 'int2':
-    case 'int4':
-    case 'int8':
-      return String;
-    case 'float4':
-    case 'float8':
-    case 'numeric':
-      return (value) => numberToken(output(value));
-    case 'json':
-    case 'jsonb':
-      return (value) => (value as string).replaceAll('\n', ' ').replaceAll('\r', ' ');
-    case 'timestamp':
-    case 'timestamptz':
-      return isoTimestamp(type, settings);
-    case 'array':
-      return arrayFormat(type, settings);
-    default:
-      return (value) => quoteJson(output(value));
-  }
-}
-
-function numberToken(text: string): string {
-  return /^-?[\d.]/.test(text) ? text : quoteJson(text);
-}
-
-/** ISO 8601 with a T, whatever DateStyle says. */
-function isoTimestamp(type: DataType, settings: ValueSettings): JsonFormat {
-  const iso = { ...settings, dateStyle: 'ISO, MDY' };
-  return (value) => {
-    const text = formatValue(type, value, iso).replace(' ', 'T');
-    return quoteJson(text.replace(/([+-]\d\d)$/, type.id === 'timestamptz' ? '$1:00' : '$1'));
-  };
-}
-
-function arrayFormat(type: DataType, settings: ValueSettings): JsonFormat {
-  const item = jsonFormat(type.element!, settings);
-  return (value) => {
-    const { items, dimensions } = value as ArrayValue;
-    let next = 0;
-    const level = (depth: number): string => {
-      const parts: string[] = [];
-      for (let i = 0; i < dimensions[depth]!; i += 1) {
-        if (depth < dimensions.length - 1) parts.push(level(depth + 1));
-        else {
-          const one = items[next++]!;
-          parts.push(one === null ? 'null' : item(one));
-        }
-      }
-      return `[${parts.join(',')}]`;
-    };
-    return dimensions.length === 0 ? '[]' : level(0);
-  };
-}
-
-/** Quotes a field where COPY does: what could be taken for something else. */
-function csvQuoter(options: CsvOptions): (text: string) => string {
-  const { delimiter, quote, nullText } = options;
-  const special = new Set([delimiter, quote, '\n', '\r']);
-  return (text) => {
-    let isSpecial = text === nullText || text === '\\.';
-    for (const c of text) if (special.has(c)) isSpecial = true;
-    if (!isSpecial) return text;
-    let escaped = '';
-    for (const c of text) escaped += c === quote || c === options.escape ? options.escape + c : c;
-    return quote + escaped + quote;
-  };
 }

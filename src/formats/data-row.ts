@@ -7,10 +7,11 @@
 
 import { must } from '../base/assert.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
-import { readValue } from '../batch/read-value.ts';
+import { isNull, readValue } from '../batch/read-value.ts';
 import type { DataType } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import { sendValue } from './binary.ts';
+import { int64Text } from './int64-text.ts';
 
 /** The output buffer; whole messages are written at `length`. */
 export interface RowSink {
@@ -72,10 +73,6 @@ function encodeRow(
   sink.buffer.writeInt32BE(sink.length - start - 1, start + 1);
 }
 
-function isNull({ memory }: DeltaBatch, { validity }: Column, row: number): boolean {
-  return validity !== 0 && ((memory.u8[validity + (row >>> 3)]! >>> (row & 7)) & 1) === 0;
-}
-
 const BYTES_AS_THEY_ARE: ReadonlySet<string> = new Set([
   'text',
   'varchar',
@@ -112,12 +109,7 @@ function writeInt32({ memory }: DeltaBatch, column: Column, row: number, sink: R
 }
 
 function writeInt64({ memory }: DeltaBatch, column: Column, row: number, sink: RowSink): void {
-  const at = (column.values >>> 2) + 2 * row;
-  const low = memory.u32[at]!;
-  const high = memory.i32[at + 1]!;
-  // Within 2^53 a double holds the number exactly.
-  const isSmall = high >= -0x20_0000 && high < 0x20_0000;
-  writeAscii(isSmall ? String(high * 0x1_0000_0000 + low) : String(memory.i64[at >>> 1]), sink);
+  writeAscii(int64Text(memory, column.values + 8 * row), sink);
 }
 
 function writeAscii(text: string, sink: RowSink): void {

@@ -76,8 +76,13 @@ export class JsonKernel {
   #to = 0;
   #window = 0;
 
-  constructor(columns: readonly DecodedColumn[], tree: JsonNode) {
-    this.#kinds = columns.map(({ type }) => kindOf(type));
+  /** `isLeft`: columns that the kernel leaves to the caller, whatever their type. */
+  constructor(
+    columns: readonly DecodedColumn[],
+    tree: JsonNode,
+    isLeft: (column: number) => boolean,
+  ) {
+    this.#kinds = columns.map(({ type }, i) => (isLeft(i) ? KIND_LEFT : kindOf(type)));
     this.#tree = tree;
   }
 

@@ -5,6 +5,7 @@ import { arrayOf, BOOL, INT4, INT8, JSONB, NUMERIC, TEXT } from '../types/data-t
 import { DEFAULT_SETTINGS } from '../types/value.ts';
 import { type Decoded, decodeAll } from './decode-fixture.ts';
 import { JsonLinesDecoder } from './json-lines.ts';
+import { JsonObjectDecoder } from './json-object.ts';
 
 const COLUMNS = [
   { name: 'id', type: INT8 },
@@ -14,7 +15,11 @@ const COLUMNS = [
 const TYPES = COLUMNS.map(({ type }) => type);
 
 function decode(...pieces: (string | Buffer)[]): Decoded {
-  return decodeAll(new JsonLinesDecoder(COLUMNS, DEFAULT_SETTINGS), TYPES, pieces);
+  return decodeAll(
+    new JsonLinesDecoder(new JsonObjectDecoder(COLUMNS, DEFAULT_SETTINGS)),
+    TYPES,
+    pieces,
+  );
 }
 
 test('numbers are exact, missing members NULL, others ignored', () => {
@@ -60,7 +65,7 @@ test('types of their own: bool, jsonb, arrays', () => {
     { name: 't', type: arrayOf(TEXT)! },
   ];
   const { rows, errors } = decodeAll(
-    new JsonLinesDecoder(columns, DEFAULT_SETTINGS),
+    new JsonLinesDecoder(new JsonObjectDecoder(columns, DEFAULT_SETTINGS)),
     columns.map(({ type }) => type),
     [
       '{"b":true,"j":{"b":1,"a":"x"},"a":[1,null,[]],"t":"{x,y}"}\n{"j":"s","a":[[1,2],[3,4]],"t":["a\\"b",{"c":1}]}\n',

@@ -1,10 +1,7 @@
 /** NDJSON: one JSON object a line (json-object.ts); blank lines are no rows. */
 
 import type { ColumnBuilder } from '../batch/column-builder.ts';
-import type { ValueSettings } from '../types/value.ts';
-import type { DecodedColumn } from './csv.ts';
-import { JsonObjectDecoder } from './json-object.ts';
-import type { JsonPaths } from './json-paths.ts';
+import type { JsonObjectDecoder } from './json-object.ts';
 import type { RecordDecoder } from './record-decoder.ts';
 
 const LF = 10;
@@ -20,9 +17,8 @@ export class JsonLinesDecoder implements RecordDecoder {
   #isBlank = false;
   #lineCount = 0;
 
-  /** `columns`: what the builders hold, in their order. */
-  constructor(columns: readonly DecodedColumn[], settings: ValueSettings, paths?: JsonPaths) {
-    this.#objects = new JsonObjectDecoder(columns, settings, paths);
+  constructor(objects: JsonObjectDecoder) {
+    this.#objects = objects;
   }
 
   get isBlank(): boolean {

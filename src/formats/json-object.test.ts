@@ -19,6 +19,7 @@ import {
 import { DEFAULT_SETTINGS } from '../types/value.ts';
 import { type Decoded, decodeAll } from './decode-fixture.ts';
 import { JsonLinesDecoder } from './json-lines.ts';
+import { JsonObjectDecoder } from './json-object.ts';
 import { type JsonPaths, parseJsonPath } from './json-paths.ts';
 
 type Columns = Readonly<Record<string, DataType>>;
@@ -34,7 +35,7 @@ function decodeWith(
   setKernelMode(mode);
   try {
     const list = Object.entries(columns).map(([name, type]) => ({ name, type }));
-    const decoder = new JsonLinesDecoder(list, DEFAULT_SETTINGS, paths);
+    const decoder = new JsonLinesDecoder(new JsonObjectDecoder(list, DEFAULT_SETTINGS, paths));
     return decodeAll(
       decoder,
       list.map(({ type }) => type),

@@ -10,6 +10,7 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
+import type { Value } from '../types/data-type.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
 import type { DecodedColumn } from './csv.ts';
@@ -18,12 +19,16 @@ import { canMatchNames, JsonKernel } from './json-kernel.ts';
 import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.ts';
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
+import { missingValues } from './missing-values.ts';
 import { inColumn } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const MISSING = -1;
 /** The n of null. */
 const NULL_START = 110;
+
+/** Appends a value from its JSON text bytes[start, end), which is not null; throws as a TextAppender does. */
+export type TokenAppender = TextAppender;
 
 /** What a member's name stands for. */
 interface Found {
@@ -35,6 +40,8 @@ interface Found {
 export class JsonObjectDecoder implements MessageDecoder {
   readonly #columns: readonly DecodedColumn[];
   readonly #appenders: readonly TextAppender[];
+  readonly #tokens: readonly (TokenAppender | null)[];
+  readonly #missing: readonly Value[];
   readonly #root: JsonNode;
   readonly #byLowerName: ReadonlyMap<string, readonly number[]>;
   readonly #isJson: readonly boolean[];
@@ -54,20 +61,29 @@ export class JsonObjectDecoder implements MessageDecoder {
   #end = 0;
   #errorOffset = 0;
 
-  /** `columns`: what the builders hold, in their order; paths of those that are no members of the object itself. */
+  /**
+   * `columns`: what the builders hold, in their order; paths of those that are no members of the object itself; `tokens`: by
+   * column, how it is read where that differs; `defaults`: what columns are whose member is missing, as input texts.
+   */
   constructor(
     columns: readonly DecodedColumn[],
     settings: ValueSettings,
     paths: JsonPaths = NO_PATHS,
+    tokens: readonly (TokenAppender | null)[] = [],
+    defaults: Readonly<Record<string, string>> = {},
   ) {
     this.#columns = columns;
+    this.#missing = missingValues(columns, defaults);
+    this.#tokens = columns.map((_, i) => tokens[i] ?? null);
     this.#appenders = columns.map((column) => textAppender(column.type, settings));
     this.#root = jsonTree(columns, paths);
     this.#byLowerName = groupByLowerName(columns, paths);
     this.#isJson = columns.map(({ type }) => type.id === 'json' || type.id === 'jsonb');
     this.#isArray = columns.map(({ type }) => type.id === 'array');
     const hasKernel = columns.length > 0 && canMatchNames(this.#root);
-    this.#kernel = hasKernel ? new JsonKernel(columns, this.#root) : null;
+    const isLeft = (column: number) =>
+      this.#tokens[column] !== null || this.#missing[column] !== null;
+    this.#kernel = hasKernel ? new JsonKernel(columns, this.#root, isLeft) : null;
     this.#starts = new Int32Array(columns.length);
     this.#ends = new Int32Array(columns.length);
     this.#isExact = new Uint8Array(columns.length);
@@ -105,7 +121,7 @@ export class JsonObjectDecoder implements MessageDecoder {
   readonly #appendColumn = (column: number, from: number, to: number): void => {
     const builder = this.#builders[column]!;
     if (from === MISSING) {
-      builder.appendNull();
+      builder.appendValue(this.#missing[column]!);
       return;
     }
     this.#errorOffset = from;
@@ -118,8 +134,10 @@ export class JsonObjectDecoder implements MessageDecoder {
 
   #appendValue(bytes: Buffer, start: number, end: number, i: number, to: ColumnBuilder): void {
     const appender = this.#appenders[i]!;
+    const token = this.#tokens[i]!;
     const first = bytes[start];
     if (first === NULL_START) to.appendNull();
+    else if (token !== null) token(to, bytes, start, end);
     else if (this.#isJson[i]) appender(to, bytes, start, end);
     else if (first === STRING) {
       if (!hasBackslash(bytes, start, end)) appender(to, bytes, start + 1, end - 1);

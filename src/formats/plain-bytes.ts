@@ -1,8 +1,13 @@
 /** A message as it is: all of its bytes in one bytea column, or in one text column where they are UTF-8. */
 
+import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { isNull } from '../batch/read-value.ts';
 import { encodingError } from '../types/encoding-error.ts';
+import type { ByteWriter } from './byte-writer.ts';
 import type { MessageDecoder } from './message-decoder.ts';
+import { type EncodedColumn, type MessageEncoder, type Span, viewSpan } from './message-encoder.ts';
 
 export class PlainBytesDecoder implements MessageDecoder {
   readonly #isText: boolean;
@@ -17,5 +22,27 @@ export class PlainBytesDecoder implements MessageDecoder {
     const error = this.#isText ? encodingError(bytes, start, end) : null;
     if (error !== null) throw error;
     builders[0]!.appendBytes(bytes.subarray(start, end));
+  }
+}
+
+export class PlainBytesEncoder implements MessageEncoder {
+  readonly #column: EncodedColumn;
+  readonly #span: Span = { at: 0, size: 0 };
+
+  constructor(column: EncodedColumn) {
+    this.#column = column;
+  }
+
+  append(batch: DeltaBatch, row: number, out: ByteWriter): void {
+    const { name, index } = this.#column;
+    const column = batch.columns[index]!;
+    if (isNull(batch, column, row)) {
+      throw new SqlError('22004', `column "${name}" is null, and ENCODE BYTES has no null`, {
+        hint: 'Use COALESCE in the query, or another encoding.',
+      });
+    }
+    viewSpan(batch, column, row, this.#span);
+    const { at, size } = this.#span;
+    out.bytes(batch.memory.u8.subarray(at, at + size));
   }
 }

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { IngestPort } from '../session/ingest.ts';
 import { startHttpServer } from './http-server.ts';
+
+const NO_INGEST: IngestPort = {
+  isSecretNeeded: false,
+  find: () => null,
+  post: async () => assert.fail('nothing is posted'),
+  answered: () => {},
+};
 
 test('health, readiness and metrics answer', async (t) => {
   let reason: string | null = 'recovering: 3 of 10 epochs';
@@ -10,6 +18,7 @@ test('health, readiness and metrics answer', async (t) => {
       contentType: 'text/plain; version=0.0.4',
       text: 'millrace_epochs_total 7\n',
     }),
+    ingest: NO_INGEST,
   });
   t.after(() => server.close());
   const get = async (path: string) => {
@@ -25,7 +34,11 @@ test('health, readiness and metrics answer', async (t) => {
 });
 
 test('a port that is taken is refused', async (t) => {
-  const ops = { notReadyReason: () => null, metrics: async () => ({ contentType: '', text: '' }) };
+  const ops = {
+    notReadyReason: () => null,
+    metrics: async () => ({ contentType: '', text: '' }),
+    ingest: NO_INGEST,
+  };
   const server = await startHttpServer('127.0.0.1', 0, ops);
   t.after(() => server.close());
   await assert.rejects(startHttpServer('127.0.0.1', server.port, ops), { code: 'EADDRINUSE' });

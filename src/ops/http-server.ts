@@ -1,9 +1,14 @@
-/** The HTTP port: /healthz (the process lives), /readyz (recovered, views running), /metrics (Prometheus text). */
+/**
+ * The HTTP port: /healthz (the process lives), /readyz (recovered, views running), /metrics (Prometheus text), and
+ * /ingest/SCHEMA/NAME (rows for a source, ingest.ts).
+ */
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
+import type { IngestPort } from '../session/ingest.ts';
+import { addIngestRoute } from './ingest.ts';
 
 /** What the HTTP port asks of the server. */
 export interface OpsPort {
@@ -11,6 +16,7 @@ export interface OpsPort {
   notReadyReason(): string | null;
   /** Refreshes the gauges and renders them. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  readonly ingest: IngestPort;
 }
 
 export interface HttpServer {
@@ -33,8 +39,9 @@ function routes(ops: OpsPort): Hono {
     const { contentType, text } = await ops.metrics();
     return context.body(text, 200, { 'content-type': contentType });
   });
+  addIngestRoute(app, ops.ingest);
   app.notFound((context) =>
-    context.text('not found: /healthz, /readyz and /metrics are here\n', 404),
+    context.text('not found: /healthz, /readyz, /metrics and /ingest/SCHEMA/NAME are here\n', 404),
   );
   return app;
 }

@@ -110,7 +110,7 @@ describe('errors of queries', () => {
       '42703',
       'column "b" specified in USING clause does not exist in right table',
     ],
-    ['SELECT * FROM t FOR UPDATE', '0A000', 'FOR UPDATE and FOR SHARE is not supported'],
+    ['SELECT * FROM t FOR UPDATE', '0A000', 'FOR UPDATE or FOR SHARE is not supported'],
     ['SELECT ROLLUP FROM t', '42703', 'column "rollup" does not exist'],
     ['SELECT $2', '42P18', 'could not determine data type of parameter $1'],
     [

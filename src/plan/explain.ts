@@ -71,7 +71,7 @@ export function nodeText(node: PlanNode): string {
     case 'scan': {
       const { schema, name, kind } = node.relation;
       const columns = node.columns.map((column) => column.name).join(', ');
-      const label = kind === 'materialized_view' ? 'materialized view' : kind;
+      const label = kind.replace('_', ' ');
       return `Scan ${label} ${schema}.${name} [${columns}]`;
     }
     case 'values':

@@ -43,11 +43,14 @@ interface NodeBase {
   readonly properties?: StreamProperties;
 }
 
-/** All (or some) columns of a relation. `system`: a relation of pg_catalog, information_schema or millrace. */
+/**
+ * All (or some) columns of a relation. `stored_source`: a source whose rows are kept; `system`: a relation of pg_catalog,
+ * information_schema or millrace.
+ */
 export interface ScanNode extends NodeBase {
   readonly kind: 'scan';
   readonly relation: {
-    readonly kind: 'table' | 'materialized_view' | 'source' | 'system';
+    readonly kind: 'table' | 'materialized_view' | 'source' | 'stored_source' | 'system';
     /** Catalog object id; for `system` its OID. */
     readonly id: number;
     readonly schema: string;

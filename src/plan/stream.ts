@@ -16,6 +16,8 @@ import { catalogProperties, propertiesOf, unboundedState, withProperties } from 
 
 export interface ViewOptions {
   readonly emit: StreamPlan['emit'];
+  /** Where EMIT stands, for errors. */
+  readonly emitPosition?: number | undefined;
   readonly emitPeriodUs: string | null;
   /** '0': none. */
   readonly allowedLatenessUs: string;
@@ -96,9 +98,7 @@ const PROCTIME = 'proctime()';
 function refuseNow(node: PlanNode): void {
   const reads = expressionsOf(node).some((expr) => someExpr(expr, (part) => part.kind === 'now'));
   if (!reads) return;
-  throw notSupported('now() outside a comparison with a column in a materialized view', {
-    hint: 'Write the condition as `column > now() - INTERVAL ...`.',
-  });
+  throw notSupported('now() outside a comparison with a column in a materialized view');
 }
 
 /** The instant of arrival cannot be found again for a row that is retracted. */
@@ -119,7 +119,9 @@ const CLOSING_NAMES = ['window_end', 'window_start', 'window_time'];
 
 function emitOnClose(node: PlanNode, options: ViewOptions): PlanNode {
   if (options.allowedLatenessUs !== '0') {
-    throw notSupported('allowed_lateness together with EMIT ON WINDOW CLOSE');
+    throw notSupported('allowed_lateness together with EMIT ON WINDOW CLOSE', {
+      position: options.emitPosition,
+    });
   }
   const { watermarks } = propertiesOf(node);
   const ranked = watermarks.map((w, watermark) => {
@@ -127,7 +129,7 @@ function emitOnClose(node: PlanNode, options: ViewOptions): PlanNode {
     return { column: w.column, watermark, rank: place < 0 ? CLOSING_NAMES.length : place };
   });
   const best = ranked.sort((a, b) => a.rank - b.rank)[0];
-  if (best === undefined) throw noWatermark(node);
+  if (best === undefined) throw noWatermark(node).at(options.emitPosition);
   const { column, watermark } = best;
   return {
     kind: 'emit_on_close',

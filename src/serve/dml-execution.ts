@@ -72,9 +72,7 @@ export class DmlExecution {
       plan.rows.visibleCount > 2 * plan.columnCount &&
       plan.keys.length === 0
     ) {
-      throw notSupported('UPDATE ... FROM on a table without a primary key', {
-        hint: 'Give the table a PRIMARY KEY.',
-      });
+      throw notSupported('UPDATE ... FROM on a table without a primary key');
     }
   }
 

@@ -3,6 +3,7 @@
 import { must } from '../base/assert.ts';
 import { readValue } from '../batch/read-value.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { SessionRow } from '../catalog/system/system-row.ts';
 import {
   DEAD_LETTER_COLUMNS,
   DEAD_LETTERS_ID,
@@ -40,12 +41,30 @@ export function millraceRows(
       return operators(status);
     case 'sources':
       return sources(status);
+    case 'sinks':
+      return sinks(status, catalog);
     case 'watermarks':
       return watermarks(status, catalog);
     case 'epochs':
       return epochs(status);
     default:
       return deadLetters(catalog, letters, epoch);
+  }
+}
+
+/** Rows of `millrace.connections`. */
+export function* connectionRows(sessions: readonly SessionRow[]): Generator<Row> {
+  for (const session of sessions) {
+    yield [
+      String(session.processId),
+      session.user,
+      session.applicationName,
+      session.clientAddress,
+      session.state,
+      session.startedText,
+      session.statementUs === null ? null : String(session.statementUs),
+      session.query,
+    ];
   }
 }
 
@@ -85,6 +104,27 @@ function* jobs({ jobs: all }: EngineStatus): Generator<Row> {
   }
 }
 
+function* sinks({ jobs: all }: EngineStatus, catalog: Catalog): Generator<Row> {
+  for (const { id, name, state, error, sink } of all) {
+    if (sink === null) continue;
+    const object = catalog.object(id);
+    yield [
+      String(id),
+      name,
+      object?.kind === 'sink' ? object.connector.connector : null,
+      state,
+      error,
+      count(sink.rowsSent),
+      count(sink.pendingEpochs),
+      count(sink.pendingRows),
+      count(sink.heldRows),
+      count(sink.delivery?.spooledBytes ?? null),
+      count(sink.delivery?.spooledEpoch ?? null),
+      count(sink.delivery?.deliveredEpoch ?? null),
+    ];
+  }
+}
+
 function* operators({ jobs: all }: EngineStatus): Generator<Row> {
   for (const job of all) {
     for (const [position, operator] of job.operators.entries()) {
@@ -113,6 +153,7 @@ function* sources({ sources: all }: EngineStatus): Generator<Row> {
       count(source.rowsDecoded),
       count(source.rowsRejected),
       count(source.nullTime),
+      count(source.unknownDeletes),
       count(source.lag),
       source.lag === null ? null : source.lagUnit,
       count(source.rowsPerSecond),

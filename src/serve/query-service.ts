@@ -70,7 +70,7 @@ export class QueryService {
     const { plan } = query.request;
     const own = [
       ...(await ownRows(plan.node, query.writes, query.signal)),
-      ...(await sourceRows(plan.node, this.#options.engine, query.signal)),
+      ...(await sourceRows(query.request, this.#options.engine, query.signal)),
     ];
     if (workBound(plan.node, this.#facts(own)) > MAIN_THREAD_WORK_MAX)
       return this.#pool.open(query, own);

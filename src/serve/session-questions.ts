@@ -49,6 +49,7 @@ const FUNCTIONS = [
   'relationName',
   'functionOid',
   'functionName',
+  'functionSignature',
   'schemaOid',
   'schemaName',
   'roleOid',

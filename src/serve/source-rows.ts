@@ -7,18 +7,20 @@ import { SqlError } from '../base/sql-error.ts';
 import type { EnginePort } from '../dataflow/client.ts';
 import type { PlanNode } from '../plan/plan-node.ts';
 import type { OwnRows } from './own-writes.ts';
+import type { QueryRequest } from './query-execution.ts';
 
 const ROWS_MAX = 100_000;
 const TIMEOUT_MS = 5_000;
 
-/** The records of the sources that `plan` scans, as rows that belong to the query alone. */
+/** The records of the sources that the query scans, as rows that belong to it alone. */
 export async function sourceRows(
-  plan: PlanNode,
+  { plan, limit: most, offset }: Pick<QueryRequest, 'plan' | 'limit' | 'offset'>,
   engine: EnginePort,
   signal: AbortSignal,
 ): Promise<OwnRows[]> {
   const wanted: Wanted = new Map();
-  collect(plan, null, wanted);
+  const isPlain = plan.order.length === 0 && Number.isFinite(most);
+  collect(plan.node, isPlain ? most + offset : null, wanted);
   const all: OwnRows[] = [];
   for (const [relationId, { name, limit }] of wanted) {
     const limits = { rowsMax: Math.min(limit ?? ROWS_MAX, ROWS_MAX), timeoutMs: TIMEOUT_MS };

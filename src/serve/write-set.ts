@@ -9,8 +9,9 @@
  */
 
 import { assert, must } from '../base/assert.ts';
-import { BATCH_ROWS_MAX, type Column, type DeltaBatch } from '../batch/delta-batch.ts';
+import { BATCH_ROWS_MAX, type DeltaBatch } from '../batch/delta-batch.ts';
 import { packBatch, unpackBatch } from '../batch/pack.ts';
+import { isNull } from '../batch/read-value.ts';
 import { RowTable } from '../kernels/row-table.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
@@ -432,13 +433,6 @@ function openTable(
 
 function sameColumns(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((column) => b.includes(column));
-}
-
-function isNull(batch: DeltaBatch, column: Column, row: number): boolean {
-  return (
-    column.validity !== 0 &&
-    ((batch.memory.u8[column.validity + (row >>> 3)]! >>> (row & 7)) & 1) === 0
-  );
 }
 
 /** UNIQUE lets rows with a NULL in the key stand beside each other. */

@@ -2,6 +2,7 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { ConnectorDefinition } from '../catalog/objects.ts';
+import { OptionError } from '../connect/options.ts';
 import type { FormatClause, Option } from '../sql/statements.ts';
 
 function optionMap(options: readonly Option[]): Record<string, string> {
@@ -36,4 +37,25 @@ export function connectorDefinition(
     encode: format?.encode.toLowerCase() ?? null,
     encodeOptions: optionMap(format?.options ?? []),
   };
+}
+
+interface WithOptions {
+  readonly options: readonly Option[];
+  readonly format: FormatClause | null;
+}
+
+/** Runs `work`, and gives an error about an option the option's position in the statement. */
+export async function withOptionPlaces(ast: WithOptions, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw error instanceof OptionError ? error.at(positionOf(error, ast)) : error;
+  }
+}
+
+function positionOf({ place }: OptionError, { options, format }: WithOptions): number | undefined {
+  if (place.clause === 'encode') return format?.position;
+  const all = place.clause === 'with' ? options : (format?.options ?? []);
+  const option = all.find(({ name }) => name.toLowerCase() === place.name);
+  return place.part === 'name' ? option?.position : option?.valuePosition;
 }

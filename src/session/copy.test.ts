@@ -56,8 +56,14 @@ test('CSV: header, quotes over lines, empty and quoted empty', async () => {
 });
 
 for (const [input, expected] of [
-  ['21\ta\nx\tb\n', '22P02 invalid input syntax for type integer: "x" (COPY t, line 2)'],
-  ['21\tabcdef\n', '22001 value too long for type character varying(5) (COPY t, line 1)'],
+  [
+    '21\ta\nx\tb\n',
+    '22P02 invalid input syntax for type integer: "x" (COPY t, line 2, column id: "x")',
+  ],
+  [
+    '21\tabcdef\n',
+    '22001 value too long for type character varying(5) (COPY t, line 1, column v: "abcdef")',
+  ],
   ['21\n', '22P04 missing data for column "v" (COPY t, line 1)'],
   ['21\ta\tb\n', '22P04 extra data after last expected column (COPY t, line 1)'],
   [

@@ -24,7 +24,7 @@ function columnText(column: CatalogColumn): string {
 }
 
 function bodyLines(relation: TableObject | SourceObject): string[] {
-  const lines = relation.columns.map(columnText);
+  const lines = relation.columns.filter(({ included }) => included === null).map(columnText);
   for (const constraint of relation.constraints) {
     const name = `CONSTRAINT ${quoteIdentifier(constraint.name)}`;
     if (constraint.kind === 'check') lines.push(`${name} CHECK (${constraint.text})`);
@@ -44,6 +44,17 @@ function bodyLines(relation: TableObject | SourceObject): string[] {
     );
   }
   return lines;
+}
+
+/** INCLUDE KEY AS k, HEADER 'trace' AS t ... */
+function includeText({ columns }: TableObject | SourceObject): string {
+  const items = columns.flatMap(({ name, included }) => {
+    if (included === null) return [];
+    const [what, header] = included.split(/:(.*)/s);
+    const argument = header === undefined ? '' : ` ${literal(header)}`;
+    return [`${what?.toUpperCase()}${argument} AS ${quoteIdentifier(name)}`];
+  });
+  return items.length === 0 ? '' : ` INCLUDE ${items.join(', ')}`;
 }
 
 /** Options whose values are nobody else's business. */
@@ -68,10 +79,13 @@ export function createStatement(
 ): string {
   const name = `${quoteIdentifier(catalog.schemaName(object))}.${quoteIdentifier(object.name)}`;
   switch (object.kind) {
-    case 'table':
-      return `CREATE TABLE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)${object.isAppendOnly ? ' APPEND ONLY' : ''}`;
+    case 'table': {
+      const body = `CREATE TABLE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)`;
+      if (object.connector === null) return `${body}${object.isAppendOnly ? ' APPEND ONLY' : ''}`;
+      return `${body}${includeText(object)}${connectorText(object.connector)}`;
+    }
     case 'source':
-      return `CREATE SOURCE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)${connectorText(object.connector)}`;
+      return `CREATE SOURCE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)${includeText(object)}${connectorText(object.connector)}`;
     case 'view':
       return `CREATE VIEW ${name} AS ${object.sql}`;
     case 'materialized_view': {

@@ -27,6 +27,8 @@ export interface ConnectedSession {
   readonly state: string;
   readonly query: string;
   readonly startedUs: bigint;
+  /** How long the running statement has taken; null: none runs. */
+  readonly statementUs: bigint | null;
   cancel(reason: string): void;
 }
 

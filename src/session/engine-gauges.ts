@@ -141,6 +141,14 @@ export class EngineGauges {
       metrics.sinkHeldRows,
       each('sink', sinks, ({ sink }) => sink?.heldRows ?? null),
     );
+    gauge(
+      metrics.sinkSpooledBytes,
+      each('sink', sinks, ({ sink }) => sink?.delivery?.spooledBytes ?? null),
+    );
+    gauge(
+      metrics.sinkConnected,
+      each('sink', sinks, ({ state }) => (state === 'running' ? 1 : 0)),
+    );
     this.#showOperators(jobs);
   }
 

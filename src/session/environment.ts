@@ -9,9 +9,11 @@ import {
   PG_CLASS_CLASS,
   PG_NAMESPACE_CLASS,
 } from '../catalog/system/oids.ts';
+import { functionSignature } from '../catalog/system/pg-functions.ts';
 import { indexDefinition, quoteIdentifier } from '../catalog/system/pg-views.ts';
 import { functionNames } from '../catalog/system/postgres15.ts';
 import type { RelationName, SystemEnvironment } from '../expr/system-environment.ts';
+import type { FunctionSignature } from '../types/function-signature.ts';
 import { DATABASE_NAME, type Database } from './database.ts';
 import { SERVER_VERSION } from './settings.ts';
 import type { SessionVariables } from './variables.ts';
@@ -116,6 +118,10 @@ export class SessionEnvironment implements SystemEnvironment {
 
   functionName(oid: number): string | null {
     return functionNames().byOid.get(oid) ?? null;
+  }
+
+  functionSignature(oid: number): FunctionSignature | null {
+    return functionSignature(oid);
   }
 
   schemaOid(name: string): number | null {

@@ -9,7 +9,7 @@ import type { BoundExpr } from '../expr/bound-expr.ts';
 import { evaluateValue } from '../expr/scalar.ts';
 import { callsSession } from '../expr/session-functions.ts';
 import type { PlanNode, QueryPlan } from '../plan/plan-node.ts';
-import { millraceRows } from '../serve/millrace-rows.ts';
+import { connectionRows, millraceRows } from '../serve/millrace-rows.ts';
 import { type PointLookup, type PointRun, plainCount } from '../serve/point-lookup.ts';
 import { PointRows } from '../serve/point-rows.ts';
 import type { RowSource } from '../serve/row-source.ts';
@@ -17,9 +17,10 @@ import { scansOf } from '../serve/scans.ts';
 import type { SystemRowsProvider } from '../serve/snapshot-inputs.ts';
 import { TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue, typeName } from '../types/value.ts';
+import { isCallable } from './callable.ts';
 import { DATABASE_NAME } from './database.ts';
 import type { SessionState } from './session-state.ts';
-import { checkView } from './view-health.ts';
+import { checkRunning, checkView } from './view-health.ts';
 
 /** A point lookup for the session's running statement; null: it must run as a query (own writes, a relation that was replaced). */
 export function openPoint(
@@ -132,10 +133,12 @@ function checkReadable(plan: QueryPlan, session: SessionState, epoch: number): v
 
 function checkRelation(id: number, session: SessionState, epoch: number): void {
   session.running.noteRead(id);
-  const view = session.catalog.object(id);
-  if (view?.kind === 'materialized_view') {
-    const allowsStale = session.variables.get('allow_stale_reads') === 'on';
-    checkView(view, session.database, epoch, allowsStale);
+  const relation = session.catalog.object(id);
+  const allowsStale = session.variables.get('allow_stale_reads') === 'on';
+  if (relation?.kind === 'materialized_view') {
+    checkView(relation, session.database, epoch, allowsStale);
+  } else if (relation?.kind === 'table' || relation?.kind === 'source') {
+    if (!allowsStale) checkRunning(relation, session.database);
   }
 }
 
@@ -150,6 +153,9 @@ function systemRowsProvider(
       catalog.systemRelations().find((one) => one.schema === schema && one.name === name),
     );
     const types = relation.columns.map((column) => column.type);
+    if (schemaId === MILLRACE_SCHEMA_ID && name === 'connections') {
+      return { types, rows: connectionRows(sessionRows(session)) };
+    }
     if (schemaId === MILLRACE_SCHEMA_ID) {
       return {
         types,
@@ -173,6 +179,7 @@ function systemRowsProvider(
         .filter((one) => one.name !== '')
         .map((one) => ({ name: one.name, statement: one.statement?.text ?? '' })),
       formatType: typeName,
+      isCallable,
     });
     return { types, rows };
   };
@@ -187,6 +194,7 @@ function sessionRows({ database }: SessionState) {
     state: one.state,
     query: one.query,
     startedText: timestampText(one.startedUs),
+    statementUs: one.statementUs,
   }));
 }
 

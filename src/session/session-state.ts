@@ -149,6 +149,6 @@ export function parseNameList(text: string): string[] {
 }
 
 /** What is parsed but not done. */
-export function refuse(feature: string, position: number, hint?: string): never {
-  throw notSupported(feature, { position, hint });
+export function refuse(feature: string, position: number): never {
+  throw notSupported(feature, { position });
 }

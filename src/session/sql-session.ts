@@ -53,7 +53,6 @@ export class SqlSession implements Session {
   readonly #portals = new Map<string, Portal>();
   readonly #client: SessionClient;
   #query = '';
-  #activity = 'idle';
   /** Ends the conversation at the next message. */
   #fatal: SqlError | null = null;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -70,7 +69,7 @@ export class SqlSession implements Session {
     return this.#block.status;
   }
 
-  /** As pg_stat_activity shows it. */
+  /** As pg_stat_activity and millrace.connections show it. */
   describe(startedUs: bigint): ConnectedSession {
     const session = this;
     const state = this.#state;
@@ -82,16 +81,16 @@ export class SqlSession implements Session {
       },
       clientAddress: state.clientAddress,
       get state() {
-        return session.#activity === 'active'
-          ? 'active'
-          : session.status === 'I'
-            ? 'idle'
-            : 'idle in transaction';
+        if (session.#clock.elapsedUs !== null) return 'active';
+        return session.status === 'I' ? 'idle' : 'idle in transaction';
       },
       get query() {
         return session.#query;
       },
       startedUs,
+      get statementUs() {
+        return session.#clock.elapsedUs;
+      },
       cancel: (reason) => session.#cancelFromOutside(reason),
     };
   }
@@ -263,7 +262,6 @@ export class SqlSession implements Session {
     clearTimeout(this.#idleTimer);
     if (this.#fatal !== null) throw this.#fatal;
     this.#query = text;
-    this.#activity = 'active';
     this.#state.setWriter(writer);
     const started = performance.now();
     const { statements, statementSeconds } = this.#state.database.metrics;
@@ -277,7 +275,6 @@ export class SqlSession implements Session {
       throw this.#clock.reasonOf(error);
     } finally {
       this.#clock.stop();
-      this.#activity = 'idle';
       this.#watchIdle();
       statementSeconds.observe((performance.now() - started) / 1000);
     }

@@ -7,13 +7,21 @@ export class StatementClock {
   readonly #state: SessionState;
   #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  #startedUs: bigint | null = null;
 
   constructor(state: SessionState) {
     this.#state = state;
   }
 
+  /** How long the running statement has taken, in microseconds; null: none runs. */
+  get elapsedUs(): bigint | null {
+    if (this.#startedUs === null) return null;
+    return this.#state.database.clock.monotonicUs() - this.#startedUs;
+  }
+
   /** A message begins: a fresh signal, and its time limit. */
   start(): void {
+    this.#startedUs = this.#state.database.clock.monotonicUs();
     this.#controller = new AbortController();
     this.#state.signal = this.#controller.signal;
     const limitMs = this.#state.variables.durationMs('statement_timeout');
@@ -26,6 +34,7 @@ export class StatementClock {
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#startedUs = null;
   }
 
   abort(error: SqlError): void {

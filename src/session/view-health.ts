@@ -4,7 +4,12 @@ import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { constantColumn } from '../batch/build-batch.ts';
 import { readValue } from '../batch/read-value.ts';
-import type { MaterializedViewObject } from '../catalog/objects.ts';
+import {
+  kindName,
+  type MaterializedViewObject,
+  type SourceObject,
+  type TableObject,
+} from '../catalog/objects.ts';
 import { VIEW_ERROR_COLUMNS, VIEW_ERRORS_ID } from '../dataflow/port.ts';
 import type { StreamPlan } from '../plan/plan-node.ts';
 import { INT8, TEXT } from '../types/data-type.ts';
@@ -28,13 +33,7 @@ export function checkView(
         : 'Its state is in millrace.jobs; read it when it is running.',
     });
   }
-  const stopped = allowsStale ? null : database.engine.stoppedReason(view.id);
-  if (stopped !== null) {
-    throw new SqlError('55000', `materialized view "${view.name}" has stopped`, {
-      detail: stopped,
-      hint: 'DROP it and create it again, or SET allow_stale_reads = on to read it as it last was.',
-    });
-  }
+  if (!allowsStale) checkRunning(view, database);
   const plan = view.plan as unknown as StreamPlan;
   if (plan.onError === 'fail') checkErrors(view, database, epoch);
   // What a view reads must be well too: its dependants stop with it (rule 29).
@@ -42,6 +41,19 @@ export function checkView(
     const input = database.catalog.object(id);
     if (input?.kind === 'materialized_view') checkView(input, database, epoch, allowsStale);
   }
+}
+
+/** Throws why a relation has stopped for good: a view, or stored rows that could not be recovered from their source. */
+export function checkRunning(
+  relation: MaterializedViewObject | TableObject | SourceObject,
+  { engine }: Database,
+): void {
+  const detail = engine.stoppedReason(relation.id);
+  if (detail === null) return;
+  throw new SqlError('55000', `${kindName(relation)} "${relation.name}" has stopped`, {
+    detail,
+    hint: 'DROP it and create it again, or SET allow_stale_reads = on to read it as it last was.',
+  });
 }
 
 function checkErrors(view: MaterializedViewObject, { queries }: Database, epoch: number): void {

@@ -80,7 +80,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   JsonArrayConstructor: 'JSON_ARRAY()',
   JsonArrayQueryConstructor: 'JSON_ARRAY()',
   JsonIsPredicate: 'IS JSON',
-  JsonFuncExpr: 'SQL/JSON query functions',
+  JsonFuncExpr: 'a SQL/JSON query function',
   JsonParseExpr: 'JSON()',
   JsonScalarExpr: 'JSON_SCALAR()',
   JsonSerializeExpr: 'JSON_SERIALIZE()',

@@ -76,7 +76,7 @@ function adaptCommonTable(raw: Raw, c: AdaptContext): CommonTable {
   const select = raw.ctequery.SelectStmt;
   if (select === undefined) throw notSupported('INSERT, UPDATE or DELETE in WITH', { position });
   if (raw.search_clause !== undefined || raw.cycle_clause !== undefined) {
-    throw notSupported('SEARCH and CYCLE', { position });
+    throw notSupported('SEARCH or CYCLE', { position });
   }
   const materialized: Record<string, boolean> = {
     CTEMaterializeAlways: true,
@@ -237,10 +237,7 @@ function adaptRangeFunction(raw: Raw, c: AdaptContext): TableRef {
     return adaptWindowFunction(raw, first.FuncCall, c);
   }
   if (firstName.length === 1 && firstName[0] === 'gap_fill') {
-    throw notSupported('GAP_FILL', {
-      position: c.at(first.FuncCall.location),
-      hint: 'Join with generate_series of the times.',
-    });
+    throw notSupported('GAP_FILL', { position: c.at(first.FuncCall.location) });
   }
   const functions = raw.functions.map((item: Raw) => {
     const [call, columns] = item.List.items;

@@ -148,8 +148,6 @@ const FEATURES: Readonly<Record<string, string>> = {
   CallStmt: 'CALL',
   MergeStmt: 'MERGE',
   RuleStmt: 'CREATE RULE',
-  GrantStmt: 'GRANT and REVOKE',
-  GrantRoleStmt: 'GRANT and REVOKE',
 };
 
 export function adaptStatement(wrapped: Raw, c: AdaptContext): Statement {
@@ -174,6 +172,10 @@ export function adaptStatement(wrapped: Raw, c: AdaptContext): Statement {
       item.RangeVar === undefined ? [] : [relationName(item.RangeVar, c)],
     );
     return node({ kind: 'utility', position, command, names });
+  }
+  const isGrant = kind === 'GrantStmt' || kind === 'GrantRoleStmt';
+  if (isGrant) {
+    return node({ kind: 'unsupported', position, feature: raw.is_grant ? 'GRANT' : 'REVOKE' });
   }
   const words = kind
     .replace(/Stmt$/, '')

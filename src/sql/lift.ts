@@ -125,10 +125,7 @@ class Lifting {
   #refusePatterns(at: number): void {
     const opens = this.isSymbol(at + 1, '(') && this.endsTableRef(at - 1);
     if (!opens || !this.isWord(at + 2, 'partition', 'order', 'measures', 'pattern')) return;
-    throw notSupported('MATCH_RECOGNIZE', {
-      position: this.tokens[at]!.start,
-      hint: 'Patterns over few rows can be written as joins of the table with itself, or with lag().',
-    });
+    throw notSupported('MATCH_RECOGNIZE', { position: this.tokens[at]!.start });
   }
 
   #asOf(at: number): void {

@@ -5,6 +5,7 @@
  *   lock            a SQLite file whose exclusive lock is ours; the kernel releases it with the process
  *   catalog.db      SQLite: checkpoints
  *   log/            the input log
+ *   sinks/          what sinks have not delivered yet, by their UUIDs
  * `:memory:` is no directory: `DataDir.open` is not called for it.
  */
 
@@ -12,8 +13,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
+import { fileProblem } from '../base/file-problem.ts';
 import { systemRandomBytes } from '../base/random.ts';
-import { syncDirectory } from './input-log.ts';
+import { syncDirectory } from '../base/sync-directory.ts';
 
 /** One line that says what to do; the process ends with exit code 1. */
 export class DataDirError extends Error {
@@ -55,6 +57,10 @@ export class DataDir {
     return path.join(this.path, 'log');
   }
 
+  get sinkDirectory(): string {
+    return path.join(this.path, 'sinks');
+  }
+
   get databasePath(): string {
     return path.join(this.path, 'catalog.db');
   }
@@ -69,7 +75,7 @@ function makeDirectory(directory: string): void {
   try {
     makeMissing(path.resolve(directory));
     if (!fs.statSync(directory).isDirectory()) {
-      throw new DataDirError(`data directory ${directory} is not a directory`);
+      throw new DataDirError(`data directory ${directory} is a file; choose another --data-dir`);
     }
     fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
   } catch (error) {
@@ -182,6 +188,7 @@ function damaged(directory: string, what: string): DataDirError {
 }
 
 function unusable(directory: string, cause: unknown): DataDirError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new DataDirError(`data directory ${directory} cannot be used: ${text}`);
+  return new DataDirError(
+    `data directory ${directory} cannot be used: ${fileProblem(cause)}; choose another --data-dir`,
+  );
 }

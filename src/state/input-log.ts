@@ -16,6 +16,7 @@ import * as path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
+import { syncDirectory } from '../base/sync-directory.ts';
 
 /** A place in the log. JSON. */
 export interface LogPosition {
@@ -296,16 +297,6 @@ function createSegment(directory: string, number: number): number {
     throw error;
   }
   return fd;
-}
-
-/** Makes the names in a directory durable. */
-export function syncDirectory(directory: string): void {
-  const fd = fs.openSync(directory, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
 }
 
 function writeAll(fd: number, bytes: Uint8Array, position: number): void {

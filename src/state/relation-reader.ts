@@ -122,6 +122,79 @@ export class RelationReader {
   }
 
   /**
+   * Rows as the open epoch has them so far whose key is a row of `keys` (null: none of them is there); `places`: where each
+   * key's row lies among them, -1: it is not there. For the writer's own thread.
+   */
+  lookupOpen(
+    keys: DeltaBatch,
+    columns: readonly number[],
+    target: ReadTarget,
+  ): { readonly rows: DeltaBatch | null; readonly places: Int32Array } {
+    const memory = this.#memory;
+    if (memory.u8.byteLength !== memory.wasm.buffer.byteLength) memory.refresh();
+    const places = new Int32Array(keys.rowCount).fill(-1);
+    const pieces: Piece[] = [];
+    let place = 0;
+    for (const [segment, pairs] of this.#openRows(keys)) {
+      // By row: what is copied as one run ascends.
+      const sorted = Uint32Array.from(pairs).sort();
+      for (const pair of sorted) places[pair % BATCH_ROWS_MAX] = place++;
+      const rows = sorted.map((pair) => Math.floor(pair / BATCH_ROWS_MAX));
+      pieces.push({ segment, rows, count: rows.length });
+    }
+    const rows = place === 0 ? null : copyRows(memory, pieces, columns, target, null);
+    return { rows, places };
+  }
+
+  /** By segment the live rows of the keys, each as row * BATCH_ROWS_MAX + number of the key. */
+  #openRows(keys: DeltaBatch): Map<Segment, number[]> {
+    const hashes = new Uint32Array(keys.rowCount);
+    hashRows(keys.memory, keys.columns, 0, keys.rowCount, hashes);
+    const found = new Map<Segment, number[]>();
+    const segmentOf = this.#segmentCache();
+    for (let key = 0; key < keys.rowCount; key++) {
+      const id = this.#findOpen(keys, key, hashes[key]!, segmentOf);
+      if (id === 0) continue;
+      const segment = segmentOf(id);
+      const pair = offsetOf(id) * BATCH_ROWS_MAX + key;
+      const pairs = found.get(segment);
+      if (pairs === undefined) found.set(segment, [pair]);
+      else pairs.push(pair);
+    }
+    return found;
+  }
+
+  /** The live row of a key; 0: there is none. */
+  #findOpen(
+    keys: DeltaBatch,
+    key: number,
+    hash: number,
+    segmentOf: (id: number) => Segment,
+  ): number {
+    const picked = must(layout.indexColumns(this.#schema, 0));
+    const table = this.#memory.u32[(this.#header >>> 2) + layout.HEADER_INDEXES]!;
+    let id = findChain(this.#memory, table, hash, (candidate) => {
+      const found = segmentOf(candidate).keyColumns(0, picked);
+      return equalRows(keys.memory, keys.columns, key, this.#memory, found, offsetOf(candidate));
+    });
+    while (id !== 0 && !segmentOf(id).isLive(offsetOf(id)))
+      id = segmentOf(id).older(0, offsetOf(id));
+    return id;
+  }
+
+  /** Finds the segment of a row, each made once. */
+  #segmentCache(): (id: number) => Segment {
+    const segments = new Map<number, Segment>();
+    return (id) => {
+      const known = segments.get(slotOf(id));
+      if (known !== undefined) return known;
+      const segment = new Segment(this.#memory, this.#segmentAddress(slotOf(id)), this.#shape);
+      segments.set(slotOf(id), segment);
+      return segment;
+    };
+  }
+
+  /**
    * What changed in (fromEpoch, toEpoch]: rows that went with negative weights, rows that came with positive ones. The sum
    * over all batches is the net change; one row may appear on both sides where it changed and changed back.
    */
@@ -164,14 +237,7 @@ export class RelationReader {
 
   #lookupOne(index: number, keys: DeltaBatch, key: number, hash: number, epoch: number): Piece[] {
     const picked = must(layout.indexColumns(this.#schema, index), 'a relation without that index');
-    const segments = new Map<number, Segment>();
-    const segmentOf = (id: number): Segment => {
-      const known = segments.get(slotOf(id));
-      if (known !== undefined) return known;
-      const segment = new Segment(this.#memory, this.#segmentAddress(slotOf(id)), this.#shape);
-      segments.set(slotOf(id), segment);
-      return segment;
-    };
+    const segmentOf = this.#segmentCache();
     const table = Atomics.load(
       this.#memory.u32,
       (this.#header >>> 2) + layout.HEADER_INDEXES + index,

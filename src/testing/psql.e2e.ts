@@ -65,6 +65,7 @@ const COMMANDS: readonly (readonly [command: string, ...shows: RegExp[]])[] = [
   ['\\dn', /public/],
   ['\\du', /millrace .*Superuser/],
   ['\\df', /List of functions/],
+  ['\\df lower', /lower +\| text +\| text +\| func\n\(1 row\)/],
   ['\\dT', /List of data types/],
   ['\\dp', /flights/],
   ['\\dx', /List of installed extensions/],

@@ -301,7 +301,11 @@ test('a data directory that is a file, or may not be written: one line, exit 1',
   fs.chmodSync(home, 0o755);
   const flags = [...START_FLAGS, '--data-dir', readOnly];
   if (process.getuid?.() !== 0) {
-    await assertRefused(flags, 1, /^millrace: data directory .* cannot be used: EACCES/);
+    await assertRefused(
+      flags,
+      1,
+      /^millrace: data directory .* cannot be used: permission denied; choose/,
+    );
     return;
   }
   // Root may write everywhere: run as nobody, where that user can read the checkout.
@@ -310,7 +314,10 @@ test('a data directory that is a file, or may not be written: one line, exit 1',
     context.diagnostic('read-only directory as another user: not tried, the checkout is private');
     return;
   }
-  assert.match(refusal.lines.join('\n'), /^millrace: data directory .* cannot be used: EACCES/);
+  assert.match(
+    refusal.lines.join('\n'),
+    /^millrace: data directory .* cannot be used: permission denied; choose/,
+  );
   assert.equal(refusal.code, 1);
 });
 

@@ -35,9 +35,7 @@ import { timeZone } from './timezone.ts';
 
 function now(settings: ValueSettings, word: string): bigint {
   if (settings.nowUs !== undefined) return settings.nowUs;
-  throw notSupported(`date/time input "${word}" here`, {
-    hint: 'Use now() or CURRENT_DATE instead.',
-  });
+  throw notSupported(`date/time input "${word}" here`);
 }
 
 const DAY_SHIFT: Readonly<Record<string, number>> = { today: 0, tomorrow: 1, yesterday: -1 };

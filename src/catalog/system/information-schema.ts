@@ -24,6 +24,10 @@ function tableType(kind: ReadableObject['kind']): string {
   return kind === 'source' ? 'FOREIGN' : 'VIEW';
 }
 
+function isWritable(object: ReadableObject): boolean {
+  return object.kind === 'table' && object.connector === null;
+}
+
 function* schemata({ catalog, database }: SystemRowsContext): Generator<SystemRow> {
   for (const schema of catalog.schemas()) {
     yield { catalog_name: database, schema_name: schema.name, schema_owner: BOOTSTRAP_OWNER };
@@ -37,7 +41,7 @@ function* tables({ catalog, database }: SystemRowsContext): Generator<SystemRow>
       table_schema: schema,
       table_name: object.name,
       table_type: tableType(object.kind),
-      is_insertable_into: yesNo(object.kind === 'table'),
+      is_insertable_into: yesNo(isWritable(object)),
       is_typed: 'NO',
     };
   }
@@ -129,7 +133,7 @@ function columnRow(
 
 function* columns(context: SystemRowsContext): Generator<SystemRow> {
   for (const [object, schema] of readable(context.catalog)) {
-    const table = { schema, name: object.name, isUpdatable: object.kind === 'table' };
+    const table = { schema, name: object.name, isUpdatable: isWritable(object) };
     const hasConstraints = object.kind === 'table' || object.kind === 'source';
     for (const [index, column] of object.columns.entries()) {
       const shown = hasConstraints ? column : { ...column, isNotNull: false };

@@ -14,7 +14,12 @@ export interface SessionRow {
   readonly state: string;
   readonly query: string;
   readonly startedText: string;
+  /** How long the running statement has taken, in microseconds; null: none runs. */
+  readonly statementUs: bigint | null;
 }
+
+/** Whether a call of this function with arguments of these types (OIDs) would be understood. */
+export type IsCallable = (name: string, argTypes: readonly number[]) => boolean;
 
 /** What the rows are made of. */
 export interface SystemRowsContext {
@@ -35,6 +40,7 @@ export interface SystemRowsContext {
   readonly preparedStatements: readonly { readonly name: string; readonly statement: string }[];
   /** Rows of a view's definition query, for pg_views and the like. */
   readonly formatType: (type: DataType) => string;
+  readonly isCallable: IsCallable;
 }
 
 export type SystemRowSource = (context: SystemRowsContext) => Iterable<SystemRow>;

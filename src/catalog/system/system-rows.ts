@@ -8,6 +8,7 @@ import type { SystemRelation } from '../objects.ts';
 import { informationSchemaRows } from './information-schema.ts';
 import { constraintRows, indexRows } from './pg-constraints.ts';
 import { foreignRows } from './pg-foreign.ts';
+import { shownFunctions } from './pg-functions.ts';
 import {
   attributeRows,
   classRows,
@@ -89,8 +90,10 @@ export function* systemRows(
   const fixed = relation.schema === 'pg_catalog' ? staticRows(relation.name) : undefined;
   const source = SOURCES.get(`${relation.schema}.${relation.name}`);
   if (fixed !== undefined && source === undefined) {
+    const isShown = relation.name === 'pg_proc' ? shownFunctions(context.isCallable) : null;
     for (const line of fixed) {
       const fields = line.split('\t').map(unescapeCopy);
+      if (isShown !== null && !isShown.has(Number(fields[0]))) continue;
       yield relation.columns.map((column, index) => factText(column.type, fields[index] ?? null));
     }
     return;

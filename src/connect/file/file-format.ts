@@ -9,16 +9,14 @@ import {
 } from '../../formats/change-lines.ts';
 import { CsvDecoder, type CsvOptions, type DecodedColumn } from '../../formats/csv.ts';
 import { JsonLinesDecoder } from '../../formats/json-lines.ts';
-import type { JsonPaths } from '../../formats/json-paths.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import { checkCsv } from '../csv-options.ts';
-import { checkJson } from '../json-options.ts';
+import { checkJson, type JsonEncoding, openJson } from '../json-options.ts';
 import { unknownName } from '../options.ts';
+import type { SourceColumn } from '../source.ts';
 
-export type FileEncoding =
-  | { readonly kind: 'json'; readonly paths: JsonPaths }
-  | { readonly kind: 'csv'; readonly csv: CsvOptions };
+export type FileEncoding = JsonEncoding | { readonly kind: 'csv'; readonly csv: CsvOptions };
 
 const ENCODINGS = ['json', 'csv'];
 const KNOWN_ELSEWHERE = ['avro', 'protobuf', 'bytes', 'msgpack', 'parquet'];
@@ -28,7 +26,7 @@ export function checkEncoding(
   encode: string | null,
   encodeOptions: ReadonlyMap<string, string>,
   path: string,
-  columns: readonly DecodedColumn[],
+  columns: readonly SourceColumn[],
 ): FileEncoding {
   const kind = encode ?? encodingOfName(path);
   if (kind === null) {
@@ -37,9 +35,10 @@ export function checkEncoding(
     });
   }
   if (KNOWN_ELSEWHERE.includes(kind)) throw notSupported(`ENCODE ${kind.toUpperCase()} of files`);
-  if (!ENCODINGS.includes(kind)) throw unknownName('encoding', kind, ENCODINGS);
+  if (!ENCODINGS.includes(kind))
+    throw unknownName('encoding', kind, ENCODINGS, { clause: 'encode' });
   if (kind === 'json') {
-    return { kind: 'json', paths: checkJson(encodeOptions, columns) };
+    return checkJson(encodeOptions, columns);
   }
   return { kind: 'csv', csv: checkCsv(encodeOptions, true) };
 }
@@ -59,7 +58,7 @@ export function openDecoder(
   columns: readonly DecodedColumn[],
   settings: ValueSettings,
 ): RecordDecoder {
-  if (encoding.kind === 'json') return new JsonLinesDecoder(columns, settings, encoding.paths);
+  if (encoding.kind === 'json') return new JsonLinesDecoder(openJson(encoding, columns, settings));
   const names = columns.map((column) => column.name);
   return new CsvDecoder(encoding.csv, columns, names, settings);
 }

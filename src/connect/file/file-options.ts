@@ -5,8 +5,10 @@ import { CsvDecoder } from '../../formats/csv.ts';
 import {
   type CheckRequest,
   checkOptions,
+  OptionError,
   type OptionSchema,
   type OptionValue,
+  placeOf,
   unknownName,
 } from '../options.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
@@ -15,6 +17,8 @@ import { type Compression, FileBytes } from './file-bytes.ts';
 import { FileCursor } from './file-cursor.ts';
 import { checkEncoding, hasHeader, openDecoder } from './file-format.ts';
 import { FileSource, type FileSourceOptions } from './file-source.ts';
+
+const OWNER = 'connector "file"';
 
 const SCHEMA: OptionSchema = {
   path: { kind: 'text' },
@@ -26,7 +30,7 @@ const SCHEMA: OptionSchema = {
 
 export function checkFileSource(request: CheckRequest): Json {
   const { columns, context } = request;
-  const options = checkOptions('connector "file"', SCHEMA, request.options);
+  const options = checkOptions(OWNER, SCHEMA, request.options);
   const pathText = options.get('path') as string;
   const path = resolvePath(pathText, context.fileRoots);
   const follow = options.get('follow') as boolean;
@@ -70,7 +74,10 @@ function noFile(text: string, path: string): SqlError {
 function checkCompression(options: ReadonlyMap<string, OptionValue>, follow: boolean): Compression {
   const compression = options.get('compression') as Compression;
   if (!follow) return compression;
-  if (compression === 'gzip') throw new SqlError('22023', 'a gzip file cannot be followed');
+  if (compression === 'gzip') {
+    const place = placeOf(OWNER, 'follow', 'name');
+    throw new OptionError('22023', 'a gzip file cannot be followed', place);
+  }
   return 'none';
 }
 
@@ -82,8 +89,11 @@ function checkReplay(
   const speed = options.get('replay.speed') as number | null;
   if (name === null) {
     if (speed === null) return null;
-    throw new SqlError('22023', 'option "replay.speed" needs the option "replay.column"');
+    const place = placeOf(OWNER, 'replay.speed', 'name');
+    const message = 'option "replay.speed" needs the option "replay.column"';
+    throw new OptionError('22023', message, place);
   }
+  const place = placeOf(OWNER, 'replay.column', 'value');
   const fields = columns.filter(({ isGenerated }) => isGenerated !== true);
   const column = columns.findIndex((one) => one.name === name && one.isGenerated !== true);
   if (column < 0) {
@@ -91,11 +101,13 @@ function checkReplay(
       'replay.column',
       name,
       fields.map((one) => one.name),
+      place,
     );
   }
   const { id } = columns[column]!.type;
   if (id !== 'timestamp' && id !== 'timestamptz') {
-    throw new SqlError('42804', `replay.column "${name}" must be a timestamp or a timestamptz`);
+    const message = `replay.column "${name}" must be a timestamp or a timestamptz`;
+    throw new OptionError('42804', message, place);
   }
   return { column, speed: speed ?? 1 };
 }

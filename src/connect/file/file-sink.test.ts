@@ -32,11 +32,18 @@ function batchOf(...ids: number[]): DeltaBatch {
 function check(directory: string, file: string, encode: string | null = null): Json {
   const options = { connector: 'file', path: file };
   const definition = { connector: 'file', options, format: null, encode, encodeOptions: {} };
-  return checkSinkOptions(definition, COLUMNS, { fileRoots: [directory], clock: new FakeClock() });
+  const context = { fileRoots: [directory], clock: new FakeClock() };
+  return checkSinkOptions(definition, COLUMNS, { isAppendOnly: false, key: null }, context);
 }
 
 function open(directory: string, checked: Json, uuid = 'u1'): SinkWriter {
-  return openSink(checked, { fileRoots: [directory], columns: COLUMNS, uuid, incarnation: 'i1' });
+  return openSink(checked, {
+    fileRoots: [directory],
+    columns: COLUMNS,
+    uuid,
+    incarnation: 'i1',
+    directory: null,
+  });
 }
 
 test('lines of committed epochs, exactly once, wherever it stops', (context) => {

@@ -10,6 +10,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SqlError } from '../../base/sql-error.ts';
+import { syncDirectory } from '../../base/sync-directory.ts';
 
 export interface Progress {
   readonly epoch: number;
@@ -92,13 +93,4 @@ function parseSlot(text: string): (Progress & { sequence: number }) | null {
   if (match === null || crc32(match[1]!) !== Number.parseInt(match[4]!, 16)) return null;
   const sequence = Number(match[1]!.split(' ')[0]);
   return { sequence, epoch: Number(match[2]), length: Number(match[3]) };
-}
-
-function syncDirectory(directory: string): void {
-  const fd = fs.openSync(directory, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
 }

@@ -1,18 +1,16 @@
 /**
- * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed. The only file that knows
- * the library (@platformatic/kafka): its connections (TLS, SASL) and request codecs; what decides correctness is ours.
+ * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed. The file that knows the
+ * library (@platformatic/kafka; its compressions: record-codecs.ts): connections (TLS, SASL) and request codecs; what decides
+ * correctness is ours.
  *
  * A broker has two connections: fetches wait at the broker, so nothing else shares theirs. A request that fails closes
  * nothing but its own connection; trying again is the caller's.
  */
 
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import {
   addPartitionsToTxnV3,
   Connection,
   type ConnectionOptions,
-  compressionsAlgorithms,
-  crc32c,
   createAPI,
   createTopicsV7,
   endTxnV3,
@@ -30,7 +28,6 @@ import { must } from '../../base/assert.ts';
 import { takeBytes } from './buffer-pool.ts';
 import { type FetchedPartition, type FetchRequest, fetchAnswer, fetchRequest } from './fetch.ts';
 import { KafkaError } from './kafka-error.ts';
-import type { RecordCodecs } from './record-batch.ts';
 
 /** How a cluster is reached; JSON. */
 export interface KafkaConfig {
@@ -96,6 +93,7 @@ export interface ProducedResult {
 /** ListOffsets: special times. */
 export const EARLIEST = -2n;
 export const LATEST = -1n;
+const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const TRANSACTION_COORDINATOR = 1;
 /** acks = all */
@@ -132,12 +130,16 @@ export class KafkaClient {
     }));
   }
 
-  /** The offset of each partition at a time (ms since 1970, EARLIEST, or LATEST: the last stable one); -1: there is none. */
+  /**
+   * The offset of each partition at a time (ms since 1970, EARLIEST, or LATEST: the last stable one, or the end of the log
+   * where `isCommitted` is false); -1: there is none.
+   */
   async offsets(
     node: number,
     topic: string,
     partitions: readonly number[],
     timestamp: bigint,
+    isCommitted = true,
   ): Promise<Map<number, { readonly errorCode: number; readonly offset: number }>> {
     const connection = await this.#connect(node, 'other');
     const wanted = partitions.map((partitionIndex) => ({
@@ -145,9 +147,12 @@ export class KafkaClient {
       currentLeaderEpoch: -1,
       timestamp,
     }));
-    const request = listOffsetsV7.api.async(connection, -1, READ_COMMITTED, [
-      { name: topic, partitions: wanted },
-    ]);
+    const request = listOffsetsV7.api.async(
+      connection,
+      -1,
+      isCommitted ? READ_COMMITTED : READ_UNCOMMITTED,
+      [{ name: topic, partitions: wanted }],
+    );
     const answer = await tolerant(request);
     return new Map(
       answer.topics.flatMap((one) =>
@@ -453,18 +458,3 @@ function kafkaError(error: unknown, where: string | null): KafkaError {
     isAuthentication,
   );
 }
-
-/** Checksums and decompression; results beyond `sizeMax` bytes are refused. */
-export const RECORD_CODECS: RecordCodecs = {
-  crc32c,
-  decompress: (codec, bytes, sizeMax) => {
-    if (codec === 1) return gunzipSync(bytes, { maxOutputLength: sizeMax });
-    if (codec === 4) return zstdDecompressSync(bytes, { maxOutputLength: sizeMax });
-    if (codec !== 2 && codec !== 3) throw new Error(`compression ${codec} is not known`);
-    const { decompressSync } =
-      codec === 2 ? compressionsAlgorithms.snappy : compressionsAlgorithms.lz4;
-    const result = decompressSync(bytes);
-    if (result.length > sizeMax) throw new Error(`more than ${sizeMax} bytes`);
-    return result;
-  },
-};

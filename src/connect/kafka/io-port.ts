@@ -3,7 +3,10 @@
 import type { PortError } from '../../base/threads.ts';
 import type { WriterSchema } from '../../formats/message-decoder.ts';
 import type { RegistryConfig } from '../schema-registry/registry-client.ts';
+import type { SpoolPosition } from '../spool/spool.ts';
 import type { KafkaConfig } from './client.ts';
+import type { TransactionOptions } from './delivery.ts';
+import type { CompressionName } from './record-codecs.ts';
 
 /** Where a source begins in partitions of which nothing was read yet. */
 export type StartupMode =
@@ -32,8 +35,14 @@ export interface ReaderOptions {
   /** By split; empty: nothing was read yet, the startup mode counts. */
   readonly positions: Readonly<Record<string, KafkaPosition>>;
   readonly fetch: FetchLimits;
-  /** Where the schemas are whose ids stand in the values; null: values carry none. */
-  readonly registry: RegistryConfig | null;
+  /** null: records carry no ids of schemas. */
+  readonly registry: SchemaSource | null;
+}
+
+/** Where the schemas are whose ids stand in the values. */
+export interface SchemaSource extends RegistryConfig {
+  /** In the keys, too. */
+  readonly areInKeys: boolean;
 }
 
 export interface FetchLimits {
@@ -55,7 +64,25 @@ export interface RangeOptions {
   readonly partition: number;
   readonly from: number;
   readonly fetch: FetchLimits;
-  readonly registry: RegistryConfig | null;
+  readonly registry: SchemaSource | null;
+}
+
+/** Epochs of a spool are delivered to a topic. */
+export interface WriterOptions {
+  readonly config: KafkaConfig;
+  readonly topic: string;
+  /** null: at least once. */
+  readonly transaction: TransactionOptions | null;
+  /** The spool's directory, and where its whole epochs begin and end. */
+  readonly directory: string;
+  readonly start: SpoolPosition;
+  readonly end: SpoolPosition;
+  /** No later epoch was given away by this server. */
+  readonly lastEpoch: number;
+  readonly batchBytesMax: number;
+  readonly compression: CompressionName;
+  /** Whether records have the header `millrace.epoch`. */
+  readonly epochHeader: boolean;
 }
 
 export type ToKafkaIo =
@@ -68,6 +95,9 @@ export type ToKafkaIo =
       readonly buffer: ArrayBuffer | null;
     }
   | { readonly kind: 'open_range'; readonly id: number; readonly options: RangeOptions }
+  | { readonly kind: 'open_writer'; readonly id: number; readonly options: WriterOptions }
+  /** The spool of a writer holds whole epochs up to `end`. */
+  | { readonly kind: 'spooled'; readonly id: number; readonly end: SpoolPosition }
   | { readonly kind: 'close'; readonly id: number };
 
 /** Records of a split from `from` on; those before it belong to what was read already. */
@@ -99,6 +129,13 @@ export type FromKafkaIo =
       readonly id: number;
       readonly schemaId: number;
       readonly schema: WriterSchema;
+    }
+  /** A writer has delivered all up to `epoch`, which ends at `position` of the spool. */
+  | {
+      readonly kind: 'delivered';
+      readonly id: number;
+      readonly epoch: number;
+      readonly position: SpoolPosition;
     }
   | { readonly kind: 'records'; readonly id: number; readonly records: FetchedRecords }
   /** The brokers cannot be reached, or can be again (null); it goes on trying. */

@@ -2,7 +2,8 @@
 
 import { SystemClock } from '../../base/clock.ts';
 import { awaitableThreadSelf, toPortError } from '../../base/threads.ts';
-import { type RegistryConfig, SchemaRegistryClient } from '../schema-registry/registry-client.ts';
+import { SchemaRegistryClient } from '../schema-registry/registry-client.ts';
+import type { SpoolPosition } from '../spool/spool.ts';
 import { giveBuffer } from './buffer-pool.ts';
 import { ClientPool } from './client-pool.ts';
 import { Credit } from './credit.ts';
@@ -11,16 +12,20 @@ import type {
   FromKafkaIo,
   RangeOptions,
   ReaderOptions,
+  SchemaSource,
   ToKafkaIo,
+  WriterOptions,
 } from './io-port.ts';
 import { readRange } from './range-reader.ts';
 import { SchemaGate } from './schema-gate.ts';
 import { TopicFilter } from './topic-filter.ts';
 import { TopicReader } from './topic-reader.ts';
+import { TopicWriter } from './topic-writer.ts';
 
 /** What works under an id, and how it is ended. */
 interface Work {
-  taken(byteCount: number): void;
+  taken?(byteCount: number): void;
+  spooled?(end: SpoolPosition): void;
   close(): void;
 }
 
@@ -37,13 +42,14 @@ interface Outlet {
   close(): void;
 }
 
-function openOutlet(id: number, config: RegistryConfig | null): Outlet {
+function openOutlet(id: number, source: SchemaSource | null): Outlet {
   const onRecords = (records: FetchedRecords) => postRecords(id, records);
-  if (config === null) return { pass: onRecords, close: () => {} };
+  if (source === null) return { pass: onRecords, close: () => {} };
+  const { areInKeys, ...config } = source;
   const key = JSON.stringify(config);
   const client = registries.get(key) ?? new SchemaRegistryClient(config, clock);
   registries.set(key, client);
-  return new SchemaGate(client, {
+  return new SchemaGate(client, areInKeys, {
     onSchema: (schemaId, schema) => self.post({ kind: 'schema', id, schemaId, schema }),
     onRecords,
     onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
@@ -92,6 +98,23 @@ function openRange(id: number, options: RangeOptions): Work {
   };
 }
 
+function openWriter(id: number, options: WriterOptions): Work {
+  const client = clients.acquire(options.config);
+  const writer = new TopicWriter(client, options, clock, {
+    onDelivered: (epoch, position) => self.post({ kind: 'delivered', id, epoch, position }),
+    onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
+    onFailed: (error) => self.post({ kind: 'failed', id, error: toPortError(error) }),
+  });
+  writer.run();
+  return {
+    spooled: (end) => writer.spooled(end),
+    close: () => {
+      writer.close();
+      clients.release(options.config);
+    },
+  };
+}
+
 function postRecords(id: number, records: FetchedRecords): void {
   const transfer = records.bytes === null ? [] : [records.bytes.buffer];
   self.post({ kind: 'records', id, records }, transfer);
@@ -105,8 +128,14 @@ self.onMessage((message) => {
     case 'open_range':
       works.set(message.id, openRange(message.id, message.options));
       return;
+    case 'open_writer':
+      works.set(message.id, openWriter(message.id, message.options));
+      return;
+    case 'spooled':
+      works.get(message.id)?.spooled?.(message.end);
+      return;
     case 'taken':
-      works.get(message.id)?.taken(message.byteCount);
+      works.get(message.id)?.taken?.(message.byteCount);
       if (message.buffer !== null) giveBuffer(message.buffer);
       return;
     case 'close':

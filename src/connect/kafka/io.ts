@@ -4,8 +4,15 @@
  */
 
 import { type AwaitableThread, entry, spawnAwaitableThread } from '../../base/threads.ts';
+import type { SpoolPosition } from '../spool/spool.ts';
 import { isPooled } from './buffer-pool.ts';
-import type { FromKafkaIo, RangeOptions, ReaderOptions, ToKafkaIo } from './io-port.ts';
+import type {
+  FromKafkaIo,
+  RangeOptions,
+  ReaderOptions,
+  ToKafkaIo,
+  WriterOptions,
+} from './io-port.ts';
 
 export type IoListener = (message: FromKafkaIo) => void;
 
@@ -29,6 +36,15 @@ class KafkaIo {
 
   openRange(options: RangeOptions, listener: IoListener): number {
     return this.#open(listener, (id) => ({ kind: 'open_range', id, options }));
+  }
+
+  openWriter(options: WriterOptions, listener: IoListener): number {
+    return this.#open(listener, (id) => ({ kind: 'open_writer', id, options }));
+  }
+
+  /** A writer's spool holds whole epochs up to `end`. */
+  spooled(id: number, end: SpoolPosition): void {
+    this.#thread.post({ kind: 'spooled', id, end });
   }
 
   /** These bytes, which were fetched, are not needed any more: they are gone afterwards. */

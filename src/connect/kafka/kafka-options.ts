@@ -1,8 +1,7 @@
 /** Options of the Kafka connector: checks at CREATE, under Kafka's own names. */
 
-import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import { checkMessageEncoding } from '../encodings.ts';
+import { checkRecordEncoding } from '../change-formats.ts';
 import {
   type CheckRequest,
   checkOptions,
@@ -100,13 +99,7 @@ export function checkKafkaSource(request: CheckRequest): Json {
     selection,
     startup: checkStartup(options, selection),
     fetch: checkFetch(options),
-    encoding: checkMessageEncoding(
-      request.encode,
-      request.encodeOptions,
-      fields.map((index) => must(columns[index])),
-      request.context.schema ?? null,
-      request.settings,
-    ),
+    records: checkRecordEncoding(request, fields),
     fields,
     included: columns.flatMap(({ included }, column) =>
       included === undefined ? [] : [{ ...included, column }],

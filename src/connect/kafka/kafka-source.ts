@@ -12,12 +12,14 @@ import { SqlError } from '../../base/sql-error.ts';
 import { fromPortError } from '../../base/threads.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
-import type { MessageDecoder } from '../../formats/message-decoder.ts';
+import { type ChangeDecoder, NO_CHANGE } from '../../formats/change-decoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
-import { type MessageEncoding, openMessageDecoder, registryOf } from '../encodings.ts';
+import { openRecordDecoder, type RecordEncoding } from '../change-formats.ts';
+import { registryOf } from '../encodings.ts';
 import type {
   Json,
   RejectedRecord,
+  RowChanges,
   SourceChunk,
   SourceColumn,
   SourceContext,
@@ -31,6 +33,7 @@ import type {
   FetchLimits,
   FromKafkaIo,
   KafkaPosition,
+  SchemaSource,
   StartupMode,
   TopicSelection,
 } from './io-port.ts';
@@ -44,7 +47,7 @@ export interface KafkaSourceOptions {
   readonly selection: TopicSelection;
   readonly startup: StartupMode;
   readonly fetch: FetchLimits;
-  readonly encoding: MessageEncoding;
+  readonly records: RecordEncoding;
   /** Numbers of the columns that are fields of the value. */
   readonly fields: readonly number[];
   readonly included: readonly IncludedColumn[];
@@ -74,7 +77,8 @@ export class KafkaSource implements SourceReader {
   readonly #options: KafkaSourceOptions;
   readonly #columns: readonly SourceColumn[];
   readonly #context: SourceContext;
-  readonly #decoder: MessageDecoder;
+  readonly #decoder: ChangeDecoder;
+  readonly #changesRows: boolean;
   readonly #splits = new Map<string, Split>();
   #order: Split[] = [];
   #turn = 0;
@@ -93,7 +97,8 @@ export class KafkaSource implements SourceReader {
     this.#columns = columns;
     this.#context = context;
     const fields = options.fields.map((index) => must(columns[index]));
-    this.#decoder = openMessageDecoder(options.encoding, fields, options.settings);
+    this.#decoder = openRecordDecoder(options.records, fields, options.settings);
+    this.#changesRows = options.records.format.kind !== 'plain';
   }
 
   get splits(): readonly string[] {
@@ -101,9 +106,9 @@ export class KafkaSource implements SourceReader {
   }
 
   start(positions: ReadonlyMap<string, Json>): void {
-    const { config, selection, startup, fetch, encoding } = this.#options;
+    const { config, selection, startup, fetch } = this.#options;
     const known = Object.fromEntries(positions) as unknown as Record<string, KafkaPosition>;
-    const registry = registryOf(encoding);
+    const registry = this.#schemas();
     const options = { config, selection, startup, fetch, positions: known, registry };
     for (const [name, { offset, topicId }] of Object.entries(known)) {
       this.#addSplit(name, { offset, topicId }, END_UNKNOWN, true);
@@ -148,13 +153,19 @@ export class KafkaSource implements SourceReader {
     }
   }
 
+  #schemas(): SchemaSource | null {
+    const registry = registryOf(this.#options.records.encoding);
+    return registry === null ? null : { ...registry, areInKeys: this.#changesRows };
+  }
+
   /** Ranges that follow each other are one reading. */
   #recordsAgain(split: string, topicId: string, offset: number): RecordsAgain {
     const open = this.#again.get(split);
     if (open?.offset === offset && open.topicId === topicId) return open;
     open?.close();
-    const { config, fetch, encoding } = this.#options;
-    const range = { config, topicId, from: offset, fetch, registry: registryOf(encoding) };
+    const { config, fetch } = this.#options;
+    const registry = this.#schemas();
+    const range = { config, topicId, from: offset, fetch, registry };
     const again = new RecordsAgain(split, range, {
       onSchema: (id, schema) => this.#decoder.learnSchema?.(id, schema),
       wake: this.#context.wake,
@@ -286,20 +297,31 @@ export class KafkaSource implements SourceReader {
 
   #append(split: string, walker: RecordWalker, rows: ReadRows): void {
     const { included } = this.#options;
-    const { bytes, valueStart, valueLength } = walker;
+    let op: number;
     try {
-      if (valueLength < 0) for (const builder of rows.fields) builder.appendNull();
-      else this.#decoder.append(bytes, valueStart, valueStart + valueLength, rows.fields);
+      op = this.#decoder.append(walker, rows.fields);
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       for (const builder of rows.fields) builder.truncate(rows.rowCount);
       rows.rejected.push(this.#rejected(split, walker, error));
       return;
     }
+    if (op === NO_CHANGE) return;
+    if (this.#changesRows) this.#noteChange(op, walker.offset, rows);
     for (let i = 0; i < included.length; i += 1) {
       appendIncluded(rows.included[i]!, included[i]!, split, walker);
     }
     rows.rowCount += 1;
+  }
+
+  #noteChange(op: number, offset: number, rows: ReadRows): void {
+    const { memory } = this.#context;
+    memory.u8[rows.ops + rows.rowCount] = op;
+    memory.i64[(rows.offsets >>> 3) + rows.rowCount] = BigInt(offset);
+    const { unavailable } = this.#decoder;
+    if (unavailable.length === 0) return;
+    const columns = unavailable.map((field) => must(this.#options.fields[field]));
+    rows.unavailable.set(rows.rowCount, columns);
   }
 
   #rejected(split: string, walker: RecordWalker, error: SqlError): RejectedRecord {
@@ -322,6 +344,9 @@ export class KafkaSource implements SourceReader {
     return {
       fields: this.#options.fields.map(builder),
       included: this.#options.included.map(({ column }) => builder(column)),
+      ops: this.#changesRows ? scratch.alloc(Math.max(16, rowsMax)) : 0,
+      offsets: this.#changesRows ? scratch.alloc(Math.max(16, 8 * rowsMax)) : 0,
+      unavailable: new Map(),
       rejected: [],
       rowCount: 0,
     };
@@ -339,6 +364,7 @@ export class KafkaSource implements SourceReader {
       from: { offset: from, topicId },
       to: { offset: split.offset, topicId },
       batch: this.#batch(rows),
+      ...(this.#changesRows && rows.rowCount > 0 ? { changes: changesOf(rows) } : {}),
       rejected: rows.rejected,
       isAtEnd,
       isEnded: false,
@@ -361,10 +387,23 @@ export class KafkaSource implements SourceReader {
 interface ReadRows {
   readonly fields: readonly ColumnBuilder[];
   readonly included: readonly ColumnBuilder[];
+  /** Addresses of u8 and i64 for each row, where records change rows; else 0. */
+  readonly ops: number;
+  readonly offsets: number;
+  readonly unavailable: Map<number, readonly number[]>;
   readonly rejected: RejectedRecord[];
   rowCount: number;
 }
 
 function emptyRows(): ReadRows {
-  return { fields: [], included: [], rejected: [], rowCount: 0 };
+  const none = { ops: 0, offsets: 0, unavailable: new Map() };
+  return { fields: [], included: [], ...none, rejected: [], rowCount: 0 };
+}
+
+function changesOf({ ops, offsets, unavailable }: ReadRows): RowChanges {
+  return {
+    ops: { storage: 'u8', values: ops, validity: 0 },
+    offsets: { storage: 'i64', values: offsets, validity: 0 },
+    unavailable,
+  };
 }

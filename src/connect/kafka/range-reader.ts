@@ -1,12 +1,13 @@
 /** Reads the records of a partition again from an offset on, however often the brokers fail meanwhile. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { type KafkaClient, RECORD_CODECS } from './client.ts';
+import type { KafkaClient } from './client.ts';
 import type { Credit } from './credit.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';
 import { isStaleMetadata, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { outOfRange, recreated } from './lost-records.ts';
 import { visibleRecords } from './record-batch.ts';
+import { RECORD_CODECS } from './record-codecs.ts';
 import { splitName } from './topic-filter.ts';
 
 const RETRY_MS = 200;

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { RECORD_CODECS } from './client.ts';
 import { type AbortedTransaction, RecordWalker, visibleRecords } from './record-batch.ts';
 import { type BatchCodec, PLAIN_BATCH, RecordBatchWriter } from './record-batch-writer.ts';
+import { RECORD_CODECS } from './record-codecs.ts';
 
 const SIZE_MAX = 1024 * 1024;
 const NONE: BatchCodec = { crc32c: RECORD_CODECS.crc32c, codec: 0, compress: (bytes) => bytes };

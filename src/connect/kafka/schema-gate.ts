@@ -1,5 +1,5 @@
 /**
- * SchemaGate: lets fetched records through once the schemas that their values name are known to the other side. Runs on the
+ * SchemaGate: lets fetched records through once the schemas that their values (and keys) name are known to the other side. Runs on the
  * thread that talks to the brokers.
  *
  * Correctness: records go through in the order in which they came; a schema goes before the first records that need it. A
@@ -27,6 +27,7 @@ export interface SchemaGateEvents {
 
 export class SchemaGate {
   readonly #client: SchemaRegistryClient;
+  readonly #areInKeys: boolean;
   readonly #events: SchemaGateEvents;
   readonly #closing = new AbortController();
   /** Ids whose schemas the other side has. */
@@ -34,8 +35,9 @@ export class SchemaGate {
   #waitingCount = 0;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(client: SchemaRegistryClient, events: SchemaGateEvents) {
+  constructor(client: SchemaRegistryClient, areInKeys: boolean, events: SchemaGateEvents) {
     this.#client = client;
+    this.#areInKeys = areInKeys;
     this.#events = events;
   }
 
@@ -62,13 +64,17 @@ export class SchemaGate {
     if (bytes === null) return ids;
     const walker = new RecordWalker(bytes);
     let last = -1;
-    while (walker.next()) {
-      if (walker.offset < from || walker.valueLength < FRAME_SIZE) continue;
-      if (walker.bytes[walker.valueStart] !== MAGIC) continue;
-      const id = walker.bytes.readInt32BE(walker.valueStart + 1);
-      if (id === last) continue;
+    const look = (start: number, length: number): void => {
+      if (length < FRAME_SIZE || walker.bytes[start] !== MAGIC) return;
+      const id = walker.bytes.readInt32BE(start + 1);
+      if (id === last) return;
       last = id;
       if (!this.#told.has(id)) ids.add(id);
+    };
+    while (walker.next()) {
+      if (walker.offset < from) continue;
+      look(walker.valueStart, walker.valueLength);
+      if (this.#areInKeys) look(walker.keyStart, walker.keyLength);
     }
     return ids;
   }

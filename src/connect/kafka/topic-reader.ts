@@ -9,13 +9,14 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { must } from '../../base/assert.ts';
-import { EARLIEST, type KafkaClient, LATEST, RECORD_CODECS, type TopicMetadata } from './client.ts';
+import { EARLIEST, type KafkaClient, LATEST, type TopicMetadata } from './client.ts';
 import { Credit } from './credit.ts';
 import { type FetchedPartition, releaseAnswer } from './fetch.ts';
 import type { FetchedRecords, KafkaPosition, ReaderOptions } from './io-port.ts';
 import { isStaleMetadata, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { outOfRange, recreated } from './lost-records.ts';
 import { visibleRecords } from './record-batch.ts';
+import { RECORD_CODECS } from './record-codecs.ts';
 import { splitName, type TopicFilter } from './topic-filter.ts';
 
 const RETRY_MS_MIN = 50;

@@ -103,9 +103,7 @@ function checkSettings(given: ReadonlyMap<string, string>): Settings {
   const options = checkOptions('connector "nexmark"', NEXMARK_OPTIONS, given);
   const kind = options.get('nexmark.table.type') as EventKind | null;
   if (kind === null) {
-    throw notSupported('the combined nexmark stream', {
-      hint: "Give nexmark.table.type = 'person', 'auction' or 'bid'.",
-    });
+    throw notSupported('the combined nexmark stream');
   }
   return {
     kind,

@@ -152,7 +152,7 @@ function translatePattern(pattern: string): string {
     if (letter !== undefined) return translateEscape(token, letter, depth > 0);
     if (token.startsWith('(')) {
       if (depth > 0) return token;
-      throw notSupported('look-around in regular expressions');
+      throw notSupported('look-around in a regular expression');
     }
     if (token.startsWith('[:')) return depth > 0 ? (CLASSES[token] ?? token) : token;
     if (token === '[') depth = 1;
@@ -163,8 +163,8 @@ function translatePattern(pattern: string): string {
 
 function translateEscape(token: string, letter: string, isInBrackets: boolean): string {
   if (isInBrackets) return letter === 'w' ? '\\p{L}\\p{N}_' : token;
-  if (/[1-9]/.test(letter)) throw notSupported('back-references in regular expressions');
-  if (letter === 'm' || letter === 'M') throw notSupported(`\\${letter} in regular expressions`);
+  if (/[1-9]/.test(letter)) throw notSupported('a back-reference in a regular expression');
+  if (letter === 'm' || letter === 'M') throw notSupported(`\\${letter} in a regular expression`);
   return ESCAPES[letter] ?? token;
 }
 
@@ -206,9 +206,7 @@ function refuseRepeatedGroups(parts: readonly string[]): void {
     if (group === undefined) return;
     if (outer !== undefined) outer.holdsCapture ||= group.holdsCapture;
     if (group.holdsCapture && /^([*+]|\{)/.test(parts[i + 1] ?? '')) {
-      throw notSupported('a repeated capturing group in a regular expression', {
-        hint: 'Use a group that does not capture: (?:...).',
-      });
+      throw notSupported('a repeated capturing group in a regular expression');
     }
   });
 }

@@ -4,9 +4,11 @@ import { SqlError } from '../../base/sql-error.ts';
 import { ArrayValue } from '../../types/array.ts';
 import type { Value } from '../../types/data-type.ts';
 import { typeByOid, withTypmod } from '../../types/data-type.ts';
+import type { FunctionSignature } from '../../types/function-signature.ts';
 import { typeName } from '../../types/value.ts';
 import { type CallContext, defineFunction, defineGeneral } from '../registry.ts';
 import type { SystemEnvironment } from '../system-environment.ts';
+import { otherTypeName } from './other-types.ts';
 import { lookUp, splitName, systemOf } from './system-names.ts';
 import './system-privileges.ts';
 
@@ -83,39 +85,48 @@ defineGeneral(
   { volatility: 'stable', isStrict: false, canFail: false },
 );
 
-/** Types that are in pg_type but not among ours are shown by their PostgreSQL names. */
-const OTHER_TYPES: ReadonlyMap<number, string> = new Map([
-  [22, 'int2vector'],
-  [27, 'tid'],
-  [29, 'cid'],
-  [30, 'oidvector'],
-  [194, 'pg_node_tree'],
-  [1033, 'aclitem'],
-  [1034, 'aclitem[]'],
-  [1266, 'time with time zone'],
-  [2276, '"any"'],
-  [2277, 'anyarray'],
-  [2279, 'trigger'],
-  [2283, 'anyelement'],
-  [2275, 'cstring'],
-  [3220, 'pg_lsn'],
-  [1790, 'refcursor'],
-  [142, 'xml'],
-  [790, 'money'],
-  [869, 'inet'],
-  [650, 'cidr'],
-  [1560, 'bit'],
-  [2281, 'internal'],
-]);
-
 function formatType(oid: bigint, typmod: number | null): string {
   if (oid === 0n) return '-';
   const type = typeByOid(Number(oid));
-  if (type === undefined) return OTHER_TYPES.get(Number(oid)) ?? '???';
+  if (type === undefined) return otherTypeName(Number(oid)) ?? '???';
   if (type.id === 'bpchar' && typmod === -1) return 'bpchar';
   if (typmod === null || typmod < 0) return typeName(type);
   if (type.element === null) return typeName(withTypmod(type, typmod));
   return `${typeName(withTypmod(type.element, typmod))}[]`;
+}
+
+/** A parameter as PostgreSQL shows it; defaults are left out. */
+function parameterText({ mode, name, type }: FunctionSignature['parameters'][number]): string {
+  const words = { i: '', o: 'OUT ', b: 'INOUT ', v: 'VARIADIC ', t: '' }[mode];
+  return `${words}${name === '' ? '' : `${name} `}${formatType(BigInt(type), null)}`;
+}
+
+function argumentsText(signature: FunctionSignature, modes: string): string {
+  const shown = signature.parameters.filter(({ mode }) => modes.includes(mode));
+  return shown.map(parameterText).join(', ');
+}
+
+function resultText({ resultType, isSet, parameters }: FunctionSignature): string {
+  const columns = parameters.filter(({ mode }) => mode === 't');
+  if (columns.length > 0) return `TABLE(${columns.map(parameterText).join(', ')})`;
+  return `${isSet ? 'SETOF ' : ''}${formatType(BigInt(resultType), null)}`;
+}
+
+const SIGNATURE_TEXTS: Readonly<Record<string, (signature: FunctionSignature) => string>> = {
+  'pg_get_function_arguments(oid)': (signature) => argumentsText(signature, 'iobv'),
+  'pg_get_function_identity_arguments(oid)': (signature) => argumentsText(signature, 'iobv'),
+  'pg_get_function_result(oid)': resultText,
+};
+for (const [id, text] of Object.entries(SIGNATURE_TEXTS)) {
+  defineGeneral(
+    id,
+    'text',
+    ([oid], call) => {
+      const signature = systemOf(call).functionSignature(Number(oid));
+      return signature === null ? null : text(signature);
+    },
+    { ...STABLE, canFail: false },
+  );
 }
 
 /** pg_get_expr: our catalog keeps expressions as SQL text. */
@@ -200,9 +211,6 @@ const WITHOUT_DEFINITION = [
   'pg_get_serial_sequence(text,text)',
   'pg_get_partition_constraintdef(oid)',
   'pg_get_function_arg_default(oid,int4)',
-  'pg_get_function_arguments(oid)',
-  'pg_get_function_identity_arguments(oid)',
-  'pg_get_function_result(oid)',
   'pg_tablespace_location(oid)',
   'pg_get_replica_identity_index(regclass)',
   'pg_describe_object(oid,oid,int4)',

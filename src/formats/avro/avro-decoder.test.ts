@@ -6,8 +6,8 @@ import avro from 'avsc';
 import * as fc from 'fast-check';
 import type { DataType } from '../../types/data-type.ts';
 import { DEFAULT_SETTINGS, parseTypeName } from '../../types/value.ts';
+import { decodeMessages } from '../message-fixture.ts';
 import { AvroDecoder, avroColumns, checkAvroColumns } from './avro-decoder.ts';
-import { decodeMessages } from './avro-fixture.ts';
 import { parseAvroSchema } from './schema.ts';
 
 type Columns = Readonly<Record<string, string>>;

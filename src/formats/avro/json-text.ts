@@ -3,7 +3,7 @@
 import { must } from '../../base/assert.ts';
 import { quoteJson } from '../../types/jsonb.ts';
 import type { ValueSettings } from '../../types/value.ts';
-import { jsonFormat } from '../change-lines.ts';
+import { jsonFormat } from '../json-value.ts';
 import { type AvroCursor, readItems } from './cursor.ts';
 import { scalarReader, sqlTypeOf } from './scalar.ts';
 import type { AvroRecord, AvroSchema } from './schema.ts';

@@ -13,12 +13,12 @@
  * | date, time-* | date, time | integers: the raw number |
  * | timestamp-*, local-timestamp-* | timestamptz, timestamp | timestamp-* : timestamp in UTC; integers: the raw number |
  * | uuid, duration | uuid, interval | uuid of a string: text |
+ * | string that is marked as JSON | jsonb | json, text |
  * | array of these | an array | jsonb, json |
  * | record, map, other unions and arrays | jsonb | json |
  */
 
 import { SqlError } from '../../base/sql-error.ts';
-import { DAY_US, DAYS_END, DAYS_MIN } from '../../types/calendar.ts';
 import {
   arrayOf,
   BOOL,
@@ -39,29 +39,28 @@ import {
   UUID,
   type Value,
 } from '../../types/data-type.ts';
-import { checkTimestamp } from '../../types/datetime.ts';
 import { Decimal } from '../../types/decimal.ts';
-import { encodingError } from '../../types/encoding-error.ts';
 import { Interval } from '../../types/interval.ts';
 import { coerceTypmod, inputValue, type ValueSettings } from '../../types/value.ts';
+import {
+  checkTextBytes,
+  copyOf,
+  dayOf,
+  floorDivided,
+  fromFloat,
+  fromInteger,
+  fromIntegerToInteger,
+  fromText,
+  instant,
+  signedInteger,
+  TEXT_TYPES,
+  timeOfDay,
+} from '../typed-value.ts';
 import type { AvroCursor } from './cursor.ts';
 import type { AvroSchema, LogicalType } from './schema.ts';
 
 /** Reads a value that is not NULL. */
 export type ScalarReader = (cursor: AvroCursor) => NonNullable<Value>;
-
-const INT_TYPES: ReadonlySet<string> = new Set(['int2', 'int4', 'int8']);
-const TEXT_TYPES: ReadonlySet<string> = new Set(['text', 'varchar', 'bpchar']);
-/** Types whose input texts a string may hold. */
-const TEXT_INPUT: ReadonlySet<string> = new Set([
-  'numeric',
-  'uuid',
-  'date',
-  'time',
-  'timestamp',
-  'timestamptz',
-  'interval',
-]);
 
 /** The type that a column of this schema gets where none is said. */
 export function sqlTypeOf(schema: AvroSchema): DataType {
@@ -106,6 +105,8 @@ function logicalType({ kind }: LogicalType): DataType {
       return DATE;
     case 'uuid':
       return UUID;
+    case 'json':
+      return JSONB;
     case 'duration':
       return INTERVAL;
     case 'time-millis':
@@ -142,7 +143,7 @@ function plainReader(
     case 'double':
       return floatReader(schema.kind, type);
     case 'string':
-      return textReader(type, settings);
+      return textReader(schema.logical, type, settings);
     case 'bytes':
       return bytesReader(-1, schema.logical, type);
     case 'fixed':
@@ -162,31 +163,10 @@ function numberReader(
   logical: LogicalType | null,
   type: DataType,
 ): ScalarReader | null {
-  const bigint: ScalarReader =
-    kind === 'long' ? (cursor) => cursor.bigint() : (cursor) => BigInt(cursor.int());
-  const whole = bigint as (cursor: AvroCursor) => bigint;
-  if (type.id === 'int8') return whole;
-  if (INT_TYPES.has(type.id)) {
-    const max = type.id === 'int2' ? 32_767n : 2_147_483_647n;
-    const name = type.id === 'int2' ? 'smallint' : 'integer';
-    return (cursor) => smallNumber(whole(cursor), max, name);
-  }
-  if (logical !== null) return timeReader(whole, logical, type);
-  switch (type.id) {
-    case 'float8':
-      return (cursor) => Number(whole(cursor));
-    case 'float4':
-      return (cursor) => Math.fround(Number(whole(cursor)));
-    case 'numeric':
-      return (cursor) => Decimal.of(whole(cursor));
-    default:
-      return null;
-  }
-}
-
-function smallNumber(value: bigint, max: bigint, name: string): number {
-  if (value > max || value < -max - 1n) throw new SqlError('22003', `${name} out of range`);
-  return Number(value);
+  const whole = (cursor: AvroCursor) => (kind === 'long' ? cursor.bigint() : BigInt(cursor.int()));
+  const convert = logical === null ? fromInteger(type) : fromIntegerToInteger(type);
+  if (convert !== null) return (cursor) => convert(whole(cursor));
+  return logical === null ? null : timeReader(whole, logical, type);
 }
 
 /** Microseconds of what a unit counts: [numerator, denominator]. */
@@ -216,67 +196,34 @@ function timeReader(
   return isFit ? (cursor) => instant(us(cursor)) : null;
 }
 
-function floorDivided(value: bigint, by: bigint): bigint {
-  return value >= 0n || value % by === 0n ? value / by : value / by - 1n;
-}
-
-function dayOf(days: bigint): number {
-  if (days < DAYS_MIN || days >= DAYS_END) throw new SqlError('22008', 'date out of range');
-  return Number(days);
-}
-
-function timeOfDay(us: bigint): bigint {
-  if (us < 0n || us > DAY_US) throw new SqlError('22008', 'time out of range');
-  return us;
-}
-
-function instant(us: bigint): bigint {
-  if (BigInt.asIntN(64, us) !== us) throw new SqlError('22008', 'timestamp out of range');
-  return checkTimestamp(us);
-}
-
 function floatReader(kind: 'float' | 'double', type: DataType): ScalarReader | null {
-  const read = (cursor: AvroCursor) => (kind === 'float' ? cursor.float() : cursor.double());
-  if (type.id === 'float8') return read;
-  if (type.id !== 'float4') return null;
-  return (cursor) => {
-    const value = read(cursor);
-    const rounded = Math.fround(value);
-    if (Number.isFinite(rounded) || !Number.isFinite(value)) return rounded;
-    throw new SqlError('22003', `"${value}" is out of range for type real`);
-  };
+  const convert = fromFloat(type);
+  if (convert === null) return null;
+  return (cursor) => convert(kind === 'float' ? cursor.float() : cursor.double());
 }
 
-function textReader(type: DataType, settings: ValueSettings): ScalarReader | null {
-  if (TEXT_TYPES.has(type.id)) return readText;
+function textReader(
+  logical: LogicalType | null,
+  type: DataType,
+  settings: ValueSettings,
+): ScalarReader | null {
+  if (logical?.kind === 'json' && (type.id === 'jsonb' || type.id === 'json')) {
+    return (cursor) => inputValue(type, readText(cursor), settings);
+  }
   if (type.id === 'bytea') return readBytes;
-  if (TEXT_INPUT.has(type.id)) return (cursor) => inputValue(type, readText(cursor), settings);
-  return null;
+  const convert = fromText(type, settings);
+  return convert === null ? null : (cursor) => convert(readText(cursor));
 }
 
 function readText(cursor: AvroCursor): string {
   const start = cursor.skipBytes();
-  checkText(cursor, start);
+  checkTextBytes(cursor.bytes, start, cursor.at);
   return cursor.bytes.toString('utf8', start, cursor.at);
 }
 
-/** Throws 22021 where the bytes from `start` to the cursor are no text. */
-export function checkText(cursor: AvroCursor, start: number): void {
-  const { bytes, at } = cursor;
-  // Short texts are mostly ASCII: that is seen faster than asking for it.
-  for (let i = start; i < at; i += 1) {
-    const byte = bytes[i]!;
-    if (byte > 0 && byte < 0x80) continue;
-    const error = encodingError(bytes, i, at);
-    if (error !== null) throw error;
-    return;
-  }
-}
-
-/** A copy: the message's bytes go away. */
 function readBytes(cursor: AvroCursor): Uint8Array {
   const start = cursor.skipBytes();
-  return Uint8Array.prototype.slice.call(cursor.bytes, start, cursor.at);
+  return copyOf(cursor.bytes, start, cursor.at);
 }
 
 /** `size`: -1 where the value says its own length. */
@@ -290,7 +237,7 @@ function bytesReader(
   if (type.id === 'bytea') {
     return (cursor) => {
       const from = start(cursor);
-      return Uint8Array.prototype.slice.call(cursor.bytes, from, cursor.at);
+      return copyOf(cursor.bytes, from, cursor.at);
     };
   }
   if (logical?.kind === 'decimal' && type.id === 'numeric') {
@@ -304,14 +251,6 @@ function bytesReader(
     return (cursor) => duration(cursor.bytes, start(cursor));
   }
   return size < 0 && logical === null && TEXT_TYPES.has(type.id) ? readText : null;
-}
-
-/** Two's complement, big-endian; no bytes are 0. */
-function signedInteger(bytes: Buffer, start: number, end: number): bigint {
-  if (start === end) return 0n;
-  const size = end - start;
-  if (size <= 6) return BigInt(bytes.readIntBE(start, size));
-  return BigInt.asIntN(8 * size, BigInt(`0x${bytes.toString('hex', start, end)}`));
 }
 
 function uuidText(bytes: Buffer, start: number): string {

@@ -21,7 +21,8 @@ export type LogicalType =
         | 'local-timestamp-micros'
         | 'local-timestamp-nanos'
         | 'uuid'
-        | 'duration';
+        | 'duration'
+        | 'json';
     };
 
 export type PrimitiveName =
@@ -119,6 +120,20 @@ const LOGICAL_BASES: Readonly<Record<string, readonly string[]>> = {
   'local-timestamp-nanos': ['long'],
   uuid: ['string', 'fixed'],
   duration: ['fixed'],
+};
+
+/** Kafka Connect's mark of a string that holds JSON: there is no logical type for it. */
+export const JSON_CONNECT_NAME = 'io.debezium.data.Json';
+
+/** Its names of what has no logical type: what they annotate, and the logical type that means the same. */
+const CONNECT_NAMES: Readonly<Record<string, readonly [base: string, LogicalType]>> = {
+  [JSON_CONNECT_NAME]: ['string', { kind: 'json' }],
+  'io.debezium.time.Date': ['int', { kind: 'date' }],
+  'io.debezium.time.Time': ['int', { kind: 'time-millis' }],
+  'io.debezium.time.MicroTime': ['long', { kind: 'time-micros' }],
+  'io.debezium.time.Timestamp': ['long', { kind: 'local-timestamp-millis' }],
+  'io.debezium.time.MicroTimestamp': ['long', { kind: 'local-timestamp-micros' }],
+  'io.debezium.time.NanoTimestamp': ['long', { kind: 'local-timestamp-nanos' }],
 };
 
 type Json = Readonly<Record<string, unknown>>;
@@ -263,6 +278,8 @@ function namespaceOf(name: string): string {
 
 /** null where there is none, or one that does not fit: the plain type counts then. `size`: of a fixed. */
 function logicalOf(json: Json, base: string, size: number): LogicalType | null {
+  const [annotated, logical] = CONNECT_NAMES[String(json['connect.name'])] ?? [];
+  if (logical !== undefined && annotated === base) return logical;
   const name = json.logicalType;
   if (typeof name !== 'string') return null;
   if (name === 'decimal') return decimalOf(json, base, size);

@@ -6,9 +6,10 @@ import { ArrayValue } from '../../types/array.ts';
 import type { DataType, Value } from '../../types/data-type.ts';
 import { plainTypeName } from '../../types/type-name.ts';
 import { DEFAULT_SETTINGS, inputValue, type ValueSettings } from '../../types/value.ts';
+import { checkTextBytes } from '../typed-value.ts';
 import { type AvroCursor, readItems } from './cursor.ts';
 import { JsonReaders } from './json-text.ts';
-import { checkText, scalarReader } from './scalar.ts';
+import { scalarReader } from './scalar.ts';
 import { type AvroPrimitive, type AvroSchema, schemaName } from './schema.ts';
 
 /** Reads one value and appends it. */
@@ -66,7 +67,7 @@ function fastReader(schema: AvroSchema, type: DataType): ValueReader | null {
   if (schema.kind === 'string' && (type.id === 'text' || type.id === 'varchar')) {
     return (cursor, builder) => {
       const start = cursor.skipBytes();
-      checkText(cursor, start);
+      checkTextBytes(cursor.bytes, start, cursor.at);
       builder.appendBytes(cursor.bytes.subarray(start, cursor.at));
     };
   }

@@ -1,6 +1,6 @@
 /**
  * A MessagePack map as a row: its text keys are matched to columns by exact name, then without case; others are skipped, a
- * missing key and nil are NULL. A scalar's text goes to the type's input function (integers and numerics are exact), binary to
+ * missing key is the column's default, nil NULL. A scalar's text goes to the type's input function (integers and numerics are exact), binary to
  * bytea, the timestamp extension to times, an array or a map as JSON text, to an array column as an array.
  *
  * Cost: one pass over the bytes; no JavaScript value is made of what no column wants. Of several equal keys the last one counts.
@@ -8,12 +8,16 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
+import type { Value } from '../../types/data-type.ts';
+import { checkTimestamp } from '../../types/datetime.ts';
 import { encodingError } from '../../types/encoding-error.ts';
 import { quoteJson } from '../../types/jsonb.ts';
-import type { ValueSettings } from '../../types/value.ts';
+import { coerceTypmod, type ValueSettings } from '../../types/value.ts';
+import { instantText } from '../change-lines.ts';
 import type { DecodedColumn } from '../csv.ts';
 import { arrayText } from '../json-array-text.ts';
 import type { MessageDecoder } from '../message-decoder.ts';
+import { missingValues } from '../missing-values.ts';
 import { inColumn } from '../record-decoder.ts';
 import { type TextAppender, textAppender } from '../text-value.ts';
 import { corrupt, MessagePackCursor } from './cursor.ts';
@@ -21,11 +25,14 @@ import { corrupt, MessagePackCursor } from './cursor.ts';
 const MISSING = -1;
 /** The extension type of timestamps. */
 const TIMESTAMP = -1;
+/** Types that take the extension as it is. */
+const INSTANTS: ReadonlySet<string> = new Set(['timestamp', 'timestamptz']);
 const INTEGER_MAX: Readonly<Record<string, number>> = { int2: 2 ** 15 - 1, int4: 2 ** 31 - 1 };
 
 export class MessagePackDecoder implements MessageDecoder {
   readonly #columns: readonly DecodedColumn[];
   readonly #appenders: readonly TextAppender[];
+  readonly #missing: readonly Value[];
   readonly #byName: ReadonlyMap<string, number>;
   readonly #byLowerName: ReadonlyMap<string, number>;
   readonly #cursor = new MessagePackCursor();
@@ -34,8 +41,14 @@ export class MessagePackDecoder implements MessageDecoder {
   readonly #isExact: Uint8Array;
   errorOffset = 0;
 
-  constructor(columns: readonly DecodedColumn[], settings: ValueSettings) {
+  /** `defaults`: what columns are whose key is missing, as input texts. */
+  constructor(
+    columns: readonly DecodedColumn[],
+    settings: ValueSettings,
+    defaults: Readonly<Record<string, string>> = {},
+  ) {
     this.#columns = columns;
+    this.#missing = missingValues(columns, defaults);
     this.#appenders = columns.map(({ type }) => textAppender(type, settings));
     this.#byName = new Map(columns.map(({ name }, i) => [name, i]));
     this.#byLowerName = new Map(columns.map(({ name }, i) => [name.toLowerCase(), i]));
@@ -48,7 +61,7 @@ export class MessagePackDecoder implements MessageDecoder {
     for (let i = 0; i < builders.length; i += 1) {
       const from = this.#starts[i]!;
       if (from === MISSING) {
-        builders[i]!.appendNull();
+        builders[i]!.appendValue(this.#missing[i]!);
         continue;
       }
       this.errorOffset = from;
@@ -113,7 +126,10 @@ export class MessagePackDecoder implements MessageDecoder {
     else if (cursor.kind === 'binary' && id === 'bytea') {
       to.appendBytes(bytes.subarray(cursor.at, cursor.need(cursor.number)));
     } else if (cursor.kind === 'integer') this.#appendInteger(id, i, to);
-    else this.#appendText(i, to, scalarText(cursor, bytes));
+    else if (cursor.kind === 'extension' && INSTANTS.has(id)) {
+      const { type } = this.#columns[i]!;
+      to.appendValue(coerceTypmod(type, instantOf(cursor, bytes), false));
+    } else this.#appendText(i, to, scalarText(cursor, bytes));
   }
 
   #appendSpan(bytes: Buffer, i: number, to: ColumnBuilder): void {
@@ -138,46 +154,49 @@ export class MessagePackDecoder implements MessageDecoder {
   }
 }
 
+function floatText(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
 /** The text of a scalar whose head was read; an array or a map is JSON. */
 function scalarText(cursor: MessagePackCursor, bytes: Buffer): string {
   switch (cursor.kind) {
     case 'bool':
       return cursor.number === 1 ? 'true' : 'false';
     case 'float':
-      return String(cursor.number).replace('Infinity', 'infinity');
+      return floatText(cursor.number).replace('Infinity', 'infinity');
     case 'binary':
       return `\\x${bytes.toString('hex', cursor.at, cursor.need(cursor.number))}`;
     case 'extension':
-      return timestampText(cursor, bytes);
+      return instantText(instantOf(cursor, bytes));
     default:
       return jsonOf(cursor, bytes);
   }
 }
 
 /** The timestamp extension: seconds in 4 bytes, or nanoseconds (30 bits) and seconds (34), or 4 and 8 bytes. */
-function timestampText(cursor: MessagePackCursor, bytes: Buffer): string {
+function instantOf(cursor: MessagePackCursor, bytes: Buffer): bigint {
   const { at, number: size, extensionType } = cursor;
   cursor.need(size);
   if (extensionType !== TIMESTAMP) {
     throw new SqlError('0A000', `MessagePack extension type ${extensionType} is not supported`);
   }
-  if (size === 4) return instantText(BigInt(bytes.readUInt32BE(at)), 0);
+  if (size === 4) return microseconds(BigInt(bytes.readUInt32BE(at)), 0);
   if (size === 8) {
     const packed = bytes.readBigUInt64BE(at);
-    return instantText(packed & 0x3_ffff_ffffn, Number(packed >> 34n));
+    return microseconds(packed & 0x3_ffff_ffffn, Number(packed >> 34n));
   }
   if (size !== 12) throw corrupt(`a timestamp of ${size} bytes`);
-  return instantText(bytes.readBigInt64BE(at + 4), bytes.readUInt32BE(at));
+  return microseconds(bytes.readBigInt64BE(at + 4), bytes.readUInt32BE(at));
 }
 
 const DATE_SECONDS_MAX = 8_640_000_000_000n;
 
-function instantText(seconds: bigint, nanoseconds: number): string {
+function microseconds(seconds: bigint, nanoseconds: number): bigint {
   if (seconds > DATE_SECONDS_MAX || seconds < -DATE_SECONDS_MAX || nanoseconds > 999_999_999) {
     throw new SqlError('22008', 'timestamp out of range');
   }
-  const date = new Date(Number(seconds) * 1000).toISOString().slice(0, -5);
-  return `${date}.${String(nanoseconds).padStart(9, '0').slice(0, 6)}Z`;
+  return checkTimestamp(seconds * 1_000_000n + BigInt(Math.floor(nanoseconds / 1000)));
 }
 
 /** The value whose head was read as JSON text; binary as PostgreSQL's hexadecimal form, times as ISO texts. */
@@ -192,7 +211,7 @@ function jsonOf(cursor: MessagePackCursor, bytes: Buffer, depth = 0): string {
       return String(cursor.big ?? cursor.number);
     case 'float':
       return Number.isFinite(cursor.number)
-        ? JSON.stringify(cursor.number)
+        ? floatText(cursor.number)
         : quoteJson(scalarText(cursor, bytes));
     case 'text':
       return quoteJson(textOf(cursor, bytes));

@@ -2,7 +2,12 @@
 
 import { must } from '../../base/assert.ts';
 import { notSupported, SqlError } from '../../base/sql-error.ts';
-import { type CatalogColumn, kindName, type TableObject } from '../../catalog/objects.ts';
+import {
+  type CatalogColumn,
+  checkWritable,
+  kindName,
+  type TableObject,
+} from '../../catalog/objects.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, QualifiedName, Query, TableRef, WithClause } from '../../sql/ast.ts';
 import type { Assignment } from '../../sql/statements.ts';
@@ -51,6 +56,7 @@ export function targetTable(
   if (found.kind !== 'table') {
     throw new SqlError('42809', `cannot ${verb} ${kindName(found)} "${last}"`, { position });
   }
+  checkWritable(found, verb, position);
   const schema = state.context.catalog.schemaName(found);
   return { table: found, alias: alias ?? last, schema };
 }

@@ -351,10 +351,7 @@ export class ExpressionBinder {
 
   #collate(operand: Expr, name: string, position: number): BoundExpr {
     if (!['default', 'C', 'POSIX', 'ucs_basic'].includes(name)) {
-      throw notSupported(`collation "${name}"`, {
-        position,
-        hint: 'Text is ordered as in collation "C".',
-      });
+      throw notSupported(`collation "${name}"`, { position });
     }
     return this.bind(operand);
   }

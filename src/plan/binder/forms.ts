@@ -378,7 +378,7 @@ export class Forms {
       case 'localtime':
         return this.cast(now, TIME, position);
       case 'current_time':
-        throw notSupported('type time with time zone', { position, hint: 'Use LOCALTIME.' });
+        throw notSupported('type time with time zone', { position });
     }
   }
 }

@@ -248,10 +248,7 @@ function frameOf(
   position: number,
 ): WindowUse['frame'] {
   if (frame === null) return isOrdered ? 'range_to_current' : 'partition';
-  const unsupported = notSupported('this window frame', {
-    position,
-    hint: 'Frames from UNBOUNDED PRECEDING to CURRENT ROW or UNBOUNDED FOLLOWING are.',
-  });
+  const unsupported = notSupported('this window frame', { position });
   if (frame.exclusion !== 'none' || frame.start.kind !== 'unbounded_preceding') throw unsupported;
   if (frame.end.kind === 'unbounded_following') return 'partition';
   if (frame.end.kind !== 'current_row' || frame.mode === 'groups') throw unsupported;

@@ -49,7 +49,7 @@ export class QueryBinder implements QueryBinding {
     options: BodyOptions = { keepsUnknown: false },
   ): BoundQuery {
     if (query.isLocking)
-      throw notSupported('FOR UPDATE and FOR SHARE', { position: query.position });
+      throw notSupported('FOR UPDATE or FOR SHARE', { position: query.position });
     if (query.isWithTies) throw notSupported('FETCH FIRST WITH TIES', { position: query.position });
     const common =
       query.with === null ? outerCommon : this.commonTables(query.with, parent, outerCommon);

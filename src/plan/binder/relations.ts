@@ -3,8 +3,13 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { quoteIdentifier } from '../../catalog/drop.ts';
-import type { CatalogObject, SystemRelation } from '../../catalog/objects.ts';
-import { isReadable } from '../../catalog/objects.ts';
+import type {
+  CatalogObject,
+  ReadableObject,
+  SystemRelation,
+  ViewObject,
+} from '../../catalog/objects.ts';
+import { isKeyedConnector, isReadable } from '../../catalog/objects.ts';
 import type { QualifiedName } from '../../sql/ast.ts';
 import { range } from '../build.ts';
 import type { PlanNode, ScanNode } from '../plan-node.ts';
@@ -87,11 +92,16 @@ function objectUse(object: CatalogObject, name: QualifiedName, state: BindState)
   }
   const plan: ScanNode = {
     kind: 'scan',
-    relation: { kind: object.kind, id: object.id, schema, name: object.name },
+    relation: { kind: scanKind(object), id: object.id, schema, name: object.name },
     columnIndexes: range(0, names.length),
     columns: object.columns.map((column) => ({ name: column.name, type: column.type })),
   };
   return { plan, names, oid: object.id, schema };
+}
+
+function scanKind(object: Exclude<ReadableObject, ViewObject>): ScanNode['relation']['kind'] {
+  const isKept = object.kind === 'source' && isKeyedConnector(object.connector);
+  return isKept ? 'stored_source' : object.kind;
 }
 
 /** A plain view's bound query, as `planPlainView` made it. */

@@ -179,7 +179,7 @@ class SelectBinding {
     if (item === undefined) return null;
     const { position } = item;
     if (calls.length > 1 || item.expr.kind !== 'function_call') {
-      throw notSupported('several set-returning functions in a select list', { position });
+      throw notSupported('more than one set-returning function in a select list', { position });
     }
     const isPlain = this.#select.groupBy.length === 0 && this.#select.having === null;
     if (!isPlain) {

@@ -36,10 +36,7 @@ export function resolveTypeName(name: TypeName): DataType {
   const schema = name.names.length > 1 ? name.names.at(-2) : undefined;
   if (last === 'unknown' || (schema !== undefined && !isSystemSchema(schema))) throw missing(name);
   if (/^(small|big)?serial[248]?$/.test(last)) {
-    throw notSupported(`type ${last}`, {
-      position,
-      hint: 'Use an integer type and give the values.',
-    });
+    throw notSupported(`type ${last}`, { position });
   }
   const base = BY_NAME.get(ALIASES[last] ?? last);
   if (base === undefined) throw missing(name);

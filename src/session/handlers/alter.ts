@@ -16,13 +16,27 @@ const SUPPORTED: ReadonlySet<AlterAction['kind']> = new Set([
   'owner_to',
 ]);
 
+const ACTIONS: Readonly<Record<AlterAction['kind'], string>> = {
+  rename: 'RENAME',
+  rename_column: 'RENAME COLUMN',
+  set_schema: 'SET SCHEMA',
+  swap_with: 'SWAP WITH',
+  set_options: 'SET (...)',
+  reset_options: 'RESET (...)',
+  add_column: 'ADD COLUMN',
+  drop_column: 'DROP COLUMN',
+  set_default: 'ALTER COLUMN ... SET DEFAULT',
+  set_not_null: 'ALTER COLUMN ... SET NOT NULL',
+  alter_type: 'ALTER COLUMN ... TYPE',
+  add_constraint: 'ADD CONSTRAINT',
+  drop_constraint: 'DROP CONSTRAINT',
+  owner_to: 'OWNER TO',
+};
+
 export function planAlter(ast: Alter, { session }: HandlerContext): StatementPlan {
   const unsupported = ast.actions.find((action) => !SUPPORTED.has(action.kind));
   if (unsupported !== undefined) {
-    refuse(
-      `ALTER ${ast.object.toUpperCase()} ... ${unsupported.kind.replaceAll('_', ' ').toUpperCase()}`,
-      ast.position,
-    );
+    refuse(`ALTER ${ast.object.toUpperCase()} ... ${ACTIONS[unsupported.kind]}`, ast.position);
   }
   return command(async () => {
     await alter(ast, session);
@@ -70,7 +84,7 @@ function applyAction(action: AlterAction, id: number, session: SessionState): vo
         throw new SqlError('42704', `role "${action.owner}" does not exist`);
       return;
     default:
-      refuse(`ALTER ... ${action.kind}`, 0);
+      refuse(`ALTER ... ${ACTIONS[action.kind]}`, 0);
   }
 }
 
@@ -104,8 +118,7 @@ function renameSchema(ast: Alter, session: SessionState): void {
   const { catalog } = session;
   const schema = catalog.requireSchema(ast.name.parts.at(-1)!, ast.name.position);
   for (const action of ast.actions) {
-    if (action.kind !== 'rename')
-      refuse(`ALTER SCHEMA ... ${action.kind.replaceAll('_', ' ').toUpperCase()}`, ast.position);
+    if (action.kind !== 'rename') refuse(`ALTER SCHEMA ... ${ACTIONS[action.kind]}`, ast.position);
     else if (catalog.schema(action.newName) !== undefined) {
       throw new SqlError('42P06', `schema "${action.newName}" already exists`);
     } else if (!catalog.objects().includes(schema)) {

@@ -6,7 +6,7 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { readValue } from '../../batch/read-value.ts';
-import { kindName } from '../../catalog/objects.ts';
+import { checkWritable, kindName } from '../../catalog/objects.ts';
 import { copyCsvLine, copyTextLine } from '../../formats/copy-text.ts';
 import type { RowSource } from '../../serve/row-source.ts';
 import type { Query } from '../../sql/ast.ts';
@@ -29,12 +29,7 @@ const ROWS_A_STEP = 1000;
 
 export function planCopy(ast: Copy, context: HandlerContext): StatementPlan {
   if (ast.isProgram) refuse('COPY ... PROGRAM', ast.position);
-  if (ast.file !== null)
-    refuse(
-      'COPY with a file on the server',
-      ast.position,
-      "Use \\copy in psql, or a source with connector = 'file'.",
-    );
+  if (ast.file !== null) refuse('COPY with a file on the server', ast.position);
   if (ast.where !== null) refuse('COPY ... WHERE', ast.position);
   const options = copyOptions(ast);
   return {
@@ -152,6 +147,7 @@ async function copyFrom(
     const kind = table.kind === 'system' ? 'system relation' : kindName(table);
     throw new SqlError('42809', `cannot copy to ${kind} "${table.name}"`);
   }
+  checkWritable(table, 'copy to', name.position);
   await lockForWrite(table.id, session);
   const memory = session.database.queries.memories.acquire();
   try {

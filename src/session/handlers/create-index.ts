@@ -13,8 +13,7 @@ type Indexable = TableObject | MaterializedViewObject;
 
 export function planCreateIndex(ast: CreateIndex, { session }: HandlerContext): StatementPlan {
   if (ast.where !== null) refuse('a partial index', ast.position);
-  if (ast.isUnique)
-    refuse('CREATE UNIQUE INDEX', ast.position, 'Say UNIQUE or PRIMARY KEY in CREATE TABLE.');
+  if (ast.isUnique) refuse('CREATE UNIQUE INDEX', ast.position);
   if (ast.method !== 'btree' && ast.method !== 'hash') {
     throw new SqlError('42704', `access method "${ast.method}" does not exist`, {
       position: ast.position,

@@ -22,8 +22,7 @@ export function planCreateMaterializedView(
   ast: CreateMaterializedView,
   { session }: HandlerContext,
 ): StatementPlan {
-  if (ast.orReplace)
-    refuse('CREATE OR REPLACE MATERIALIZED VIEW', ast.position, 'DROP it and create it again.');
+  if (ast.orReplace) refuse('CREATE OR REPLACE MATERIALIZED VIEW', ast.position);
   if (!ast.withData) refuse('WITH NO DATA', ast.position);
   return command(async () => {
     await createView(ast, session);
@@ -79,6 +78,7 @@ export function viewOptions(
   }
   return {
     emit: emit?.mode ?? 'update',
+    emitPosition: emit?.position,
     emitPeriodUs: emit?.period == null ? null : positiveUs(emit, session),
     allowedLatenessUs: durationUs(given.get('allowed_lateness'), session),
     lateRows: choice(given.get('late_rows'), ['dead_letter', 'drop']) ?? 'dead_letter',
@@ -111,9 +111,17 @@ function choice<T extends string>(option: Option | undefined, values: readonly T
   );
 }
 
+function intervalOf({ value, valuePosition }: Option, session: SessionState): Interval {
+  try {
+    return parseValue(INTERVAL, value ?? '', session.valueSettings) as Interval;
+  } catch (error) {
+    throw error instanceof SqlError ? error.at(valuePosition) : error;
+  }
+}
+
 function durationUs(option: Option | undefined, session: SessionState): string {
   if (option === undefined) return '0';
-  const value = parseValue(INTERVAL, option.value ?? '', session.valueSettings) as Interval;
+  const value = intervalOf(option, session);
   if (value.months !== 0) {
     throw new SqlError('22023', `option "${option.name}" must not contain months or years`, {
       position: option.valuePosition,

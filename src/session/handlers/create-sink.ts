@@ -1,12 +1,13 @@
 /** CREATE SINK: a dataflow whose changes go out. */
 
+import { must } from '../../base/assert.ts';
 import type { Random } from '../../base/random.ts';
 import type { Json, SinkObject } from '../../catalog/objects.ts';
-import { checkSinkOptions } from '../../connect/connectors.ts';
+import { checkSinkOptions, hasSnapshot, probeSink } from '../../connect/connectors.ts';
 import { planView, type ViewOptions } from '../../plan/planner.ts';
 import type { QualifiedName, Query } from '../../sql/ast.ts';
 import type { CreateSink } from '../../sql/statements.ts';
-import { connectorDefinition } from '../connector-options.ts';
+import { connectorDefinition, withOptionPlaces } from '../connector-options.ts';
 import {
   changeOf,
   emitPeriod,
@@ -24,7 +25,7 @@ import { viewOptions } from './create-materialized-view.ts';
 export function planCreateSink(ast: CreateSink, { session }: HandlerContext): StatementPlan {
   if (ast.into !== null) refuse('CREATE SINK ... INTO', ast.position);
   return command(async () => {
-    await createSink(ast, session);
+    await withOptionPlaces(ast, () => createSink(ast, session));
     return 'CREATE SINK';
   });
 }
@@ -70,10 +71,14 @@ async function createSink(ast: CreateSink, session: SessionState): Promise<void>
   const planned = planView(query, [], sinkOptions(ast, session), session.plannerContext());
   const connector = connectorDefinition(ast.options, ast.format, ast.position);
   const columns = engineColumns(planned.columns);
-  const checked = checkSinkOptions(connector, columns, {
-    fileRoots: session.database.fileRoots,
-    clock: session.database.clock,
-  });
+  const { isAppendOnly } = must(planned.plan.node.properties);
+  const checked = checkSinkOptions(
+    connector,
+    columns,
+    { isAppendOnly, key: planned.plan.key },
+    { fileRoots: session.database.fileRoots, clock: session.database.clock },
+  );
+  const uuid = randomUuid(session.database.random);
   const sink: SinkObject = {
     kind: 'sink',
     ...objectBase(session.catalog.nextId, placement.name),
@@ -83,7 +88,7 @@ async function createSink(ast: CreateSink, session: SessionState): Promise<void>
     plan: planned.plan as unknown as Json,
     connector,
     intoTableId: null,
-    uuid: randomUuid(session.database.random),
+    uuid,
     dependsOn: planned.plan.relationIds,
     settings: frozenSettings(session),
   };
@@ -94,8 +99,9 @@ async function createSink(ast: CreateSink, session: SessionState): Promise<void>
       name: sink.name,
       plan: planned.plan,
       settings: sink.settings,
-      connector: checked,
-      uuid: sink.uuid,
+      connector: await probeSink(checked, uuid),
+      uuid,
+      hasSnapshot: hasSnapshot(checked),
     },
   ]);
 }

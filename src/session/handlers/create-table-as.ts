@@ -6,9 +6,5 @@ import type { StatementPlan } from '../prepared-statement.ts';
 import { refuse } from '../session-state.ts';
 
 export function planCreateTableAs(ast: CreateTableAs, _context: HandlerContext): StatementPlan {
-  return refuse(
-    'CREATE TABLE AS',
-    ast.position,
-    'CREATE TABLE, then INSERT ... SELECT; or CREATE MATERIALIZED VIEW.',
-  );
+  return refuse('CREATE TABLE AS', ast.position);
 }

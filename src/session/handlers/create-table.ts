@@ -1,11 +1,11 @@
 /** CREATE TABLE. */
 
-import { must } from '../../base/assert.ts';
-import { notSupported } from '../../base/sql-error.ts';
+import { notSupported, SqlError } from '../../base/sql-error.ts';
 import type { KeyConstraint, TableObject } from '../../catalog/objects.ts';
 import { planRelation } from '../../plan/planner.ts';
 import type { CreateTable } from '../../sql/statements.ts';
-import { isIdentityEquality, typeName } from '../../types/value.ts';
+import { withOptionPlaces } from '../connector-options.ts';
+import { createConnectorTable } from '../connector-relation.ts';
 import {
   changeOf,
   constraintIndex,
@@ -17,25 +17,36 @@ import {
   tableSchema,
 } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
+import { checkKeyTypes } from '../key-types.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 import { refuse, type SessionState } from '../session-state.ts';
 
 export function planCreateTable(ast: CreateTable, { session }: HandlerContext): StatementPlan {
   if (ast.isTemporary) refuse('CREATE TEMPORARY TABLE', ast.position);
-  if (ast.onConflict !== null)
-    refuse('ON CONFLICT of a table', ast.position, 'Say ON CONFLICT in the INSERT.');
-  const option = ast.options[0];
-  if (option?.name === 'connector') {
-    throw notSupported('CREATE TABLE ... WITH (connector = ...)', {
-      position: option.position,
-      hint: 'CREATE SOURCE, and a materialized view over it.',
+  if (ast.onConflict !== null) refuse('ON CONFLICT of a table', ast.position);
+  if (ast.options.some(({ name }) => name.toLowerCase() === 'connector')) {
+    return command(async () => {
+      await withOptionPlaces(ast, () => createConnectorTable(ast, session));
+      return 'CREATE TABLE';
     });
   }
-  if (option !== undefined)
-    throw notSupported(`table option "${option.name}"`, { position: option.position });
+  refuseConnectorClauses(ast);
   return command(async () => {
     await createTable(ast, session);
     return 'CREATE TABLE';
+  });
+}
+
+/** What only a connector gives a meaning. */
+function refuseConnectorClauses({ options, include, format }: CreateTable): void {
+  const option = options[0];
+  if (option !== undefined)
+    throw notSupported(`table option "${option.name}"`, { position: option.position });
+  const clause = include[0] ?? format;
+  if (clause === null || clause === undefined) return;
+  const word = clause.kind === 'include' ? 'INCLUDE' : 'FORMAT';
+  throw new SqlError('42601', `${word} of a table needs WITH (connector = ...)`, {
+    position: clause.position,
   });
 }
 
@@ -56,27 +67,6 @@ async function createTable(ast: CreateTable, session: SessionState): Promise<voi
     settings: frozenSettings(session),
   };
   addTable(table, session);
-}
-
-/**
- * Unique keys are kept by the bytes of their values: types whose equal values have several forms (1.0 and 1.00) would let
- * duplicates in.
- */
-function checkKeyTypes({ columns, constraints }: TableObject): void {
-  for (const constraint of constraints) {
-    if (constraint.kind === 'check') continue;
-    for (const index of constraint.columns) {
-      const { name, type } = must(columns[index]);
-      const hasOneForm = type.typmod !== -1 && (type.id === 'numeric' || type.id === 'bpchar');
-      if (hasOneForm || isIdentityEquality(type)) continue;
-      throw notSupported(`a unique key over column "${name}" of type ${typeName(type)}`, {
-        hint:
-          type.id === 'numeric'
-            ? 'Give it a precision and scale: numeric(p,s).'
-            : 'Use a type whose equal values look the same.',
-      });
-    }
-  }
 }
 
 /** Puts a table with the indexes of its constraints into the running transaction. */

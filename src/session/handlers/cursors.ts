@@ -15,7 +15,7 @@ export function planDeclareCursor(ast: DeclareCursor, context: HandlerContext): 
   const { session, block, statement } = context;
   if (ast.isBinary) refuse('DECLARE BINARY CURSOR', ast.position);
   if (ast.isWithHold && session.transaction?.hasChanges === true) {
-    refuse('WITH HOLD in a transaction that has written', ast.position, 'COMMIT first.');
+    refuse('WITH HOLD in a transaction that has written', ast.position);
   }
   const inner =
     ast.query === null

@@ -14,11 +14,7 @@ export function planSelect(
   { session, declaredTypes }: HandlerContext,
 ): StatementPlan {
   if (ast.query.isLocking) {
-    refuse(
-      'SELECT ... FOR UPDATE/SHARE',
-      ast.position,
-      'Writers take their locks at the first INSERT, UPDATE or DELETE.',
-    );
+    refuse('FOR UPDATE or FOR SHARE', ast.position);
   }
   const plan = planQuery(ast.query, session.plannerContext(declaredTypes));
   const shown = withNames(plan);

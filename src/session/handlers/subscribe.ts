@@ -6,6 +6,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
+import { isKeyedConnector } from '../../catalog/objects.ts';
 import type { RowSource } from '../../serve/row-source.ts';
 import { SNAPSHOT_AGE_MS_MAX } from '../../serve/snapshot-age.ts';
 import { Subscription } from '../../serve/subscription.ts';
@@ -35,8 +36,7 @@ export function planSubscribe(ast: Subscribe, context: HandlerContext): Statemen
 
 /** The relation that is subscribed to, and what its rows look like. */
 function target(ast: Subscribe, { session }: HandlerContext) {
-  if (ast.query !== null)
-    refuse('SUBSCRIBE to a query', ast.position, 'CREATE MATERIALIZED VIEW and subscribe to that.');
+  if (ast.query !== null) refuse('SUBSCRIBE to a query', ast.position);
   if (ast.asOf !== null) refuse('SUBSCRIBE ... AS OF', ast.position);
   if (ast.envelope !== null) refuse('SUBSCRIBE ... ENVELOPE', ast.position);
   for (const option of ast.options) {
@@ -57,6 +57,7 @@ function target(ast: Subscribe, { session }: HandlerContext) {
     });
   }
   if (found.kind === 'table' || found.kind === 'materialized_view') return found;
+  if (found.kind === 'source' && isKeyedConnector(found.connector)) return found;
   throw new SqlError('42809', `"${found.name}" is not a table or materialized view`, {
     position: name.position,
   });
@@ -83,7 +84,7 @@ export async function subscriptionRows(
   const relation = target(ast, context);
   const { engine, queries } = session.database;
   if (session.running.hasChanges)
-    refuse('SUBSCRIBE in a transaction that has written', ast.position, 'COMMIT first.');
+    refuse('SUBSCRIBE in a transaction that has written', ast.position);
   const snapshot = ast.options.find((option) => option.name === 'snapshot');
   const period = emitPeriod(relation);
   if (Number(period) > PERIOD_US_MAX) {

@@ -19,7 +19,7 @@ export function planTransaction(
   { block, statement }: HandlerContext,
 ): StatementPlan {
   const feature = UNSUPPORTED[ast.action];
-  if (feature !== undefined) refuse(feature, ast.position, 'Use a transaction of its own.');
+  if (feature !== undefined) refuse(feature, ast.position);
   if (ast.isChain) refuse('AND CHAIN', ast.position);
   switch (ast.action) {
     case 'begin':

@@ -1,7 +1,7 @@
 /** TRUNCATE. */
 
 import { SqlError } from '../../base/sql-error.ts';
-import type { TableObject } from '../../catalog/objects.ts';
+import { checkWritable, type TableObject } from '../../catalog/objects.ts';
 import type { QualifiedName } from '../../sql/ast.ts';
 import type { Truncate } from '../../sql/statements.ts';
 import { missingRelation, splitName } from '../ddl.ts';
@@ -16,6 +16,7 @@ export function planTruncate(ast: Truncate, { session }: HandlerContext): Statem
     const { memories } = session.database.queries;
     for (const name of ast.tables) {
       const table = findTable(name, session);
+      checkWritable(table, 'truncate', name.position);
       if (table.isAppendOnly) {
         throw new SqlError(
           '0A000',

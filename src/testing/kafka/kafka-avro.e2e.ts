@@ -273,3 +273,91 @@ test('a registry that is away holds the source up and is waited for', { skip: SK
   await awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'running');
   await gateway.close();
 });
+
+test('FORMAT UPSERT: keys are Avro as well, records or single values, or text', {
+  skip: SKIP,
+}, async () => {
+  const value = { type: 'record', name: 'Stock', fields: [{ name: 'pieces', type: 'int' }] };
+  const key = {
+    type: 'record',
+    name: 'StockKey',
+    fields: [
+      { name: 'shop', type: 'string' },
+      { name: 'article', type: 'long' },
+    ],
+  };
+  const encode = (schema: object | string, one: unknown) =>
+    avro.Type.forSchema(schema as avro.Schema).toBuffer(one);
+  await kafka.createTopic('stock');
+  const valueId = await client.register('stock-value', 'AVRO', JSON.stringify(value));
+  const keyId = await client.register('stock-key', 'AVRO', JSON.stringify(key));
+  const a = framed(keyId, encode(key, { shop: 'a', article: 1 }));
+  const b = framed(keyId, encode(key, { shop: 'b', article: 1 }));
+  const pieces = (count: number) => framed(valueId, encode(value, { pieces: count }));
+  await kafka.send('stock', [
+    { key: a, value: pieces(1) },
+    { key: b, value: pieces(2) },
+    { key: a, value: pieces(3) },
+    { key: b, value: null },
+  ]);
+  const upsert = (topic: string) => options(topic, fromRegistry()).replace('PLAIN', 'UPSERT');
+  await sql.query(
+    `CREATE TABLE stock (shop text, article bigint, pieces int, PRIMARY KEY (shop, article)) ${upsert('stock')}`,
+  );
+  await awaitValue("SELECT string_agg(shop || article || '=' || pieces, ',') FROM stock", 'a1=3');
+  await kafka.createTopic('single');
+  const singleId = await client.register('single-key', 'AVRO', '"long"');
+  await kafka.send('single', [
+    { key: framed(singleId, encode('long', 7)), value: pieces(1) },
+    { key: '8', value: pieces(2) },
+    { key: framed(singleId + 1000, encode('long', 9)), value: pieces(3) },
+  ]);
+  await sql.query(`CREATE TABLE single (id bigint PRIMARY KEY, pieces int) ${upsert('single')}`);
+  await awaitValue(
+    "SELECT string_agg(id || '=' || pieces, ',' ORDER BY id) FROM single",
+    '7=1,8=2',
+  );
+  await awaitValue("SELECT sqlstate FROM millrace.dead_letters WHERE source = 'single'", '22P03');
+});
+
+test('FORMAT DEBEZIUM: columns of the row, changes of it', { skip: SKIP }, async () => {
+  const row = {
+    type: 'record',
+    name: 'Value',
+    fields: [
+      { name: 'id', type: 'int' },
+      { name: 'name', type: ['null', 'string'], default: null },
+    ],
+  };
+  const envelope = {
+    type: 'record',
+    name: 'Envelope',
+    fields: [
+      { name: 'before', type: ['null', row], default: null },
+      { name: 'after', type: ['null', 'Value'], default: null },
+      { name: 'op', type: 'string' },
+    ],
+  };
+  const type = avro.Type.forSchema(envelope as avro.Schema, { wrapUnions: 'never' });
+  await kafka.createTopic('changes');
+  const id = await client.register('changes-value', 'AVRO', JSON.stringify(envelope));
+  const change = (op: string, before: object | null, after: object | null) => ({
+    value: framed(id, type.toBuffer({ op, before, after })),
+  });
+  await kafka.send('changes', [
+    change('r', null, { id: 1, name: 'Ada' }),
+    change('c', null, { id: 2, name: 'Grace' }),
+    change('u', null, { id: 1, name: null }),
+    change('d', { id: 2, name: null }, null),
+    { key: 'x', value: null },
+  ]);
+  const debezium = options('changes', fromRegistry()).replace('PLAIN', 'DEBEZIUM');
+  await sql.query(`CREATE SOURCE changes (PRIMARY KEY (id)) ${debezium}`);
+  await sql.query('CREATE MATERIALIZED VIEW changed AS SELECT * FROM changes');
+  await awaitValue('SELECT max(id) FROM changed WHERE name IS NULL', '1');
+  await awaitValue('SELECT count(*) FROM changed', '1');
+  assert.match(
+    await refusal(`CREATE SOURCE wrong (id int PRIMARY KEY, name int[]) ${debezium}`),
+    /42804.*column "name"/,
+  );
+});

@@ -87,6 +87,42 @@ export class KafkaFixture {
     await producer.send({ topic, messages: [...messages] });
   }
 
+  /** The first `count` records of a topic, as the witness reads them, as texts. */
+  async consume(
+    topic: string,
+    count: number,
+  ): Promise<{ key: string | null; value: string | null }[]> {
+    const records = await this.consumeBytes(topic, count);
+    return records.map(({ key, value }) => ({
+      key: key?.toString() ?? null,
+      value: value?.toString() ?? null,
+    }));
+  }
+
+  async consumeBytes(
+    topic: string,
+    count: number,
+  ): Promise<{ key: Buffer | null; value: Buffer | null }[]> {
+    const consumer = this.#kafka.consumer({ groupId: `witness-${topic}`, readUncommitted: false });
+    await consumer.connect();
+    try {
+      await consumer.subscribe({ topic, fromBeginning: true });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const seen: { key: Buffer | null; value: Buffer | null }[] = [];
+      await consumer.run({
+        eachMessage: ({ message: { key, value } }) => {
+          seen.push({ key, value });
+          if (seen.length === count) resolve();
+          return Promise.resolve();
+        },
+      });
+      await promise;
+      return seen;
+    } finally {
+      await consumer.disconnect();
+    }
+  }
+
   /** A producer of the witness; transactional with an id. */
   async producer(transactionalId?: string): Promise<Producer> {
     const producer = this.#kafka.producer(

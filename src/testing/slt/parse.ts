@@ -29,6 +29,8 @@ export interface Modifiers {
   readonly isBackground: boolean;
   readonly skipIf: readonly string[];
   readonly onlyIf: readonly string[];
+  /** What the HINT of the expected error must match; null: not checked. */
+  readonly hint: RegExp | null;
 }
 
 interface Placed {
@@ -115,6 +117,7 @@ const NO_MODIFIERS: Modifiers = {
   isBackground: false,
   skipIf: [],
   onlyIf: [],
+  hint: null,
 };
 
 const RESULTS = '----';
@@ -156,7 +159,7 @@ class SltParser {
       return;
     }
     const words = line.trim().split(/\s+/);
-    if (this.#modifier(words)) {
+    if (this.#modifier(words, line)) {
       this.#at++;
       return;
     }
@@ -166,7 +169,7 @@ class SltParser {
   }
 
   /** Takes a prefix directive; false: it is a record. */
-  #modifier(words: readonly string[]): boolean {
+  #modifier(words: readonly string[], line: string): boolean {
     const before = this.#modifiers;
     const word = words[1] ?? '';
     switch (words[0]) {
@@ -184,6 +187,9 @@ class SltParser {
         return true;
       case 'onlyif':
         this.#modifiers = { ...before, onlyIf: [...before.onlyIf, word] };
+        return true;
+      case 'hint':
+        this.#modifiers = { ...before, hint: this.#pattern(line, /^\s*\S+\s*/, this.#at) };
         return true;
       default:
         return false;

@@ -189,7 +189,7 @@ class SltRun {
     try {
       result = await client.query(this.#substituted(record.sql));
     } catch (error) {
-      return errorProblem(record.expected, error);
+      return errorProblem(record.expected, error) ?? hintProblem(record.hint, error);
     }
     return successProblem(record.expected, result, client.takeNotices());
   }
@@ -319,6 +319,12 @@ function errorProblem(expected: Expectation, error: unknown): string | null {
   return isAsExpected(expected, got)
     ? null
     : `expected ${shortly(expected)}\n     got ${described(error)}`;
+}
+
+function hintProblem(expected: RegExp | null, error: unknown): string | null {
+  const hint = serverError(error)?.hint ?? '';
+  if (expected === null || expected.test(hint)) return null;
+  return `expected the hint ${expected.source}, got ${JSON.stringify(hint)}`;
 }
 
 function isAsExpected(expected: ExpectedError, got: ServerError): boolean {

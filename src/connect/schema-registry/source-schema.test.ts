@@ -1,4 +1,4 @@
-/** Options of ENCODE AVRO: where the schema comes from, and what is refused. */
+/** Options of ENCODE AVRO and PROTOBUF: where the schema comes from, and what is refused. */
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -8,12 +8,12 @@ import { FakeClock } from '../../base/clock.ts';
 import { TEXT } from '../../types/data-type.ts';
 import { DEFAULT_SETTINGS } from '../../types/settings.ts';
 import { temporaryDirectory } from '../source-fixture.ts';
-import { avroSourceColumns, checkAvro, fetchAvroSchema } from './avro-options.ts';
+import { checkSchemaSource, fetchSourceSchema, schemaSourceColumns } from './source-schema.ts';
 
 const SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "id", "type": "long"}]}';
 
 const fetchSchema = (options: Readonly<Record<string, string>>, fileRoots: string[] = []) =>
-  fetchAvroSchema(new Map(Object.entries(options)), 'topic', {
+  fetchSourceSchema('avro', new Map(Object.entries(options)), 'topic', {
     fileRoots,
     clock: new FakeClock(),
   });
@@ -23,7 +23,7 @@ test('a schema file inside the roots', async (context) => {
   writeFileSync(join(root, 'r.avsc'), SCHEMA);
   const schema = await fetchSchema({ 'schema.location': 'r.avsc' }, [root]);
   assert.deepEqual(schema, { type: 'AVRO', text: SCHEMA, references: [] });
-  const columns = avroSourceColumns(new Map([['schema.location', 'r.avsc']]), schema);
+  const columns = schemaSourceColumns('avro', new Map([['schema.location', 'r.avsc']]), schema);
   assert.deepEqual(
     columns.map(({ name, type }) => [name, type.id]),
     [['id', 'int8']],
@@ -51,14 +51,15 @@ test('what is checked is JSON; columns are judged where the schema is known', ()
     ['schema.registry', 'https://h/v7/'],
     ['schema.registry.token', 't'],
   ]);
-  assert.deepEqual(checkAvro(options, [], null, DEFAULT_SETTINGS), {
+  assert.deepEqual(checkSchemaSource('avro', options, [], null, DEFAULT_SETTINGS), {
     kind: 'avro',
     schema: null,
     registry: { url: 'https://h/v7', authorization: 'Bearer t', timeoutMs: 10_000 },
     message: null,
   });
   const check = (type: string) => () =>
-    checkAvro(
+    checkSchemaSource(
+      'avro',
       options,
       [{ name: 'id', type: TEXT }],
       { type, text: SCHEMA, references: [] },
@@ -66,4 +67,30 @@ test('what is checked is JSON; columns are judged where the schema is known', ()
     );
   assert.throws(check('AVRO'), { sqlstate: '42804' });
   assert.throws(check('PROTOBUF'), { message: 'the schema is PROTOBUF, not AVRO' });
+});
+
+test('Protobuf: the same options, the schema as .proto text', async (context) => {
+  const root = temporaryDirectory(context);
+  const text = 'syntax = "proto3"; message A { int64 id = 1; } message B { string id = 1; }';
+  writeFileSync(join(root, 'r.proto'), text);
+  const options = new Map([
+    ['schema.location', 'r.proto'],
+    ['message', 'B'],
+  ]);
+  const place = { fileRoots: [root], clock: new FakeClock() };
+  const schema = await fetchSourceSchema('protobuf', options, null, place);
+  assert.deepEqual(schema, { type: 'PROTOBUF', text, references: [] });
+  const columns = schemaSourceColumns('protobuf', options, schema);
+  assert.deepEqual(columns, [{ name: 'id', type: TEXT }]);
+  assert.deepEqual(checkSchemaSource('protobuf', options, columns, schema, DEFAULT_SETTINGS), {
+    kind: 'protobuf',
+    schema,
+    registry: null,
+    message: 'B',
+  });
+  const avro = { type: 'AVRO', text: SCHEMA, references: [] };
+  assert.throws(() => schemaSourceColumns('protobuf', options, avro), {
+    message: 'the schema is AVRO, not PROTOBUF',
+  });
+  assert.throws(() => schemaSourceColumns('protobuf', options, null), { sqlstate: '42704' });
 });

@@ -1,0 +1,171 @@
+/**
+ * FORMAT of sources whose records have a key and a value (Kafka): PLAIN, each record a row of its own; UPSERT and DEBEZIUM,
+ * records that change rows.
+ */
+
+import { assert, must, unreachable } from '../base/assert.ts';
+import { notSupported, SqlError } from '../base/sql-error.ts';
+import { type ChangeDecoder, PlainRecordDecoder } from '../formats/change-decoder.ts';
+import { DebeziumJsonDecoder } from '../formats/debezium-json.ts';
+import type { WriterSchema } from '../formats/message-decoder.ts';
+import { PlainBytesDecoder } from '../formats/plain-bytes.ts';
+import { ProtobufDecoder } from '../formats/protobuf/protobuf-decoder.ts';
+import {
+  FramedOrTextKeyDecoder,
+  type KeyDecoder,
+  TextKeyDecoder,
+  UpsertDecoder,
+} from '../formats/upsert-decoder.ts';
+import type { ValueSettings } from '../types/settings.ts';
+import {
+  checkMessageEncoding,
+  type MessageEncoding,
+  openMessageDecoder,
+  registryOf,
+} from './encodings.ts';
+import { type CheckRequest, unknownName } from './options.ts';
+import {
+  checkDebeziumAvro,
+  openAvroKey,
+  openDebeziumAvro,
+} from './schema-registry/avro-changes.ts';
+import type { SourceColumn } from './source.ts';
+
+/** What records are to the rows; JSON. */
+export type RecordFormat =
+  | { readonly kind: 'plain' }
+  /** `key`: numbers of the fields that the record's key holds. */
+  | { readonly kind: 'upsert'; readonly key: readonly number[] }
+  /** `key`: numbers of the fields of the row's key. */
+  | { readonly kind: 'debezium'; readonly key: readonly number[] };
+
+const FORMATS = ['plain', 'upsert', 'debezium'];
+
+/** Whether records of this FORMAT change rows, so that the newest of each key is kept. */
+export function isKeyedFormat(format: string | null): boolean {
+  return format === 'upsert' || format === 'debezium';
+}
+
+/** 22023 for a name that is none. */
+export function checkFormatName(format: string | null): void {
+  if (format !== null && !FORMATS.includes(format)) {
+    throw unknownName('format', format, FORMATS, { clause: 'encode' });
+  }
+}
+
+export interface RecordEncoding {
+  readonly format: RecordFormat;
+  readonly encoding: MessageEncoding;
+}
+
+/** FORMAT and ENCODE of records with these `fields` (numbers of the columns that come from key and value). */
+export function checkRecordEncoding(
+  request: CheckRequest,
+  fields: readonly number[],
+): RecordEncoding {
+  const format = checkRecordFormat(request, fields);
+  const { encode, encodeOptions, columns, settings } = request;
+  const schema = request.context.schema ?? null;
+  const inKey = format.kind === 'upsert' ? format.key : [];
+  const inValue = fields
+    .filter((_, field) => !inKey.includes(field))
+    .map((column) => must(columns[column]));
+  if (format.kind === 'debezium') {
+    return { format, encoding: checkDebezium(encode, encodeOptions, inValue, schema, settings) };
+  }
+  const encoding = checkMessageEncoding(encode, encodeOptions, inValue, schema, settings);
+  return { format, encoding };
+}
+
+/** The schema is that of the change events, not of the row. */
+function checkDebezium(
+  encode: string | null,
+  options: ReadonlyMap<string, string>,
+  columns: readonly SourceColumn[],
+  schema: WriterSchema | null,
+  settings: ValueSettings,
+): MessageEncoding {
+  const encoding = checkMessageEncoding(encode, options, columns, null, settings);
+  if (encoding.kind === 'json') return encoding;
+  if (encoding.kind !== 'avro') {
+    throw notSupported(`FORMAT DEBEZIUM ENCODE ${encoding.kind.toUpperCase()}`);
+  }
+  if (schema !== null) checkDebeziumAvro(schema, columns, settings);
+  return { ...encoding, schema };
+}
+
+function checkRecordFormat(request: CheckRequest, fields: readonly number[]): RecordFormat {
+  const { format } = request;
+  if (format === 'upsert') return { kind: 'upsert', key: checkKey(request, fields) };
+  if (format === 'debezium') return { kind: 'debezium', key: checkKey(request, fields) };
+  return { kind: 'plain' };
+}
+
+/** The fields of PRIMARY KEY; none where it is the column of INCLUDE KEY. */
+function checkKey({ columns, key, format }: CheckRequest, fields: readonly number[]): number[] {
+  const what = `FORMAT ${must(format).toUpperCase()}`;
+  if (key === null) {
+    throw new SqlError('42P16', `${what} needs a PRIMARY KEY`, {
+      hint:
+        format === 'upsert'
+          ? "Name the columns that the records' keys hold: PRIMARY KEY (id). Or INCLUDE KEY AS k, and PRIMARY KEY (k)."
+          : 'Name the primary key of the table that changes: PRIMARY KEY (id).',
+    });
+  }
+  const [only, ...others] = key.map((column) => must(columns[column]));
+  const isWhole = only?.included?.kind === 'key' && others.length === 0;
+  if (isWhole && format === 'upsert') return [];
+  return key.map((column) => {
+    const { name } = must(columns[column]);
+    const field = fields.indexOf(column);
+    if (field >= 0) return field;
+    throw new SqlError('42P16', `column "${name}" cannot be part of the PRIMARY KEY`, {
+      detail:
+        format === 'upsert'
+          ? "With FORMAT UPSERT its columns are fields of the record's key, or the one of INCLUDE KEY."
+          : 'With FORMAT DEBEZIUM its columns are columns of the table that changes.',
+    });
+  });
+}
+
+/** A decoder into builders of the fields. */
+export function openRecordDecoder(
+  { format, encoding }: RecordEncoding,
+  fields: readonly SourceColumn[],
+  settings: ValueSettings,
+): ChangeDecoder {
+  switch (format.kind) {
+    case 'plain':
+      return new PlainRecordDecoder(openMessageDecoder(encoding, fields, settings));
+    case 'upsert': {
+      const { key } = format;
+      const inKey = key.map((field) => must(fields[field]));
+      const inValue = fields.filter((_, field) => !key.includes(field));
+      const value = openMessageDecoder(encoding, inValue, settings);
+      return new UpsertDecoder(fields, key, keyDecoder(inKey, encoding, settings), value);
+    }
+    case 'debezium':
+      if (encoding.kind === 'avro') {
+        return openDebeziumAvro(encoding, fields, format.key, settings);
+      }
+      assert(encoding.kind === 'json', 'change events of another encoding');
+      return new DebeziumJsonDecoder(fields, format.key, settings, encoding.paths);
+    default:
+      return unreachable(format);
+  }
+}
+
+function keyDecoder(
+  columns: readonly SourceColumn[],
+  encoding: MessageEncoding,
+  settings: ValueSettings,
+): KeyDecoder {
+  const isBytes = columns.length === 1 && columns[0]!.type.id === 'bytea';
+  const text = isBytes ? new PlainBytesDecoder(false) : new TextKeyDecoder(columns, settings);
+  if (registryOf(encoding) === null) return text;
+  const framed =
+    encoding.kind === 'avro'
+      ? openAvroKey(columns, settings)
+      : new ProtobufDecoder(columns, { schema: null, isFramed: true, message: null }, settings);
+  return new FramedOrTextKeyDecoder(framed, text);
+}

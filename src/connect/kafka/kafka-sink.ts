@@ -1,0 +1,258 @@
+/** The connector `kafka` as a sink: the changes of epochs as records, by way of a spool and the thread that talks to the brokers. */
+
+import { assert } from '../../base/assert.ts';
+import { fromPortError } from '../../base/threads.ts';
+import { weightOf } from '../../batch/concat.ts';
+import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import { readValue } from '../../batch/read-value.ts';
+import { ByteWriter } from '../../formats/byte-writer.ts';
+import type { MessageEncoder } from '../../formats/message-encoder.ts';
+import type { ValueSettings } from '../../types/settings.ts';
+import type { SinkColumn, SinkContext, SinkWriter } from '../sink.ts';
+import { openMessageEncoder, type SinkEncoding } from '../sink-encodings.ts';
+import type { Spool } from '../spool/spool.ts';
+import {
+  type Courier,
+  type CourierListener,
+  type RecordMaker,
+  type SpoolContents,
+  SpooledSink,
+} from '../spool/spooled-sink.ts';
+import type { KafkaConfig } from './client.ts';
+import { kafkaIo } from './io.ts';
+import type { CompressionName } from './record-codecs.ts';
+
+export type SinkType = 'append-only' | 'upsert' | 'debezium';
+
+/** What the check makes of the options: JSON. */
+export interface KafkaSinkOptions {
+  readonly config: KafkaConfig;
+  readonly topic: string;
+  readonly type: SinkType;
+  /** Columns of the key, in its order; null: records have none. */
+  readonly key: readonly number[] | null;
+  readonly keyEncoding: SinkEncoding | null;
+  readonly encoding: SinkEncoding;
+  /** The column that records take their time from; null: the epoch's time. */
+  readonly timestampColumn: number | null;
+  readonly epochHeader: boolean;
+  readonly isExactlyOnce: boolean;
+  readonly transactionTimeoutMs: number;
+  readonly progressTopic: string;
+  readonly batchBytesMax: number;
+  readonly compression: CompressionName;
+  readonly spoolBytesMax: number;
+  readonly settings: ValueSettings;
+}
+
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+
+/** Fences every server that runs on a copy of the sink. */
+export function transactionalId(uuid: string): string {
+  return `millrace-${uuid}`;
+}
+
+export function openKafkaSink(options: KafkaSinkOptions, context: SinkContext): SinkWriter {
+  const { spoolBytesMax: bytesMax } = options;
+  return new SpooledSink({
+    directory: context.directory,
+    limits: { bytesMax, segmentBytes: Math.min(SEGMENT_BYTES, bytesMax) },
+    maker: openMaker(options, context.columns),
+    openCourier: (contents, listener) => openCourier(options, context, contents, listener),
+  });
+}
+
+function openCourier(
+  options: KafkaSinkOptions,
+  { uuid, incarnation }: SinkContext,
+  contents: SpoolContents,
+  listener: CourierListener,
+): Courier {
+  const { config, topic, batchBytesMax, compression, epochHeader } = options;
+  const { transactionTimeoutMs: timeoutMs, progressTopic, isExactlyOnce } = options;
+  const id = transactionalId(uuid);
+  const progressKey = `${uuid} ${incarnation}`;
+  const transaction = isExactlyOnce ? { id, timeoutMs, progressTopic, progressKey } : null;
+  const io = kafkaIo();
+  const writer = io.openWriter(
+    { config, topic, transaction, batchBytesMax, compression, epochHeader, ...contents },
+    (message) => {
+      if (message.kind === 'delivered') listener.onDelivered(message.epoch, message.position);
+      else if (message.kind === 'trouble') listener.onTrouble(message.reason);
+      else if (message.kind === 'failed') listener.onFailed(fromPortError(message.error).message);
+    },
+  );
+  return { spooled: (end) => io.spooled(writer, end), close: () => io.close(writer) };
+}
+
+function openMaker(options: KafkaSinkOptions, columns: readonly SinkColumn[]): RecordMaker {
+  switch (options.type) {
+    case 'append-only':
+      return new AppendMaker(new RowBytes(options, columns));
+    case 'upsert':
+      return new UpsertMaker(new RowBytes(options, columns));
+    case 'debezium':
+      return new EnvelopeMaker(new RowBytes(options, columns));
+  }
+}
+
+/** Key, value and time of a row. Bytes live until the next call. */
+class RowBytes {
+  readonly #key: MessageEncoder | null;
+  readonly #value: MessageEncoder;
+  readonly #timestampColumn: number | null;
+  readonly #timestampType: SinkColumn['type'] | null;
+  readonly #keyBytes = new ByteWriter();
+  readonly #valueBytes = new ByteWriter();
+
+  constructor(options: KafkaSinkOptions, columns: readonly SinkColumn[]) {
+    const { key, keyEncoding, encoding, timestampColumn, settings } = options;
+    const fields = columns.map((column, index) => ({ ...column, index }));
+    const keyFields = (key ?? []).map((index) => fields[index]!);
+    this.#key = keyEncoding === null ? null : openMessageEncoder(keyEncoding, keyFields, settings);
+    this.#value = openMessageEncoder(encoding, fields, settings);
+    this.#timestampColumn = timestampColumn;
+    this.#timestampType = timestampColumn === null ? null : columns[timestampColumn]!.type;
+  }
+
+  key(batch: DeltaBatch, row: number): Buffer | null {
+    return this.#key === null ? null : encoded(this.#key, batch, row, this.#keyBytes);
+  }
+
+  value(batch: DeltaBatch, row: number): Buffer {
+    return encoded(this.#value, batch, row, this.#valueBytes);
+  }
+
+  timestampMs(batch: DeltaBatch, row: number, timeUs: bigint): number {
+    if (this.#timestampColumn === null) return millis(timeUs);
+    const column = batch.columns[this.#timestampColumn]!;
+    const value = readValue(batch.memory, column, this.#timestampType!, row);
+    return millis((value as bigint | null) ?? timeUs);
+  }
+}
+
+function encoded(encoder: MessageEncoder, batch: DeltaBatch, row: number, out: ByteWriter): Buffer {
+  out.clear();
+  encoder.append(batch, row, out);
+  return out.written;
+}
+
+function millis(us: bigint): number {
+  return Math.floor(Number(us) / 1000);
+}
+
+/** Every inserted row is a record; retractions are left out (they were forced, or there are none). */
+class AppendMaker implements RecordMaker {
+  readonly #rows: RowBytes;
+
+  constructor(rows: RowBytes) {
+    this.#rows = rows;
+  }
+
+  write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
+    for (let row = 0; row < batch.rowCount; row += 1) {
+      const weight = weightOf(batch, row);
+      if (weight <= 0) continue;
+      const key = this.#rows.key(batch, row);
+      const value = this.#rows.value(batch, row);
+      const time = this.#rows.timestampMs(batch, row, timeUs);
+      for (let i = 0; i < weight; i += 1) spool.append(epoch, timeUs, time, key, value);
+    }
+  }
+
+  endEpoch(): void {}
+
+  rollBack(): void {}
+}
+
+/** The newest row of a key; a key whose row is gone is a tombstone, at the end of the epoch. */
+class UpsertMaker implements RecordMaker {
+  readonly #rows: RowBytes;
+  /** Keys whose rows were retracted in this epoch, and have no new one yet. */
+  readonly #gone = new Map<string, Buffer>();
+
+  constructor(rows: RowBytes) {
+    this.#rows = rows;
+  }
+
+  write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
+    for (let row = 0; row < batch.rowCount; row += 1) {
+      const key = keyOf(this.#rows, batch, row);
+      const text = key.toString('latin1');
+      if (weightOf(batch, row) < 0) {
+        this.#gone.set(text, Buffer.from(key));
+        continue;
+      }
+      this.#gone.delete(text);
+      const time = this.#rows.timestampMs(batch, row, timeUs);
+      spool.append(epoch, timeUs, time, key, this.#rows.value(batch, row));
+    }
+  }
+
+  endEpoch(epoch: number, timeUs: bigint, spool: Spool): void {
+    for (const key of this.#gone.values()) spool.append(epoch, timeUs, millis(timeUs), key, null);
+    this.#gone.clear();
+  }
+
+  rollBack(): void {
+    this.#gone.clear();
+  }
+}
+
+/** Debezium's envelope: the row before and after, and what happened. A delete is followed by a tombstone. */
+class EnvelopeMaker implements RecordMaker {
+  readonly #rows: RowBytes;
+  readonly #gone = new Map<string, { readonly key: Buffer; readonly before: Buffer }>();
+
+  constructor(rows: RowBytes) {
+    this.#rows = rows;
+  }
+
+  write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
+    for (let row = 0; row < batch.rowCount; row += 1) {
+      const key = keyOf(this.#rows, batch, row);
+      const text = key.toString('latin1');
+      const value = this.#rows.value(batch, row);
+      if (weightOf(batch, row) < 0) {
+        this.#gone.set(text, { key: Buffer.from(key), before: Buffer.from(value) });
+        continue;
+      }
+      const before = this.#gone.get(text)?.before ?? null;
+      this.#gone.delete(text);
+      const time = this.#rows.timestampMs(batch, row, timeUs);
+      const op = before === null ? 'c' : 'u';
+      spool.append(epoch, timeUs, time, key, envelope(op, before, value, timeUs));
+    }
+  }
+
+  endEpoch(epoch: number, timeUs: bigint, spool: Spool): void {
+    const time = millis(timeUs);
+    for (const { key, before } of this.#gone.values()) {
+      spool.append(epoch, timeUs, time, key, envelope('d', before, null, timeUs));
+      spool.append(epoch, timeUs, time, key, null);
+    }
+    this.#gone.clear();
+  }
+
+  rollBack(): void {
+    this.#gone.clear();
+  }
+}
+
+function keyOf(rows: RowBytes, batch: DeltaBatch, row: number): Buffer {
+  const key = rows.key(batch, row);
+  assert(key !== null, 'a changing sink has keys');
+  return key;
+}
+
+const NULL_JSON = Buffer.from('null');
+
+function envelope(op: string, before: Buffer | null, after: Buffer | null, timeUs: bigint): Buffer {
+  return Buffer.concat([
+    Buffer.from('{"before":'),
+    before ?? NULL_JSON,
+    Buffer.from(',"after":'),
+    after ?? NULL_JSON,
+    Buffer.from(`,"op":"${op}","ts_ms":${millis(timeUs)}}`),
+  ]);
+}

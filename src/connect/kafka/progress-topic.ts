@@ -1,0 +1,101 @@
+/**
+ * What sinks have delivered, in a compacted topic of one partition that all sinks of a cluster share: key (the sink's), value
+ * {"epoch":n}. The record is written in the transaction that delivers the epochs up to n (semantics.md rule 30).
+ */
+
+import { must } from '../../base/assert.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import { EARLIEST, type KafkaClient, type KafkaConfig, LATEST } from './client.ts';
+import { Credit } from './credit.ts';
+import type { FetchedRecords } from './io-port.ts';
+import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
+import { readRange } from './range-reader.ts';
+import { RecordWalker } from './record-batch.ts';
+
+export const PROGRESS_PARTITION = 0;
+
+/** Small segments: only closed ones are compacted, and all of the topic is read at a start. */
+const CONFIGS = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': String(16 * 1024 * 1024),
+  'segment.ms': String(600_000),
+  'min.cleanable.dirty.ratio': '0.01',
+};
+const FETCH = {
+  waitMsMax: 500,
+  bytesMin: 1,
+  bytesMax: 4 * 1024 * 1024,
+  partitionBytesMax: 4 * 1024 * 1024,
+  queueBytesMax: Number.MAX_SAFE_INTEGER,
+  decompressedBytesMax: 64 * 1024 * 1024,
+  metadataMaxAgeMs: 0,
+};
+
+/** Makes the topic where it is missing. */
+export async function ensureProgressTopic(client: KafkaClient, topic: string): Promise<void> {
+  const [found] = await client.metadata([topic]);
+  if (found?.errorCode === 0) return;
+  const code = await client.createTopic(topic, 1, CONFIGS);
+  if (code === 0 || code === KAFKA_CODES.topicAlreadyExists) return;
+  throw new KafkaError(`topic "${topic}" could not be made (Kafka's error ${code})`, code, 'TOPIC');
+}
+
+export function progressRecord(epoch: number): Buffer {
+  return Buffer.from(JSON.stringify({ epoch }));
+}
+
+/**
+ * The last epoch under `key`; 0: none. Everything that was written before the call counts: records behind another sink's open
+ * transaction are waited for.
+ */
+export async function readProgress(
+  client: KafkaClient,
+  config: KafkaConfig,
+  topic: string,
+  key: string,
+): Promise<number> {
+  const [found] = await client.metadata([topic]);
+  const leader = found?.partitions[0]?.leader ?? -1;
+  if (found === undefined || found.errorCode !== 0 || leader < 0) {
+    throw new KafkaError(`topic "${topic}" has no leader`, found?.errorCode ?? null, 'TOPIC');
+  }
+  const offsetAt = async (time: bigint): Promise<number> => {
+    const offsets = await client.offsets(leader, topic, [PROGRESS_PARTITION], time, false);
+    const { errorCode, offset } = must(offsets.get(PROGRESS_PARTITION));
+    if (errorCode === 0) return offset;
+    throw new KafkaError(`offsets of "${topic}" are not known`, errorCode, 'OFFSETS');
+  };
+  const from = await offsetAt(EARLIEST);
+  const end = await offsetAt(LATEST);
+  let epoch = 0;
+  if (from >= end) return epoch;
+  const reading = new AbortController();
+  const onRecords = ({ bytes, to }: FetchedRecords): void => {
+    epoch = lastEpochIn(bytes, key) ?? epoch;
+    if (to >= end) reading.abort();
+  };
+  const range = { config, topic, topicId: found.id, partition: PROGRESS_PARTITION, from };
+  const events = { onRecords, onTrouble: () => undefined };
+  const options = { ...range, fetch: FETCH, registry: null };
+  await readRange(client, options, events, new Credit(FETCH.queueBytesMax), reading.signal);
+  return epoch;
+}
+
+function lastEpochIn(bytes: Uint8Array<ArrayBuffer> | null, key: string): number | null {
+  if (bytes === null) return null;
+  const walker = new RecordWalker(bytes);
+  let epoch: number | null = null;
+  while (walker.next()) {
+    const { keyStart, keyLength, valueStart, valueLength } = walker;
+    if (keyLength < 0 || valueLength < 0) continue;
+    if (walker.bytes.toString('utf8', keyStart, keyStart + keyLength) !== key) continue;
+    epoch = parseEpoch(walker.bytes.toString('utf8', valueStart, valueStart + valueLength));
+  }
+  return epoch;
+}
+
+function parseEpoch(text: string): number {
+  const match = /^\{"epoch":(\d{1,16})\}$/.exec(text);
+  if (match !== null) return Number(match[1]);
+  throw new SqlError('XX001', `a sink's progress in Kafka is not ours: ${text.slice(0, 100)}`);
+}

@@ -1,0 +1,32 @@
+/** Checksums and compressions of record batches. */
+
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { compressionsAlgorithms, crc32c } from '@platformatic/kafka';
+import type { RecordCodecs } from './record-batch.ts';
+import type { BatchCodec } from './record-batch-writer.ts';
+
+/** Results beyond `sizeMax` bytes are refused. */
+export const RECORD_CODECS: RecordCodecs = {
+  crc32c,
+  decompress: (codec, bytes, sizeMax) => {
+    if (codec === 1) return gunzipSync(bytes, { maxOutputLength: sizeMax });
+    if (codec === 4) return zstdDecompressSync(bytes, { maxOutputLength: sizeMax });
+    if (codec !== 2 && codec !== 3) throw new Error(`compression ${codec} is not known`);
+    const { decompressSync } =
+      codec === 2 ? compressionsAlgorithms.snappy : compressionsAlgorithms.lz4;
+    const result = decompressSync(bytes);
+    if (result.length > sizeMax) throw new Error(`more than ${sizeMax} bytes`);
+    return result;
+  },
+};
+
+/** How a sink's batches are compressed, by Kafka's name. */
+export const BATCH_CODECS = Object.freeze({
+  none: { crc32c, codec: 0, compress: (bytes: Buffer) => bytes },
+  gzip: { crc32c, codec: 1, compress: (bytes: Buffer) => gzipSync(bytes) },
+  snappy: { crc32c, codec: 2, compress: compressionsAlgorithms.snappy.compressSync },
+  lz4: { crc32c, codec: 3, compress: compressionsAlgorithms.lz4.compressSync },
+  zstd: { crc32c, codec: 4, compress: (bytes: Buffer) => zstdCompressSync(bytes) },
+} satisfies Record<string, BatchCodec>);
+
+export type CompressionName = keyof typeof BATCH_CODECS;

@@ -1,0 +1,147 @@
+/**
+ * TransactionalProducer: writes record batches, a transaction at a time, under a transactional id. One call at a time.
+ *
+ * `start` fences whoever used the id before and aborts what it left open; sequences of partitions begin again with it. After
+ * any failure the outcome of the transaction is unknown: the caller starts again and looks at what was committed.
+ * Source: KIP-98.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KafkaClient, ProducedPartition, ProducerIdentity } from './client.ts';
+import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
+import type { BatchOptions } from './record-batch-writer.ts';
+
+const SEQUENCE_MAX = 0x7fff_ffff;
+/**
+ * What the coordinator answers while it is busy: with the transaction that has just ended, or with becoming the coordinator (a
+ * cluster that sees its first transaction makes the coordinators' topic meanwhile).
+ */
+const BUSY: ReadonlySet<number | null> = new Set([
+  KAFKA_CODES.concurrentTransactions,
+  KAFKA_CODES.coordinatorLoadInProgress,
+  KAFKA_CODES.coordinatorNotAvailable,
+  KAFKA_CODES.notCoordinator,
+]);
+const BUSY_RETRY_MS_MIN = 5;
+const BUSY_RETRY_MS_MAX = 100;
+const BUSY_MS_MAX = 15_000;
+
+export type Leaders = ReadonlyMap<string, readonly number[]>;
+
+export class TransactionalProducer {
+  readonly #client: KafkaClient;
+  readonly #id: string;
+  readonly #timeoutMs: number;
+  #coordinator = -1;
+  #identity: ProducerIdentity | null = null;
+  readonly #sequences = new Map<string, number>();
+  /** Partitions of the running transaction. */
+  readonly #added = new Set<string>();
+
+  constructor(client: KafkaClient, id: string, timeoutMs: number) {
+    this.#client = client;
+    this.#id = id;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async start(): Promise<void> {
+    this.#sequences.clear();
+    this.#added.clear();
+    const started = await startProducer(this.#client, this.#id, this.#timeoutMs);
+    this.#coordinator = started.coordinator;
+    this.#identity = started.identity;
+  }
+
+  /** How the next batch for a partition is marked, which has so many records and will be sent. */
+  nextBatch(topic: string, partition: number, recordCount: number): BatchOptions {
+    const key = `${topic} ${partition}`;
+    const baseSequence = this.#sequences.get(key) ?? 0;
+    const next = baseSequence + recordCount;
+    this.#sequences.set(key, next > SEQUENCE_MAX ? next - SEQUENCE_MAX - 1 : next);
+    return { ...this.#producer, baseSequence, isTransactional: true };
+  }
+
+  /** Appends batches at their leaders, within the transaction; at most one for a partition. */
+  async send(batches: readonly ProducedPartition[], leaders: Leaders): Promise<void> {
+    await this.#addPartitions(batches);
+    await produceAll(this.#client, this.#id, batches, leaders);
+  }
+
+  async commit(): Promise<void> {
+    await this.#client.endTransaction(this.#coordinator, this.#id, this.#producer, true);
+    this.#added.clear();
+  }
+
+  async #addPartitions(batches: readonly ProducedPartition[]): Promise<void> {
+    const added = new Map<string, number[]>();
+    for (const { topic, partition } of batches) {
+      const key = `${topic} ${partition}`;
+      if (this.#added.has(key)) continue;
+      this.#added.add(key);
+      added.set(topic, [...(added.get(topic) ?? []), partition]);
+    }
+    if (added.size === 0) return;
+    await patiently(() =>
+      this.#client.addPartitions(this.#coordinator, this.#id, this.#producer, added),
+    );
+  }
+
+  get #producer(): ProducerIdentity {
+    if (this.#identity !== null) return this.#identity;
+    throw new KafkaError('the producer has not started', null, 'NOT_STARTED');
+  }
+}
+
+/** Fences whoever used the id before, and aborts what it left open. */
+export function startProducer(
+  client: KafkaClient,
+  id: string,
+  timeoutMs: number,
+): Promise<{ readonly coordinator: number; readonly identity: ProducerIdentity }> {
+  return patiently(async () => {
+    const coordinator = await client.coordinator(id);
+    return { coordinator, identity: await client.initProducer(coordinator, id, timeoutMs) };
+  });
+}
+
+/** Appends batches at their leaders, all at once; `transactionalId` null: outside a transaction. */
+export async function produceAll(
+  client: KafkaClient,
+  transactionalId: string | null,
+  batches: readonly ProducedPartition[],
+  leaders: Leaders,
+): Promise<void> {
+  const byLeader = Map.groupBy(batches, ({ topic, partition }) =>
+    leaderOf(leaders, topic, partition),
+  );
+  const requests = [...byLeader].map(async ([leader, group]) => {
+    for (const result of await client.produce(leader, transactionalId, group)) {
+      const { errorCode, topic, partition } = result;
+      if (errorCode === 0) continue;
+      const what = `partition ${partition} of "${topic}" did not take a batch (Kafka's error ${errorCode})`;
+      throw new KafkaError(what, errorCode, 'PRODUCE');
+    }
+  });
+  const settled = await Promise.allSettled(requests);
+  for (const one of settled) if (one.status === 'rejected') throw one.reason;
+}
+
+function leaderOf(leaders: Leaders, topic: string, partition: number): number {
+  const leader = leaders.get(topic)?.[partition] ?? -1;
+  if (leader >= 0) return leader;
+  const what = `partition ${partition} of "${topic}" has no leader`;
+  throw new KafkaError(what, KAFKA_CODES.leaderNotAvailable, 'LEADER');
+}
+
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const end = performance.now() + BUSY_MS_MAX;
+  for (let retryMs = BUSY_RETRY_MS_MIN; ; retryMs = Math.min(2 * retryMs, BUSY_RETRY_MS_MAX)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof KafkaError) || !BUSY.has(error.code)) throw error;
+      if (performance.now() >= end) throw error;
+    }
+    await delay(retryMs);
+  }
+}

@@ -1,0 +1,80 @@
+/** ENCODE AVRO and PROTOBUF of sinks: the schema that is made of the columns, and its place in a registry. */
+
+import { assert } from '../../base/assert.ts';
+import type { Clock } from '../../base/clock.ts';
+import { AvroEncoder, avroSchemaOf } from '../../formats/avro/avro-encoder.ts';
+import type { EncodedColumn, MessageEncoder } from '../../formats/message-encoder.ts';
+import { ProtobufEncoder, protobufSchemaOf } from '../../formats/protobuf/protobuf-encoder.ts';
+import type { ValueSettings } from '../../types/settings.ts';
+import { checkOptions, type OptionSchema } from '../options.ts';
+import type { SinkColumn } from '../sink.ts';
+import { type RegistryConfig, RegistryError, SchemaRegistryClient } from './registry-client.ts';
+import { REGISTRY_OPTIONS, registryConfig, subjectOf } from './schema-options.ts';
+import type { SchemaKind } from './source-schema.ts';
+
+/** What of a record a message is. */
+export interface MessageTarget {
+  readonly topic: string;
+  readonly part: 'key' | 'value';
+}
+
+/** JSON: what an encoder is opened with. */
+export interface SchemaSinkEncoding {
+  readonly kind: SchemaKind;
+  readonly schema: string;
+  readonly registry: RegistryConfig;
+  readonly subject: string;
+  /** null: it is not registered yet. */
+  readonly schemaId: number | null;
+}
+
+const OPTIONS: OptionSchema = { ...REGISTRY_OPTIONS, 'schema.registry': { kind: 'text' } };
+const SCHEMA_TYPES = { avro: 'AVRO', protobuf: 'PROTOBUF' } as const;
+
+export function checkSchemaSink(
+  kind: SchemaKind,
+  given: ReadonlyMap<string, string>,
+  columns: readonly SinkColumn[],
+  { topic, part }: MessageTarget,
+): SchemaSinkEncoding {
+  const owner = `ENCODE ${SCHEMA_TYPES[kind]}`;
+  const options = checkOptions(owner, OPTIONS, given);
+  const registry = registryConfig(owner, options);
+  const named = options.get('message') as string | null;
+  const subject = subjectOf(options, topic, part, named === null ? null : nameOf(named, part));
+  const schemaOf = kind === 'avro' ? avroSchemaOf : protobufSchemaOf;
+  const schema = schemaOf(columns, nameOf(named ?? 'Value', part));
+  return { kind, schema, registry, subject, schemaId: null };
+}
+
+/** The full name of the record: of `shop.Order` the key's is `shop.OrderKey`, of what has no name `Key`. */
+function nameOf(named: string, part: MessageTarget['part']): string {
+  if (part === 'value') return named;
+  return named === 'Value' ? 'Key' : `${named}Key`;
+}
+
+/** Registers the schema, or finds it; 42804 where the registry refuses it, 08001 and 28000 where it cannot be asked. */
+export async function registerSinkSchema(
+  encoding: SchemaSinkEncoding,
+  clock: Clock,
+): Promise<SchemaSinkEncoding> {
+  const { kind, registry, subject, schema } = encoding;
+  const client = new SchemaRegistryClient(registry, clock);
+  try {
+    const schemaId = await client.register(subject, SCHEMA_TYPES[kind], schema);
+    return { ...encoding, schemaId };
+  } catch (error) {
+    throw error instanceof RegistryError ? error.toSqlError() : error;
+  }
+}
+
+export function openSchemaEncoder(
+  { kind, schemaId }: SchemaSinkEncoding,
+  columns: readonly EncodedColumn[],
+  settings: ValueSettings,
+): MessageEncoder {
+  assert(schemaId !== null, 'the schema was registered at CREATE');
+  return kind === 'avro'
+    ? new AvroEncoder(columns, schemaId, settings)
+    : new ProtobufEncoder(columns, schemaId, settings);
+}

@@ -1,0 +1,159 @@
+/** ENCODE AVRO and PROTOBUF of sources: their options, and the schema that a CREATE is checked by. */
+
+import type { Clock } from '../../base/clock.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import { AvroDecoder, avroColumns, checkAvroColumns } from '../../formats/avro/avro-decoder.ts';
+import { parseAvroSchema } from '../../formats/avro/schema.ts';
+import type { DecodedColumn } from '../../formats/csv.ts';
+import type { MessageDecoder, WriterSchema } from '../../formats/message-decoder.ts';
+import {
+  checkProtobufColumns,
+  ProtobufDecoder,
+  protobufColumns,
+} from '../../formats/protobuf/protobuf-decoder.ts';
+import { parseProtobufSchema } from '../../formats/protobuf/schema.ts';
+import type { ValueSettings } from '../../types/settings.ts';
+import { checkOptions, type OptionSchema } from '../options.ts';
+import type { RegistryConfig } from './registry-client.ts';
+import { checkRegistry, fetchSchema, SCHEMA_OPTIONS } from './schema-options.ts';
+
+export type SchemaKind = 'avro' | 'protobuf';
+
+/** What a decoder is opened with; JSON. */
+export interface SchemaSourceEncoding {
+  readonly kind: SchemaKind;
+  /** null: the registry had none at CREATE. */
+  readonly schema: WriterSchema | null;
+  /** Messages carry ids of its schemas; null: they are all of `schema`. */
+  readonly registry: RegistryConfig | null;
+  readonly message: string | null;
+}
+
+type Columns = readonly DecodedColumn[];
+
+interface SchemaFormat {
+  readonly owner: string;
+  /** As registries call it. */
+  readonly type: string;
+  readonly options: OptionSchema;
+  columns(schema: WriterSchema, message: string | null): DecodedColumn[];
+  check(
+    schema: WriterSchema,
+    message: string | null,
+    columns: Columns,
+    settings: ValueSettings,
+  ): void;
+  open(encoding: SchemaSourceEncoding, columns: Columns, settings: ValueSettings): MessageDecoder;
+}
+
+const AVRO: SchemaFormat = {
+  owner: 'ENCODE AVRO',
+  type: 'AVRO',
+  options: {
+    ...SCHEMA_OPTIONS,
+    'map.handling': { kind: 'choice', choices: ['jsonb'], default: 'jsonb' },
+  },
+  columns: (schema, message) => avroColumns(avroSchema(schema), message),
+  check: (schema, message, columns, settings) => {
+    checkAvroColumns(avroSchema(schema), message, columns, settings);
+  },
+  open: ({ schema, registry, message }, columns, settings) => {
+    const known = schema === null ? null : avroSchema(schema);
+    const options = { schema: known, isFramed: registry !== null, message };
+    return new AvroDecoder(columns, options, settings);
+  },
+};
+
+const PROTOBUF: SchemaFormat = {
+  owner: 'ENCODE PROTOBUF',
+  type: 'PROTOBUF',
+  options: SCHEMA_OPTIONS,
+  columns: (schema, message) => protobufColumns(protobufSchema(schema), message),
+  check: (schema, message, columns, settings) => {
+    checkProtobufColumns(protobufSchema(schema), message, columns, settings);
+  },
+  open: ({ schema, registry, message }, columns, settings) => {
+    const known = schema === null ? null : protobufSchema(schema);
+    const options = { schema: known, isFramed: registry !== null, message };
+    return new ProtobufDecoder(columns, options, settings);
+  },
+};
+
+const FORMATS: Readonly<Record<SchemaKind, SchemaFormat>> = { avro: AVRO, protobuf: PROTOBUF };
+
+export function avroSchema({
+  type,
+  text,
+  references,
+}: WriterSchema): ReturnType<typeof parseAvroSchema> {
+  checkType(type, AVRO);
+  return parseAvroSchema(text, references);
+}
+
+function protobufSchema(schema: WriterSchema): ReturnType<typeof parseProtobufSchema> {
+  checkType(schema.type, PROTOBUF);
+  return parseProtobufSchema(schema.text, schema.references);
+}
+
+function checkType(type: string, wanted: SchemaFormat): void {
+  if (type !== wanted.type) {
+    throw new SqlError('42804', `the schema is ${type}, not ${wanted.type}`);
+  }
+}
+
+export function isSchemaKind(encode: string | null): encode is SchemaKind {
+  return encode === 'avro' || encode === 'protobuf';
+}
+
+/**
+ * The schema that the options name: inline, in a file, or the registry's latest of the topic's subject (null: there is none
+ * yet). 08001 where the registry cannot be reached, 28000 where it refuses the login.
+ */
+export async function fetchSourceSchema(
+  kind: SchemaKind,
+  given: ReadonlyMap<string, string>,
+  topic: string | null,
+  context: { readonly fileRoots: readonly string[]; readonly clock: Clock },
+): Promise<WriterSchema | null> {
+  const { owner, type, options } = FORMATS[kind];
+  return fetchSchema(owner, type, checkOptions(owner, options, given), topic, context);
+}
+
+/** Checks the options, and the columns where `schema` (of fetchSourceSchema) is known. */
+export function checkSchemaSource(
+  kind: SchemaKind,
+  given: ReadonlyMap<string, string>,
+  columns: Columns,
+  schema: WriterSchema | null,
+  settings: ValueSettings,
+): SchemaSourceEncoding {
+  const format = FORMATS[kind];
+  const options = checkOptions(format.owner, format.options, given);
+  const registry = checkRegistry(format.owner, options);
+  const message = options.get('message') as string | null;
+  if (schema !== null) format.check(schema, message, columns, settings);
+  return { kind, schema, registry, message };
+}
+
+/** The columns of a source without a list; 42704 where the registry has no schema yet. */
+export function schemaSourceColumns(
+  kind: SchemaKind,
+  given: ReadonlyMap<string, string>,
+  schema: WriterSchema | null,
+): DecodedColumn[] {
+  if (schema === null) {
+    throw new SqlError('42704', 'the schema registry has no schema for this topic yet', {
+      hint: 'Register one, give a list of columns, or say "schema.registry.name.strategy".',
+    });
+  }
+  const { owner, options, columns } = FORMATS[kind];
+  return columns(schema, checkOptions(owner, options, given).get('message') as string | null);
+}
+
+export function openSchemaDecoder(
+  encoding: SchemaSourceEncoding,
+  columns: Columns,
+  settings: ValueSettings,
+): MessageDecoder {
+  return FORMATS[encoding.kind].open(encoding, columns, settings);
+}

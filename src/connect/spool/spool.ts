@@ -1,0 +1,257 @@
+/**
+ * Spool: what a sink has to send, as records in files, until the outside has taken it. The dataflow worker appends epochs; a
+ * thread that talks to the outside reads them (spool-reader.ts) and tells what is delivered.
+ *
+ * Correctness: an epoch is in the spool when its last frame is whole. `open` cuts off what lies behind the last whole epoch:
+ * the caller gives that epoch again. A segment is synced before the next one begins, so that only the newest can be torn; the
+ * newest is never removed, so that the last epoch is known also when all is delivered.
+ * Bounds: `bytes` beyond `bytesMax`: `isFull`, and the caller keeps the changes until there is room.
+ */
+
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { assert } from '../../base/assert.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import { syncDirectory } from '../../base/sync-directory.ts';
+import {
+  FRAME_HEADER_SIZE,
+  NULL_LENGTH,
+  RECORD_HEADER_SIZE,
+  readFrame,
+  sealFrame,
+} from './spool-frame.ts';
+
+/** A place between two frames. */
+export interface SpoolPosition {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+export interface Segment {
+  readonly number: number;
+  /** The last epoch before it. */
+  readonly epochBefore: number;
+  readonly path: string;
+}
+
+export interface SpoolLimits {
+  readonly bytesMax: number;
+  /** A segment ends with the epoch that makes it as large. */
+  readonly segmentBytes: number;
+}
+
+/** Records are written when so many bytes wait. */
+const FRAME_BYTES = 1024 * 1024;
+const BUFFER_BYTES_MIN = 16 * 1024;
+
+export class Spool {
+  readonly directory: string;
+  readonly #limits: SpoolLimits;
+  readonly #isTemporary: boolean;
+  #segments: Segment[];
+  #fd = -1;
+  /** Where the last whole epoch ends in the newest segment, and where the next bytes go. */
+  #committed = 0;
+  #offset = 0;
+  #lastEpoch = 0;
+  #delivered: SpoolPosition;
+  /** Bytes of the segments before the newest, by number. */
+  readonly #sizes = new Map<number, number>();
+  #isSynced = true;
+  #bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES_MIN);
+  #at = FRAME_HEADER_SIZE;
+  #recordCount = 0;
+  #epoch = 0;
+  #timeUs = 0n;
+
+  /** `directory` null: one of its own, which goes with `close`. */
+  constructor(directory: string | null, limits: SpoolLimits) {
+    this.#isTemporary = directory === null;
+    this.directory = directory ?? fs.mkdtempSync(path.join(tmpdir(), 'millrace-spool-'));
+    this.#limits = limits;
+    fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    this.#segments = segmentsOf(this.directory);
+    if (this.#segments.length === 0) this.#addSegment(1, 0);
+    else this.#reopen();
+    this.#delivered = { segment: this.#segments[0]!.number, offset: 0 };
+  }
+
+  /** The last epoch that it holds, or held; 0: none. */
+  get lastEpoch(): number {
+    return this.#lastEpoch;
+  }
+
+  /** Where its whole epochs begin and end. */
+  get start(): SpoolPosition {
+    return { segment: this.#segments[0]!.number, offset: 0 };
+  }
+
+  get end(): SpoolPosition {
+    return { segment: this.#newest.number, offset: this.#committed };
+  }
+
+  /** Bytes that are not delivered. */
+  get bytes(): number {
+    let sum = this.#committed - this.#delivered.offset;
+    for (const size of this.#sizes.values()) sum += size;
+    return sum;
+  }
+
+  get isFull(): boolean {
+    return this.bytes >= this.#limits.bytesMax;
+  }
+
+  /** Adds a record to `epoch`, which is not in the spool before `commit`. 53100 where the disk is full: see `rollBack`. */
+  append(
+    epoch: number,
+    timeUs: bigint,
+    timestampMs: number,
+    key: Buffer | null,
+    value: Buffer | null,
+  ): void {
+    assert(epoch > this.#lastEpoch, `epoch ${epoch} was spooled before`);
+    this.#epoch = epoch;
+    this.#timeUs = timeUs;
+    const size = RECORD_HEADER_SIZE + (key?.length ?? 0) + (value?.length ?? 0);
+    this.#reserve(size);
+    const bytes = this.#bytes;
+    bytes.writeUInt32LE(key?.length ?? NULL_LENGTH, this.#at);
+    bytes.writeUInt32LE(value?.length ?? NULL_LENGTH, this.#at + 4);
+    bytes.writeDoubleLE(timestampMs, this.#at + 8);
+    this.#at += RECORD_HEADER_SIZE;
+    for (const part of [key, value]) {
+      if (part !== null) this.#at += part.copy(bytes, this.#at);
+    }
+    this.#recordCount += 1;
+    if (this.#at >= FRAME_BYTES) this.#flush(false);
+  }
+
+  /** The epoch is whole. Nothing happens where it has no records. */
+  commit(epoch: number): void {
+    if (this.#recordCount === 0 && this.#offset === this.#committed) return;
+    this.#epoch = epoch;
+    this.#flush(true);
+    this.#committed = this.#offset;
+    this.#lastEpoch = epoch;
+    if (this.#committed >= this.#limits.segmentBytes) {
+      this.sync();
+      this.#sizes.set(this.#newest.number, this.#committed);
+      this.#addSegment(this.#newest.number + 1, epoch);
+    }
+  }
+
+  /** Takes back what was appended since the last commit. */
+  rollBack(): void {
+    this.#at = FRAME_HEADER_SIZE;
+    this.#recordCount = 0;
+    this.#offset = this.#committed;
+    fs.ftruncateSync(this.#fd, this.#committed);
+  }
+
+  /** What was committed survives the loss of power. */
+  sync(): void {
+    if (this.#isSynced) return;
+    fs.fdatasyncSync(this.#fd);
+    this.#isSynced = true;
+  }
+
+  /** What lies before `position` is not needed any more. */
+  delivered(position: SpoolPosition): void {
+    this.#delivered = position;
+    const gone = this.#segments.filter(({ number }) => number < position.segment);
+    for (const { path: file, number } of gone) {
+      fs.rmSync(file, { force: true });
+      this.#sizes.delete(number);
+    }
+    this.#segments = this.#segments.filter(({ number }) => number >= position.segment);
+  }
+
+  close(): void {
+    if (this.#fd >= 0) fs.closeSync(this.#fd);
+    this.#fd = -1;
+    if (this.#isTemporary) this.remove();
+  }
+
+  /** For good, with all that was not delivered. */
+  remove(): void {
+    fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  get #newest(): Segment {
+    return this.#segments.at(-1)!;
+  }
+
+  #reserve(size: number): void {
+    const needed = this.#at + size;
+    if (needed <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
+    this.#bytes.copy(larger, 0, 0, this.#at);
+    this.#bytes = larger;
+  }
+
+  #flush(isLast: boolean): void {
+    const bytes = this.#bytes.subarray(0, this.#at);
+    const frame = {
+      epoch: this.#epoch,
+      timeUs: this.#timeUs,
+      recordCount: this.#recordCount,
+      isLast,
+    };
+    sealFrame(bytes, frame);
+    this.#isSynced = false;
+    for (let done = 0; done < bytes.length; ) {
+      done += fs.writeSync(this.#fd, bytes, done, bytes.length - done, this.#offset + done);
+    }
+    this.#offset += bytes.length;
+    this.#at = FRAME_HEADER_SIZE;
+    this.#recordCount = 0;
+  }
+
+  #addSegment(number: number, epochBefore: number): void {
+    if (this.#fd >= 0) fs.closeSync(this.#fd);
+    const file = path.join(this.directory, segmentName(number, epochBefore));
+    this.#fd = fs.openSync(file, 'w+', 0o600);
+    syncDirectory(this.directory);
+    this.#segments.push({ number, epochBefore, path: file });
+    this.#committed = 0;
+    this.#offset = 0;
+    this.#isSynced = true;
+  }
+
+  #reopen(): void {
+    const { path: file, epochBefore } = this.#newest;
+    this.#fd = fs.openSync(file, 'r+');
+    const bytes = fs.readFileSync(this.#fd);
+    this.#lastEpoch = epochBefore;
+    for (let frame = readFrame(bytes, 0); frame !== null; frame = readFrame(bytes, frame.end)) {
+      if (!frame.isLast) continue;
+      this.#lastEpoch = frame.epoch;
+      this.#committed = frame.end;
+    }
+    this.rollBack();
+    for (const { number, path: one } of this.#segments.slice(0, -1)) {
+      this.#sizes.set(number, fs.statSync(one).size);
+    }
+  }
+}
+
+/** The segments of a directory, the oldest first; XX001 where one is missing between them. */
+export function segmentsOf(directory: string): Segment[] {
+  const segments = fs.readdirSync(directory).flatMap((name) => {
+    const match = /^(\d{10})-(\d+)\.spool$/.exec(name);
+    if (match === null) return [];
+    const numbers = { number: Number(match[1]), epochBefore: Number(match[2]) };
+    return [{ ...numbers, path: path.join(directory, name) }];
+  });
+  segments.sort((a, b) => a.number - b.number);
+  segments.forEach(({ number }, i) => {
+    if (number === segments[0]!.number + i) return;
+    throw new SqlError('XX001', `a segment is missing in the spool "${directory}"`);
+  });
+  return segments;
+}
+
+function segmentName(number: number, epochBefore: number): string {
+  return `${String(number).padStart(10, '0')}-${epochBefore}.spool`;
+}

@@ -1,0 +1,161 @@
+/**
+ * The connector `webhook` as a source: nobody asks it for rows, they are posted to it (connect/source.ts, `PushedReader`).
+ *
+ * It has one split, '0'; its position is the number of records that came. State: none.
+ */
+
+import { must } from '../../base/assert.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import { ColumnBuilder } from '../../batch/column-builder.ts';
+import { BATCH_ROWS_MAX } from '../../batch/delta-batch.ts';
+import type { MessageDecoder } from '../../formats/message-decoder.ts';
+import type { ValueSettings } from '../../types/settings.ts';
+import { type MessageEncoding, openMessageDecoder } from '../encodings.ts';
+import type {
+  Json,
+  PostedBody,
+  PushedReader,
+  RejectedRecord,
+  SourceChunk,
+  SourceColumn,
+  SourceContext,
+} from '../source.ts';
+import { postedRecords } from './posted-records.ts';
+
+/** What a webhook source is opened with; JSON. */
+export interface WebhookSourceOptions {
+  readonly encoding: MessageEncoding;
+  /** Numbers of the columns that are members of the object. */
+  readonly fields: readonly number[];
+  readonly settings: ValueSettings;
+}
+
+const SPLIT = '0';
+/** Bytes of a rejected record that its dead letter keeps. */
+const RAW_BYTES_MAX = 64 * 1024;
+
+export class WebhookSource implements PushedReader {
+  readonly splits = [SPLIT];
+  readonly isPushed = true;
+  readonly #context: SourceContext;
+  readonly #fields: readonly SourceColumn[];
+  /** Field of each wanted column. */
+  readonly #wantedFields: readonly number[];
+  readonly #decoder: MessageDecoder;
+  #position: Json = 0;
+  #hasToldEnd = false;
+
+  constructor(
+    { encoding, fields, settings }: WebhookSourceOptions,
+    columns: readonly SourceColumn[],
+    context: SourceContext,
+  ) {
+    this.#context = context;
+    this.#fields = fields.map((index) => must(columns[index]));
+    this.#wantedFields = context.wanted.map((index) => {
+      const field = fields.indexOf(index);
+      return must(field < 0 ? null : field, `column ${index} is no member of the object`);
+    });
+    this.#decoder = openMessageDecoder(encoding, this.#fields, settings);
+  }
+
+  start(positions: ReadonlyMap<string, Json>): void {
+    this.#position = positions.get(SPLIT) ?? 0;
+  }
+
+  /** Tells once that there is a split, which stands at its end. */
+  poll(): SourceChunk | null {
+    if (this.#hasToldEnd) return null;
+    this.#hasToldEnd = true;
+    const to = this.#position;
+    return { split: SPLIT, from: to, to, batch: null, rejected: [], ...AT_END };
+  }
+
+  *replay(_split: string, from: Json, to: Json): Generator<SourceChunk> {
+    if (from !== to) throw new SqlError('58030', 'posted records cannot be asked for again');
+    yield* [];
+  }
+
+  check({ bytes, shape }: PostedBody): void {
+    postedRecords(bufferOf(bytes), shape);
+  }
+
+  *receive({ bytes, shape }: PostedBody, position: Json): Generator<SourceChunk> {
+    const body = bufferOf(bytes);
+    const records = postedRecords(body, shape);
+    const count = records.length / 2;
+    for (let first = 0; first < count; first += BATCH_ROWS_MAX) {
+      const end = Math.min(count, first + BATCH_ROWS_MAX);
+      yield this.#decode(body, records, first, end, Number(position));
+    }
+  }
+
+  /** Records [first, end) of a body before which `before` records came. */
+  #decode(
+    body: Buffer,
+    records: readonly number[],
+    first: number,
+    end: number,
+    before: number,
+  ): SourceChunk {
+    const { memory, scratch } = this.#context;
+    const builders = this.#fields.map(
+      ({ type }) => new ColumnBuilder(memory, scratch, type, end - first),
+    );
+    const rejected: RejectedRecord[] = [];
+    /** By row, the record's number in the body. */
+    const indexes: number[] = [];
+    for (let index = first; index < end; index += 1) {
+      const from = records[2 * index]!;
+      const to = records[2 * index + 1]!;
+      try {
+        this.#decoder.append(body, from, to, builders);
+        indexes.push(index);
+      } catch (error) {
+        if (!(error instanceof SqlError)) throw error;
+        for (const builder of builders) builder.truncate(indexes.length);
+        rejected.push(this.#rejected(body, from, to, error, { record: before + index, index }));
+      }
+    }
+    const columns = this.#wantedFields.map((field) => must(builders[field]).build());
+    const rowCount = indexes.length;
+    return {
+      split: SPLIT,
+      from: before + first,
+      to: before + end,
+      batch: rowCount === 0 ? null : { memory, rowCount, columns, weights: 0, rowWatermarks: 0 },
+      rejected,
+      positionOf: (row) => ({ record: before + indexes[row]!, index: indexes[row]! }),
+      ...AT_END,
+    };
+  }
+
+  #rejected(
+    body: Buffer,
+    from: number,
+    to: number,
+    { sqlstate, message }: SqlError,
+    position: { readonly record: number; readonly index: number },
+  ): RejectedRecord {
+    const byteOffset = Math.max(0, this.#decoder.errorOffset - from);
+    const raw = body.toString('utf8', from, Math.min(to, from + RAW_BYTES_MAX)).trimEnd();
+    return { position: { ...position, byteOffset }, raw, sqlstate, reason: message };
+  }
+
+  nextDueUs(): null {
+    return null;
+  }
+
+  /** What waits is counted where it waits: in the HTTP port. */
+  lag(): number {
+    return 0;
+  }
+
+  close(): void {}
+}
+
+const AT_END = { isAtEnd: true, isEnded: false } as const;
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}

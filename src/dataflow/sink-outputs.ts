@@ -1,0 +1,103 @@
+/** SinkOutputs: the sinks that there are, and those that were dropped while what they kept is still there. */
+
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { SinkState } from './engine-state.ts';
+import type { JobStatus } from './port.ts';
+import type { SinkOutput } from './sink-output.ts';
+
+export class SinkOutputs {
+  readonly #sinks = new Map<number, SinkOutput>();
+  #dropped: { readonly epoch: number; readonly sink: SinkOutput }[] = [];
+
+  get(id: number): SinkOutput | undefined {
+    return this.#sinks.get(id);
+  }
+
+  set(id: number, sink: SinkOutput): void {
+    this.#sinks.set(id, sink);
+  }
+
+  /** It sends no more; `epoch`: of the DROP. */
+  drop(id: number, epoch: number): void {
+    const sink = this.#sinks.get(id);
+    if (sink === undefined) return;
+    sink.close();
+    this.#sinks.delete(id);
+    this.#dropped.push({ epoch, sink });
+  }
+
+  /** Whether `deliver` may have anything to do. */
+  get hasWork(): boolean {
+    return this.#sinks.size > 0 || this.#dropped.length > 0;
+  }
+
+  /** Whether one has so much to send that no more input may come. */
+  get areFull(): boolean {
+    return this.#some(({ isFull }) => isFull);
+  }
+
+  /** Whether one has epochs that it does not hold back, and has not given away. */
+  get hasPending(): boolean {
+    return this.#some(({ pendingCount }) => pendingCount > 0);
+  }
+
+  /** Whether one has something that its outside does not take for now. */
+  get doWait(): boolean {
+    return this.#some(({ isWaiting }) => isWaiting);
+  }
+
+  #some(test: (sink: SinkOutput) => boolean): boolean {
+    for (const sink of this.#sinks.values()) if (test(sink)) return true;
+    return false;
+  }
+
+  add(id: number, batch: DeltaBatch, epoch: number): void {
+    this.#sinks.get(id)?.add(batch, epoch);
+  }
+
+  /** Epochs up to `durable` may leave. What dropped sinks kept goes once nobody can need it: their DROP is durable. */
+  deliver(durable: number): void {
+    for (const sink of this.#sinks.values()) sink.deliver(durable);
+    for (const { epoch, sink } of this.#dropped) if (epoch <= durable) sink.remove();
+    this.#dropped = this.#dropped.filter(({ epoch }) => epoch > durable);
+  }
+
+  /** What was taken survives the loss of power. */
+  sync(): void {
+    for (const sink of this.#sinks.values()) sink.sync();
+  }
+
+  /** The instants at which something that is held back is due. */
+  timersUs(): bigint[] {
+    return [...this.#sinks.values()].flatMap((sink) => sink.nextTimerUs() ?? []);
+  }
+
+  state(): SinkState[] {
+    return this.#keeping().map(([id, { sentUs }]) => ({ id, sentUs: String(sentUs) }));
+  }
+
+  /** What a checkpoint holds of them. */
+  memories(): [number, Memory][] {
+    return this.#keeping().map(([id, { heldMemory }]) => [id, heldMemory!]);
+  }
+
+  #keeping(): [number, SinkOutput][] {
+    return [...this.#sinks].filter(([, { heldMemory }]) => heldMemory !== null);
+  }
+
+  /** What is wrong with a sink that runs; nothing where all is well. */
+  trouble(id: number): Partial<Pick<JobStatus, 'state' | 'error'>> {
+    const sink = this.#sinks.get(id);
+    const delivery = sink?.status().delivery ?? null;
+    if (delivery !== null && delivery.error !== null) {
+      return { state: delivery.state, error: delivery.error };
+    }
+    const failure = sink?.failure ?? null;
+    return failure === null ? {} : { state: 'failed', error: failure };
+  }
+
+  close(): void {
+    for (const sink of this.#sinks.values()) sink.close();
+  }
+}

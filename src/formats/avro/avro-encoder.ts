@@ -1,0 +1,265 @@
+/**
+ * AvroEncoder: rows as Avro records of a schema that is made of their columns, each message behind a zero byte and the id that
+ * the schema has in a registry (int32, big-endian).
+ *
+ * Every field is a union of null and its type. Cost: one pass, no object per record; a value object for numeric and arrays.
+ */
+
+import { notSupported, SqlError } from '../../base/sql-error.ts';
+import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import { isNull, readValue } from '../../batch/read-value.ts';
+import type { ArrayValue } from '../../types/array.ts';
+import { INFINITY_DAYS, isFiniteUs, MINUS_INFINITY_DAYS } from '../../types/calendar.ts';
+import type { DataType, Value } from '../../types/data-type.ts';
+import { applyNumericTypmod, type Decimal, FINITE } from '../../types/decimal.ts';
+import { plainTypeName } from '../../types/type-name.ts';
+import type { ValueSettings } from '../../types/value.ts';
+import type { ByteWriter } from '../byte-writer.ts';
+import { plainFormat } from '../json-value.ts';
+import {
+  type ColumnWriter,
+  type EncodedColumn,
+  type MessageEncoder,
+  type Span,
+  viewSpan,
+} from '../message-encoder.ts';
+import { inColumn } from '../record-decoder.ts';
+import { JSON_CONNECT_NAME } from './schema.ts';
+
+/** The schema's JSON. `name`: of the record, with its namespace. 42602 where a column's name cannot be a field's. */
+export function avroSchemaOf(
+  columns: readonly { readonly name: string; readonly type: DataType }[],
+  name: string,
+): string {
+  checkName(name, /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, 'record');
+  for (const column of columns) checkName(column.name, /^[A-Za-z_]\w*$/, 'field');
+  const fields = columns.map((column) => ({
+    name: column.name,
+    type: ['null', avroType(column.type)],
+    default: null,
+  }));
+  return JSON.stringify({ type: 'record', name, fields });
+}
+
+function checkName(name: string, pattern: RegExp, what: string): void {
+  if (pattern.test(name)) return;
+  throw new SqlError('42602', `"${name}" cannot be the name of an Avro ${what}`, {
+    hint: 'Names are letters, digits and underscores: rename the column with AS.',
+  });
+}
+
+function avroType(type: DataType): unknown {
+  switch (type.id) {
+    case 'bool':
+      return 'boolean';
+    case 'int2':
+    case 'int4':
+      return 'int';
+    case 'int8':
+      return 'long';
+    case 'float4':
+      return 'float';
+    case 'float8':
+      return 'double';
+    case 'bytea':
+      return 'bytes';
+    case 'numeric': {
+      const decimal = decimalOf(type);
+      return decimal === null ? 'string' : { type: 'bytes', logicalType: 'decimal', ...decimal };
+    }
+    case 'date':
+      return { type: 'int', logicalType: 'date' };
+    case 'time':
+      return { type: 'long', logicalType: 'time-micros' };
+    case 'timestamp':
+      return { type: 'long', logicalType: 'local-timestamp-micros' };
+    case 'timestamptz':
+      return { type: 'long', logicalType: 'timestamp-micros' };
+    case 'uuid':
+      return { type: 'string', logicalType: 'uuid' };
+    case 'json':
+    case 'jsonb':
+      return { type: 'string', 'connect.name': JSON_CONNECT_NAME };
+    case 'array':
+      return { type: 'array', items: ['null', avroType(type.element!)] };
+    default:
+      return 'string';
+  }
+}
+
+/** Precision and scale that Avro can have; null: a numeric without them, or with a scale that Avro has not. */
+function decimalOf({ typmod }: DataType): { precision: number; scale: number } | null {
+  if (typmod === -1) return null;
+  const precision = (typmod - 4) >> 16;
+  const scale = (typmod - 4) & 0x7ff;
+  return scale <= precision ? { precision, scale } : null;
+}
+
+const MAGIC = 0;
+const NULL_BRANCH = 0;
+/** Branch 1, zigzag. */
+const VALUE_BRANCH = 2;
+
+export class AvroEncoder implements MessageEncoder {
+  readonly #columns: readonly EncodedColumn[];
+  readonly #schemaId: number;
+  readonly #writers: readonly ColumnWriter[];
+
+  constructor(columns: readonly EncodedColumn[], schemaId: number, settings: ValueSettings) {
+    this.#columns = columns;
+    this.#schemaId = schemaId;
+    this.#writers = columns.map(({ type }) => columnWriter(type, settings));
+  }
+
+  append(batch: DeltaBatch, row: number, out: ByteWriter): void {
+    const at = out.reserve(5);
+    out.buffer[at] = MAGIC;
+    out.buffer.writeInt32BE(this.#schemaId, at + 1);
+    let i = 0;
+    try {
+      for (; i < this.#columns.length; i += 1) {
+        const column = batch.columns[this.#columns[i]!.index]!;
+        if (isNull(batch, column, row)) out.u8(NULL_BRANCH);
+        else {
+          out.u8(VALUE_BRANCH);
+          this.#writers[i]!(batch, column, row, out);
+        }
+      }
+    } catch (error) {
+      throw inColumn(error, this.#columns[i]!.name);
+    }
+  }
+}
+
+type ValueWriter = (value: NonNullable<Value>, out: ByteWriter) => void;
+
+const span: Span = { at: 0, size: 0 };
+
+function columnWriter(type: DataType, settings: ValueSettings): ColumnWriter {
+  switch (type.id) {
+    case 'int2':
+    case 'int4':
+      return ({ memory }, { values }, row, out) => writeInt(memory.i32[(values >>> 2) + row]!, out);
+    case 'int8':
+      return ({ memory }, { values }, row, out) => {
+        const word = (values >>> 2) + 2 * row;
+        writeLong(memory.i32[word]!, memory.i32[word + 1]!, out);
+      };
+    case 'text':
+    case 'varchar':
+    case 'bpchar':
+    case 'name':
+    case 'json':
+    case 'jsonb':
+    case 'bytea':
+      return (batch, column, row, out) => {
+        viewSpan(batch, column, row, span);
+        writeInt(span.size, out);
+        out.bytes(batch.memory.u8.subarray(span.at, span.at + span.size));
+      };
+    default: {
+      const write = valueWriter(type, settings);
+      return ({ memory }, column, row, out) => write(readValue(memory, column, type, row)!, out);
+    }
+  }
+}
+
+function valueWriter(type: DataType, settings: ValueSettings): ValueWriter {
+  switch (type.id) {
+    case 'bool':
+      return (value, out) => out.u8(value === true ? 1 : 0);
+    case 'int2':
+    case 'int4':
+      return (value, out) => writeInt(value as number, out);
+    case 'date':
+      return (value, out) => writeInt(finiteDay(value as number), out);
+    case 'int8':
+    case 'time':
+      return (value, out) => writeBigInt(value as bigint, out);
+    case 'timestamp':
+    case 'timestamptz':
+      return (value, out) => writeBigInt(finiteInstant(value as bigint, type), out);
+    case 'float4':
+      return (value, out) => {
+        const at = out.reserve(4);
+        out.buffer.writeFloatLE(value as number, at);
+      };
+    case 'float8':
+      return (value, out) => {
+        const at = out.reserve(8);
+        out.buffer.writeDoubleLE(value as number, at);
+      };
+    case 'bytea':
+      return (value, out) => writeBytes(value as Uint8Array, out);
+    case 'numeric':
+      if (decimalOf(type) === null) return (value, out) => writeText(String(value), out);
+      return (value, out) => writeBytes(decimalBytes(value as Decimal, type.typmod), out);
+    case 'json':
+    case 'jsonb':
+      return (value, out) => writeText(value as string, out);
+    case 'array':
+      return arrayWriter(valueWriter(type.element!, settings));
+    default: {
+      const text = plainFormat(type, settings);
+      return (value, out) => writeText(text(value), out);
+    }
+  }
+}
+
+/** Zigzag. */
+function writeInt(value: number, out: ByteWriter): void {
+  out.varint(((value << 1) ^ (value >> 31)) >>> 0);
+}
+
+function writeLong(low: number, high: number, out: ByteWriter): void {
+  const sign = high >> 31;
+  out.varint64((low << 1) ^ sign, ((high << 1) | (low >>> 31)) ^ sign);
+}
+
+function writeBigInt(value: bigint, out: ByteWriter): void {
+  writeLong(Number(BigInt.asIntN(32, value)), Number(value >> 32n), out);
+}
+
+function writeBytes(bytes: Uint8Array, out: ByteWriter): void {
+  writeInt(bytes.length, out);
+  out.bytes(bytes);
+}
+
+function writeText(text: string, out: ByteWriter): void {
+  writeInt(Buffer.byteLength(text), out);
+  out.text(text);
+}
+
+function finiteDay(days: number): number {
+  if (days !== INFINITY_DAYS && days !== MINUS_INFINITY_DAYS) return days;
+  throw new SqlError('22008', 'Avro has no infinite date');
+}
+
+function finiteInstant(us: bigint, type: DataType): bigint {
+  if (isFiniteUs(us)) return us;
+  throw new SqlError('22008', `Avro has no infinite ${plainTypeName(type)}`);
+}
+
+/** The unscaled number in two's complement, big-endian, in the fewest bytes. */
+function decimalBytes(value: Decimal, typmod: number): Uint8Array {
+  if (value.kind !== FINITE) throw new SqlError('22003', `Avro decimals have no ${value}`);
+  const { unscaled } = applyNumericTypmod(value, typmod);
+  const magnitude = unscaled < 0n ? -unscaled - 1n : unscaled;
+  const size = (magnitude.toString(2).length >> 3) + 1;
+  const hex = BigInt.asUintN(8 * size, unscaled).toString(16);
+  return Buffer.from(hex.padStart(2 * size, '0'), 'hex');
+}
+
+/** One block of all items, then the end. */
+function arrayWriter(write: ValueWriter): ValueWriter {
+  return (value, out) => {
+    const { items, dimensions } = value as ArrayValue;
+    if (dimensions.length > 1) throw notSupported('Avro of an array of several dimensions');
+    if (items.length > 0) writeInt(items.length, out);
+    for (const item of items) {
+      out.u8(item === null ? NULL_BRANCH : VALUE_BRANCH);
+      if (item !== null) write(item, out);
+    }
+    out.u8(0);
+  };
+}

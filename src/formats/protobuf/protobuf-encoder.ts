@@ -1,0 +1,275 @@
+/**
+ * ProtobufEncoder: rows as Protobuf messages of a proto3 schema that is made of their columns, each behind a zero byte, the id
+ * that the schema has in a registry (int32, big-endian), and a zero: the schema's first message.
+ *
+ * NULL is left out: every field but the repeated ones is optional, so it is not its default. Cost: one pass, no object per
+ * record; a value object for numeric and arrays.
+ */
+
+import { notSupported, SqlError } from '../../base/sql-error.ts';
+import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import { isNull, readValue } from '../../batch/read-value.ts';
+import type { ArrayValue } from '../../types/array.ts';
+import { isFiniteUs } from '../../types/calendar.ts';
+import type { DataType, Value } from '../../types/data-type.ts';
+import { plainTypeName } from '../../types/type-name.ts';
+import type { ValueSettings } from '../../types/value.ts';
+import { ByteWriter } from '../byte-writer.ts';
+import { plainFormat } from '../json-value.ts';
+import {
+  type ColumnWriter,
+  type EncodedColumn,
+  type MessageEncoder,
+  type Span,
+  viewSpan,
+} from '../message-encoder.ts';
+import { inColumn } from '../record-decoder.ts';
+import { floorDivided } from '../typed-value.ts';
+import { FIXED32, FIXED64, SIZED, VARINT } from './cursor.ts';
+
+const TIMESTAMP = 'google.protobuf.Timestamp';
+
+/** .proto text. `name`: of the message, with its package. 42602 where a column's name cannot be a field's. */
+export function protobufSchemaOf(
+  columns: readonly { readonly name: string; readonly type: DataType }[],
+  name: string,
+): string {
+  checkName(name, /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, 'message');
+  for (const column of columns) checkName(column.name, /^[A-Za-z_]\w*$/, 'field');
+  const point = name.lastIndexOf('.');
+  const fields = columns.map(({ name: field, type }, i) => {
+    const label = type.element === null ? 'optional' : 'repeated';
+    return `  ${label} ${protobufType(type.element ?? type)} ${field} = ${i + 1};`;
+  });
+  const hasTimes = fields.some((field) => field.includes(` ${TIMESTAMP} `));
+  return [
+    'syntax = "proto3";',
+    ...(point < 0 ? [] : [`package ${name.slice(0, point)};`]),
+    ...(hasTimes ? ['import "google/protobuf/timestamp.proto";'] : []),
+    `message ${name.slice(point + 1)} {`,
+    ...fields,
+    '}\n',
+  ].join('\n');
+}
+
+function checkName(name: string, pattern: RegExp, what: string): void {
+  if (pattern.test(name)) return;
+  throw new SqlError('42602', `"${name}" cannot be the name of a Protobuf ${what}`, {
+    hint: 'Names are letters, digits and underscores: rename the column with AS.',
+  });
+}
+
+function protobufType({ id }: DataType): string {
+  switch (id) {
+    case 'bool':
+      return 'bool';
+    case 'int2':
+    case 'int4':
+      return 'int32';
+    case 'int8':
+      return 'int64';
+    case 'float4':
+      return 'float';
+    case 'float8':
+      return 'double';
+    case 'bytea':
+      return 'bytes';
+    case 'timestamp':
+    case 'timestamptz':
+      return TIMESTAMP;
+    default:
+      return 'string';
+  }
+}
+
+function wireTypeOf({ id }: DataType): number {
+  switch (id) {
+    case 'bool':
+    case 'int2':
+    case 'int4':
+    case 'int8':
+      return VARINT;
+    case 'float4':
+      return FIXED32;
+    case 'float8':
+      return FIXED64;
+    default:
+      return SIZED;
+  }
+}
+
+const MAGIC = 0;
+const FIRST_MESSAGE = 0;
+
+export class ProtobufEncoder implements MessageEncoder {
+  readonly #columns: readonly EncodedColumn[];
+  readonly #schemaId: number;
+  readonly #writers: readonly ColumnWriter[];
+
+  constructor(columns: readonly EncodedColumn[], schemaId: number, settings: ValueSettings) {
+    this.#columns = columns;
+    this.#schemaId = schemaId;
+    this.#writers = columns.map(({ type }, i) => columnWriter(type, i + 1, settings));
+  }
+
+  append(batch: DeltaBatch, row: number, out: ByteWriter): void {
+    const at = out.reserve(6);
+    out.buffer[at] = MAGIC;
+    out.buffer.writeInt32BE(this.#schemaId, at + 1);
+    out.buffer[at + 5] = FIRST_MESSAGE;
+    let i = 0;
+    try {
+      for (; i < this.#columns.length; i += 1) {
+        const column = batch.columns[this.#columns[i]!.index]!;
+        if (!isNull(batch, column, row)) this.#writers[i]!(batch, column, row, out);
+      }
+    } catch (error) {
+      throw inColumn(error, this.#columns[i]!.name);
+    }
+  }
+}
+
+type ValueWriter = (value: NonNullable<Value>, out: ByteWriter) => void;
+
+const span: Span = { at: 0, size: 0 };
+
+/** Writes the tag, too. */
+function columnWriter(type: DataType, number: number, settings: ValueSettings): ColumnWriter {
+  if (type.element !== null) return arrayWriter(type.element, number, type, settings);
+  const tag = tagOf(number, wireTypeOf(type));
+  switch (type.id) {
+    case 'int2':
+    case 'int4':
+      return ({ memory }, { values }, row, out) => {
+        out.varint(tag);
+        writeInt(memory.i32[(values >>> 2) + row]!, out);
+      };
+    case 'int8':
+      return ({ memory }, { values }, row, out) => {
+        const word = (values >>> 2) + 2 * row;
+        out.varint(tag);
+        out.varint64(memory.i32[word]!, memory.i32[word + 1]!);
+      };
+    case 'text':
+    case 'varchar':
+    case 'bpchar':
+    case 'name':
+    case 'json':
+    case 'jsonb':
+    case 'bytea':
+      return (batch, column, row, out) => {
+        viewSpan(batch, column, row, span);
+        out.varint(tag);
+        out.varint(span.size);
+        out.bytes(batch.memory.u8.subarray(span.at, span.at + span.size));
+      };
+    default: {
+      const write = valueWriter(type, settings);
+      return ({ memory }, column, row, out) => {
+        out.varint(tag);
+        write(readValue(memory, column, type, row)!, out);
+      };
+    }
+  }
+}
+
+function tagOf(number: number, wireType: number): number {
+  return number * 8 + wireType;
+}
+
+/** Numbers are packed: one field for all. An empty array is nothing. */
+function arrayWriter(
+  element: DataType,
+  number: number,
+  type: DataType,
+  settings: ValueSettings,
+): ColumnWriter {
+  const write = valueWriter(element, settings);
+  const isPacked = wireTypeOf(element) !== SIZED;
+  const tag = tagOf(number, SIZED);
+  const packed = new ByteWriter();
+  return ({ memory }, column, row, out) => {
+    const items = itemsOf(readValue(memory, column, type, row) as ArrayValue);
+    if (items.length === 0) return;
+    packed.clear();
+    for (const item of items) {
+      if (!isPacked) out.varint(tag);
+      write(item, isPacked ? packed : out);
+    }
+    if (!isPacked) return;
+    out.varint(tag);
+    out.varint(packed.length);
+    out.bytes(packed.written);
+  };
+}
+
+function itemsOf({ items, dimensions }: ArrayValue): readonly NonNullable<Value>[] {
+  if (dimensions.length > 1) throw notSupported('Protobuf of an array of several dimensions');
+  if (!items.includes(null)) return items as readonly NonNullable<Value>[];
+  throw new SqlError('22004', 'a repeated Protobuf field cannot hold a null');
+}
+
+function valueWriter(type: DataType, settings: ValueSettings): ValueWriter {
+  switch (type.id) {
+    case 'bool':
+      return (value, out) => out.u8(value === true ? 1 : 0);
+    case 'int2':
+    case 'int4':
+      return (value, out) => writeInt(value as number, out);
+    case 'int8':
+      return (value, out) => writeLong(value as bigint, out);
+    case 'float4':
+      return (value, out) => {
+        const at = out.reserve(4);
+        out.buffer.writeFloatLE(value as number, at);
+      };
+    case 'float8':
+      return (value, out) => {
+        const at = out.reserve(8);
+        out.buffer.writeDoubleLE(value as number, at);
+      };
+    case 'bytea':
+      return (value, out) => {
+        const bytes = value as Uint8Array;
+        out.varint(bytes.length);
+        out.bytes(bytes);
+      };
+    case 'timestamp':
+    case 'timestamptz':
+      return (value, out) => writeTimestamp(value as bigint, type, out);
+    default: {
+      const text = plainFormat(type, settings);
+      return (value, out) => {
+        const written = text(value);
+        out.varint(Buffer.byteLength(written));
+        out.text(written);
+      };
+    }
+  }
+}
+
+/** A negative one takes ten bytes. */
+function writeInt(value: number, out: ByteWriter): void {
+  out.varint64(value, value >> 31);
+}
+
+function writeLong(value: bigint, out: ByteWriter): void {
+  out.varint64(Number(BigInt.asIntN(32, value)), Number(value >> 32n));
+}
+
+const MICROS = 1_000_000n;
+const SECONDS_TAG = tagOf(1, VARINT);
+const NANOS_TAG = tagOf(2, VARINT);
+
+function writeTimestamp(us: bigint, type: DataType, out: ByteWriter): void {
+  if (!isFiniteUs(us)) {
+    throw new SqlError('22008', `Protobuf has no infinite ${plainTypeName(type)}`);
+  }
+  const seconds = floorDivided(us, MICROS);
+  const sizeAt = out.reserve(1);
+  out.u8(SECONDS_TAG);
+  writeLong(seconds, out);
+  out.u8(NANOS_TAG);
+  out.varint(Number(us - seconds * MICROS) * 1000);
+  out.buffer[sizeAt] = out.length - sizeAt - 1;
+}

@@ -1,0 +1,172 @@
+/**
+ * FORMAT UPSERT: a record's key names a row, its value is the row's newest state, and no value means that the row is gone.
+ * Columns of the key come from the record's key: of a JSON object by name; a single one may be the key itself, as text or as a
+ * JSON string or number.
+ */
+
+import { must } from '../base/assert.ts';
+import { SqlError } from '../base/sql-error.ts';
+import type { ColumnBuilder } from '../batch/column-builder.ts';
+import { encodingError } from '../types/encoding-error.ts';
+import type { ValueSettings } from '../types/settings.ts';
+import { type ChangeDecoder, DELETE, type KeyedRecord, UPSERT } from './change-decoder.ts';
+import type { DecodedColumn } from './csv.ts';
+import { JsonObjectDecoder } from './json-object.ts';
+import { JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
+import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
+import { type TextAppender, textAppender } from './text-value.ts';
+
+const NONE: readonly number[] = [];
+
+export class UpsertDecoder implements ChangeDecoder {
+  readonly unavailable = NONE;
+  readonly #columns: readonly DecodedColumn[];
+  /** Numbers of the key's columns, and of the others, among `columns`. */
+  readonly #key: readonly number[];
+  readonly #rest: readonly number[];
+  readonly #keyDecoder: KeyDecoder;
+  readonly #valueDecoder: MessageDecoder;
+  #builders: readonly ColumnBuilder[] = [];
+  #keyBuilders: readonly ColumnBuilder[] = [];
+  #valueBuilders: readonly ColumnBuilder[] = [];
+  #isInKey = false;
+
+  /** `keyDecoder` is of the key's columns, `valueDecoder` of the others. */
+  constructor(
+    columns: readonly DecodedColumn[],
+    key: readonly number[],
+    keyDecoder: KeyDecoder,
+    valueDecoder: MessageDecoder,
+  ) {
+    this.#columns = columns;
+    this.#key = key;
+    this.#rest = [...columns.keys()].filter((column) => !key.includes(column));
+    this.#keyDecoder = keyDecoder;
+    this.#valueDecoder = valueDecoder;
+  }
+
+  get errorOffset(): number {
+    return this.#isInKey ? this.#keyDecoder.errorOffset : this.#valueDecoder.errorOffset;
+  }
+
+  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number {
+    if (builders !== this.#builders) this.#split(builders);
+    const { bytes, keyStart, keyLength, valueStart, valueLength } = record;
+    this.#isInKey = true;
+    if (keyLength < 0) throw new SqlError('23502', 'the record has no key');
+    if (this.#key.length > 0) this.#appendKey(bytes, keyStart, keyStart + keyLength);
+    this.#isInKey = false;
+    if (valueLength >= 0) {
+      this.#valueDecoder.append(bytes, valueStart, valueStart + valueLength, this.#valueBuilders);
+      return UPSERT;
+    }
+    for (const builder of this.#valueBuilders) builder.appendNull();
+    return DELETE;
+  }
+
+  #appendKey(bytes: Buffer, start: number, end: number): void {
+    this.#keyDecoder.append(bytes, start, end, this.#keyBuilders);
+    for (const [i, builder] of this.#keyBuilders.entries()) {
+      if (!builder.isLastNull) continue;
+      const { name } = must(this.#columns[this.#key[i]!]);
+      throw new SqlError('23502', `null value in key column "${name}"`);
+    }
+  }
+
+  #split(builders: readonly ColumnBuilder[]): void {
+    this.#builders = builders;
+    this.#keyBuilders = this.#key.map((column) => must(builders[column]));
+    this.#valueBuilders = this.#rest.map((column) => must(builders[column]));
+  }
+
+  learnSchema(id: number, schema: WriterSchema): void {
+    this.#keyDecoder.learnSchema?.(id, schema);
+    this.#valueDecoder.learnSchema?.(id, schema);
+  }
+}
+
+/** Decodes the key's columns. */
+export type KeyDecoder = MessageDecoder;
+
+/** A key that is text: a JSON object by names, or the one column itself. */
+export class TextKeyDecoder implements KeyDecoder {
+  readonly #object: JsonObjectDecoder;
+  readonly #single: TextAppender | null;
+  readonly #names: string;
+  readonly #scanner = new JsonScanner();
+  #errorOffset = 0;
+
+  constructor(columns: readonly DecodedColumn[], settings: ValueSettings) {
+    const [only, ...others] = columns;
+    this.#object = new JsonObjectDecoder(columns, settings);
+    this.#single =
+      only === undefined || others.length > 0 ? null : textAppender(only.type, settings);
+    this.#names = columns.map(({ name }) => name).join(', ');
+  }
+
+  get errorOffset(): number {
+    return this.#errorOffset;
+  }
+
+  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+    this.#errorOffset = start;
+    if (bytes[start] === OBJECT_START && start < end) {
+      try {
+        this.#object.append(bytes, start, end, builders);
+      } finally {
+        this.#errorOffset = this.#object.errorOffset;
+      }
+    } else if (this.#single === null) {
+      throw new SqlError('22P02', `the record's key is no JSON object with ${this.#names}`);
+    } else {
+      const error = encodingError(bytes, start, end);
+      if (error !== null) throw error;
+      this.#appendSingle(bytes, start, end, this.#single, builders[0]!);
+    }
+  }
+
+  #appendSingle(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    appender: TextAppender,
+    builder: ColumnBuilder,
+  ): void {
+    const isString = end - start >= 2 && bytes[start] === STRING && bytes[end - 1] === STRING;
+    if (!isString) {
+      appender(builder, bytes, start, end);
+      return;
+    }
+    this.#scanner.start(bytes, start, end);
+    this.#scanner.skipString();
+    this.#scanner.expectEnd();
+    const length = this.#scanner.unescape(bytes, start + 1, end - 1);
+    appender(builder, this.#scanner.text, 0, length);
+  }
+}
+
+/** Keys that begin with a zero byte carry the id of a schema; others are text. */
+export class FramedOrTextKeyDecoder implements KeyDecoder {
+  readonly #framed: MessageDecoder;
+  readonly #text: MessageDecoder;
+  #last: MessageDecoder;
+
+  constructor(framed: MessageDecoder, text: MessageDecoder) {
+    this.#framed = framed;
+    this.#text = text;
+    this.#last = text;
+  }
+
+  get errorOffset(): number {
+    return this.#last.errorOffset;
+  }
+
+  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+    this.#last = start < end && bytes[start] === 0 ? this.#framed : this.#text;
+    this.#last.append(bytes, start, end, builders);
+  }
+
+  learnSchema(id: number, schema: WriterSchema): void {
+    this.#framed.learnSchema?.(id, schema);
+  }
+}

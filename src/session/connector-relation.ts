@@ -1,0 +1,224 @@
+/**
+ * CREATE SOURCE, and CREATE TABLE ... WITH (connector = ...): relations that a connector fills.
+ *
+ * Their rows are kept where it is a table (every row), and where records change rows (FORMAT UPSERT, DEBEZIUM: the newest row
+ * of each key; semantics.md rule 26). The rows of any other source only pass through.
+ */
+
+import { notSupported, SqlError } from '../base/sql-error.ts';
+import {
+  type CatalogColumn,
+  type CatalogObject,
+  type ConnectorDefinition,
+  constraintKey,
+  isKeyedConnector,
+  type KeyConstraint,
+  type SourceObject,
+  type TableObject,
+} from '../catalog/objects.ts';
+import {
+  checkSourceOptions,
+  defaultSourceColumns,
+  fetchMessageSchema,
+  probeSource,
+} from '../connect/connectors.ts';
+import type { IncludedField, SourceColumn } from '../connect/source.ts';
+import type { FeedStore, Json } from '../dataflow/port.ts';
+import { HIDDEN_STORAGES } from '../dataflow/source-store.ts';
+import type { BoundExpr } from '../expr/bound-expr.ts';
+import type { WriterSchema } from '../formats/message-decoder.ts';
+import type { BoundRelationDefinition } from '../plan/bound-statement.ts';
+import { planRelation } from '../plan/planner.ts';
+import type { CreateSource, CreateTable } from '../sql/statements.ts';
+import { connectorDefinition } from './connector-options.ts';
+import {
+  changeOf,
+  constraintIndex,
+  engineColumns,
+  frozenSettings,
+  objectBase,
+  placeForCreate,
+} from './ddl.ts';
+import { checkKeyTypes } from './key-types.ts';
+import type { SessionState } from './session-state.ts';
+
+export async function createSource(ast: CreateSource, session: SessionState): Promise<void> {
+  const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE SOURCE');
+  if (placement === null) return;
+  const { definition, connector, checked } = await checkRelation(ast, session);
+  const source: SourceObject = {
+    kind: 'source',
+    ...objectBase(session.catalog.nextId, placement.name),
+    schemaId: placement.schema.id,
+    ...definition,
+    connector,
+    settings: frozenSettings(session),
+  };
+  const store = isKeyedConnector(connector) ? storeOf(source) : null;
+  if (store !== null) {
+    session.notice(`source "${source.name}" keeps the newest row of each key`, {
+      detail: `FORMAT ${connector.format?.toUpperCase()} needs them; views and queries read those rows.`,
+    });
+  }
+  addRelation(source, [], checked, store, session);
+}
+
+export async function createConnectorTable(ast: CreateTable, session: SessionState): Promise<void> {
+  const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE TABLE');
+  if (placement === null) return;
+  const { definition, connector, checked } = await checkRelation(ast, session);
+  const table: TableObject = {
+    kind: 'table',
+    ...objectBase(session.catalog.nextId, placement.name),
+    schemaId: placement.schema.id,
+    ...definition,
+    isAppendOnly: !isKeyedConnector(connector),
+    onConflict: null,
+    connector,
+    settings: frozenSettings(session),
+  };
+  const keys = table.constraints.filter((one): one is KeyConstraint => one.kind !== 'check');
+  const indexes = keys.map((key, index) => constraintIndex(table.id + 1 + index, table, key));
+  addRelation(table, indexes, checked, storeOf(table), session);
+}
+
+interface CheckedRelation {
+  readonly definition: BoundRelationDefinition;
+  readonly connector: ConnectorDefinition;
+  /** connect's own options. */
+  readonly checked: Json;
+}
+
+/** Columns and options, checked; the outside world was asked. */
+async function checkRelation(
+  ast: CreateSource | CreateTable,
+  session: SessionState,
+): Promise<CheckedRelation> {
+  const connector = connectorDefinition(ast.options, ast.format, ast.position);
+  const context = {
+    fileRoots: session.database.fileRoots,
+    clock: session.database.clock,
+    settings: session.valueSettings,
+  };
+  const schema = await fetchMessageSchema(connector, context);
+  const definition = planRelation(withColumns(ast, connector, schema), session.plannerContext());
+  const { columns, constraints } = definition;
+  const primary = constraints.find((one) => one.kind === 'primary_key');
+  const key = primary?.kind === 'primary_key' ? primary.columns : null;
+  const checked = checkSourceOptions(
+    connector,
+    columns.map(sourceColumn),
+    { ...context, schema },
+    key,
+  );
+  const isKeyed = isKeyedConnector(connector);
+  if (isKeyed) checkKeyTypes(definition);
+  if (ast.kind === 'create_table') refuseConstraints(ast, definition, isKeyed);
+  await probeSource(checked);
+  return { definition, connector, checked };
+}
+
+/** What the rows of a connector could break, with nobody there to be told. */
+function refuseConstraints(
+  ast: CreateTable,
+  { constraints }: BoundRelationDefinition,
+  isKeyed: boolean,
+): void {
+  const { position } = ast;
+  if (isKeyed && ast.isAppendOnly) {
+    throw new SqlError('42P16', 'records that change rows cannot fill an append-only table', {
+      position,
+    });
+  }
+  for (const { kind } of constraints) {
+    if (kind === 'primary_key' && isKeyed) continue;
+    if (kind === 'primary_key') throw notSupported('PRIMARY KEY with FORMAT PLAIN', { position });
+    const word = kind === 'check' ? 'CHECK' : 'UNIQUE';
+    throw notSupported(`${word} of a table with a connector`, { position });
+  }
+}
+
+function storeOf({ columns, constraints, connector }: SourceObject | TableObject): FeedStore {
+  const storages = columns.map((column) => column.type.storage);
+  const isKeyed = connector !== null && isKeyedConnector(connector);
+  const key = isKeyed ? constraintKey(columns, constraints) : null;
+  const schema = {
+    storages: isKeyed ? [...storages, ...HIDDEN_STORAGES] : storages,
+    key,
+    isAppendOnly: !isKeyed,
+    indexes: [],
+  };
+  return { schema, indexIds: [] };
+}
+
+/** Puts the relation into the running transaction. */
+function addRelation(
+  relation: SourceObject | TableObject,
+  indexes: readonly CatalogObject[],
+  checked: Json,
+  store: FeedStore | null,
+  session: SessionState,
+): void {
+  const { id, name, columns, watermark, settings } = relation;
+  session.running.addDdl(changeOf(session.catalog, [relation, ...indexes]), [
+    {
+      kind: 'create_source',
+      id,
+      name,
+      columns: engineColumns(columns),
+      generated: columns.map((column) => column.generatedExpr as unknown as BoundExpr | null),
+      notNull: columns.flatMap((column, index) => (column.isNotNull ? [index] : [])),
+      watermark,
+      connector: checked,
+      settings,
+      ...(store === null ? {} : { store }),
+    },
+  ]);
+}
+
+function sourceColumn({ name, type, generatedExpr, included }: CatalogColumn): SourceColumn {
+  const isGenerated = generatedExpr !== null;
+  if (included === null) return { name, type, isGenerated };
+  const [kind, header = null] = included.split(/:(.*)/s);
+  return { name, type, isGenerated, included: { kind, header } as IncludedField };
+}
+
+/** Without a column list: the columns that the connector's records have. */
+function withColumns<T extends CreateSource | CreateTable>(
+  ast: T,
+  connector: ConnectorDefinition,
+  schema: WriterSchema | null,
+): T {
+  if (ast.columns.length > 0) return ast;
+  const { position } = ast;
+  const columns = defaultSourceColumns(connector, schema);
+  if (columns === null) {
+    throw new SqlError(
+      '42601',
+      `${ast.kind === 'create_source' ? 'CREATE SOURCE' : 'CREATE TABLE'} with connector "${connector.connector}" needs a list of columns`,
+      { position },
+    );
+  }
+  return {
+    ...ast,
+    columns: columns.map(({ name, type }) => ({
+      kind: 'column_definition',
+      position,
+      name,
+      type: {
+        kind: 'type_name',
+        position,
+        names: ['pg_catalog', (type.element ?? type).id],
+        modifiers: [],
+        arrayDimensions: type.element === null ? 0 : 1,
+        isSetOf: false,
+      },
+      isNotNull: false,
+      default: null,
+      generated: null,
+      identity: null,
+      collation: null,
+      constraints: [],
+    })),
+  };
+}

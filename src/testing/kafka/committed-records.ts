@@ -1,0 +1,97 @@
+/** What a read_committed reader finds in a topic, from its beginning to its last stable offset. */
+
+import { must } from '../../base/assert.ts';
+import { EARLIEST, KafkaClient, LATEST } from '../../connect/kafka/client.ts';
+import { RecordWalker, visibleRecords } from '../../connect/kafka/record-batch.ts';
+import { RECORD_CODECS } from '../../connect/kafka/record-codecs.ts';
+
+export interface CommittedRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers: Readonly<Record<string, string | null>>;
+}
+
+const MIB = 1024 * 1024;
+
+/** In the order of partitions and offsets. */
+export async function committedRecords(
+  bootstrap: string,
+  topic: string,
+): Promise<CommittedRecord[]> {
+  const client = new KafkaClient({
+    brokers: bootstrap.split(','),
+    clientId: 'reader',
+    tls: null,
+    sasl: null,
+    requestTimeoutMs: 30_000,
+    connectTimeoutMs: 10_000,
+  });
+  try {
+    const [found] = await client.metadata([topic]);
+    const records: CommittedRecord[] = [];
+    const { id, partitions } = must(found);
+    for (const { partition, leader } of partitions) {
+      records.push(...(await partitionRecords(client, { topic, id, partition, leader })));
+    }
+    return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+  } finally {
+    await client.close();
+  }
+}
+
+interface Place {
+  readonly topic: string;
+  readonly id: string;
+  readonly partition: number;
+  readonly leader: number;
+}
+
+async function partitionRecords(
+  client: KafkaClient,
+  { topic, id, partition, leader }: Place,
+): Promise<CommittedRecord[]> {
+  const offsetAt = async (time: bigint): Promise<number> =>
+    must((await client.offsets(leader, topic, [partition], time)).get(partition)).offset;
+  const end = await offsetAt(LATEST);
+  const records: CommittedRecord[] = [];
+  for (let offset = await offsetAt(EARLIEST); offset < end; ) {
+    const wanted = [{ partition, leaderEpoch: -1, offset }];
+    const limits = { waitMsMax: 100, bytesMin: 1, bytesMax: 16 * MIB, partitionBytesMax: 16 * MIB };
+    const topics = [{ topicId: id, partitions: wanted }];
+    const [fetched] = await client.fetch(leader, { ...limits, topics });
+    const { records: bytes, aborted } = must(fetched);
+    const visible = visibleRecords(bytes, aborted, RECORD_CODECS, 256 * MIB);
+    if (visible.bytes !== null) records.push(...recordsIn(visible.bytes, partition, offset, end));
+    offset = visible.nextOffset ?? offset;
+  }
+  return records;
+}
+
+function* recordsIn(
+  bytes: Uint8Array<ArrayBuffer>,
+  partition: number,
+  from: number,
+  end: number,
+): Generator<CommittedRecord> {
+  const walker = new RecordWalker(bytes);
+  const text = (start: number, length: number): string | null =>
+    length < 0 ? null : walker.bytes.toString('utf8', start, start + length);
+  while (walker.next()) {
+    const { offset, timestampMs } = walker;
+    if (offset < from || offset >= end) continue;
+    const headers = walker
+      .headers()
+      .map(({ key, value }) => [key, value?.toString('utf8') ?? null]);
+    yield {
+      partition,
+      offset,
+      timestampMs,
+      key: text(walker.keyStart, walker.keyLength),
+      value: text(walker.valueStart, walker.valueLength),
+      headers: Object.fromEntries(headers),
+    };
+  }
+}

@@ -1,0 +1,164 @@
+/** The Kafka sink against a real broker: what arrives, once, through restarts; what is refused and why. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ServerProcess } from '../server-process.ts';
+import { SqlClient, serverError } from '../sql-client.ts';
+import { type CommittedRecord, committedRecords } from './committed-records.ts';
+import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+
+const DEADLINE_MS = 60_000;
+const SKIP = kafkaSkip();
+
+let kafka: KafkaFixture;
+let server: ServerProcess;
+let sql: SqlClient;
+
+before(async () => {
+  if (SKIP !== false) return;
+  kafka = await KafkaFixture.start();
+  server = await ServerProcess.start();
+  sql = await SqlClient.connect(server.url);
+});
+
+after(async () => {
+  await sql?.close();
+  await server?.dispose();
+  await kafka?.dispose();
+});
+
+const sinkOptions = (topic: string, more = '') =>
+  `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}'${more})`;
+
+/** Reads the topic until it has so many records. */
+async function awaitRecords(topic: string, count: number): Promise<CommittedRecord[]> {
+  const end = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const records = await committedRecords(kafka.bootstrap, topic);
+    if (records.length >= count || performance.now() > end) {
+      assert.equal(records.length, count, JSON.stringify(records.slice(-20)));
+      return records;
+    }
+    await delay(20);
+  }
+}
+
+const pairs = (records: readonly CommittedRecord[]) =>
+  records.map(({ key, value }) => [key, value]);
+
+async function refusal(statement: string): Promise<NonNullable<ReturnType<typeof serverError>>> {
+  const error = await sql.query(statement).then(
+    () => null,
+    (reason: unknown) => serverError(reason),
+  );
+  assert.ok(error, `${statement} was not refused`);
+  return error;
+}
+
+test('upsert: the snapshot, the newest row of each key, tombstones', { skip: SKIP }, async () => {
+  await kafka.createTopic('totals');
+  await sql.query('CREATE TABLE sales (region text, amount numeric)');
+  await sql.query("INSERT INTO sales VALUES ('n', 1.50), ('s', 2), ('s', 3)");
+  await sql.query(
+    'CREATE MATERIALIZED VIEW totals AS SELECT region, sum(amount) AS total FROM sales GROUP BY region',
+  );
+  await sql.query(
+    `CREATE SINK totals_out FROM totals ${sinkOptions('totals', ", type = 'upsert', primary_key = 'region', header.epoch = true")} FORMAT UPSERT ENCODE JSON`,
+  );
+  const snapshot = await awaitRecords('totals', 2);
+  assert.deepEqual(pairs(snapshot), [
+    ['{"region":"n"}', '{"region":"n","total":1.50}'],
+    ['{"region":"s"}', '{"region":"s","total":5}'],
+  ]);
+  const epochs = new Set(snapshot.map(({ headers }) => headers['millrace.epoch']));
+  assert.equal(epochs.size, 1);
+  await sql.query("INSERT INTO sales VALUES ('n', 1)");
+  await sql.query("DELETE FROM sales WHERE region = 's'");
+  assert.deepEqual(pairs((await awaitRecords('totals', 4)).slice(2)), [
+    ['{"region":"n"}', '{"region":"n","total":2.50}'],
+    ['{"region":"s"}', null],
+  ]);
+});
+
+test('append-only: every row once, through kill -9, with a witness', { skip: SKIP }, async () => {
+  await kafka.createTopic('events', 3);
+  await sql.query('CREATE TABLE events (id int, at timestamp) APPEND ONLY');
+  await sql.query("INSERT INTO events VALUES (1, '2024-01-01 00:00:01.5')");
+  await sql.query(
+    `CREATE SINK events_out FROM events ${sinkOptions('events', ", primary_key = 'id', timestamp.column = 'at', properties.compression.type = 'gzip'")} FORMAT PLAIN ENCODE JSON`,
+  );
+  for (let id = 2; id <= 30; id += 1) {
+    await sql.query(`INSERT INTO events VALUES (${id}, '2024-01-01 00:00:0${id % 10}')`);
+    if (id % 10 !== 0) continue;
+    await server.kill();
+    await server.restart();
+    sql = await SqlClient.connect(server.url);
+  }
+  const records = await awaitRecords('events', 30);
+  const ids = records.map(({ value }) => (JSON.parse(value!) as { id: number }).id);
+  assert.deepEqual(
+    ids.sort((a, b) => a - b),
+    Array.from({ length: 30 }, (_, i) => i + 1),
+  );
+  const first = records.find(({ key }) => key === '{"id":1}')!;
+  assert.equal(first.timestampMs, Date.parse('2024-01-01T00:00:01.500Z'));
+  const seen = await kafka.consume('events', 30);
+  assert.deepEqual(seen.map(({ key, value }) => [key, value]).sort(), pairs(records).sort());
+});
+
+test('debezium: envelopes', { skip: SKIP }, async () => {
+  await kafka.createTopic('changes');
+  await sql.query('CREATE TABLE items (id int PRIMARY KEY, name text)');
+  await sql.query(
+    `CREATE SINK items_out FROM items ${sinkOptions('changes', ", type = 'debezium'")} FORMAT DEBEZIUM ENCODE JSON`,
+  );
+  await sql.query("INSERT INTO items VALUES (1, 'a')");
+  await sql.query("UPDATE items SET name = 'b' WHERE id = 1");
+  await sql.query('DELETE FROM items');
+  const records = await awaitRecords('changes', 4);
+  const withoutTime = records.map(({ key, value }) => [
+    key,
+    value === null ? null : { ...JSON.parse(value), ts_ms: 0 },
+  ]);
+  const a = { id: 1, name: 'a' };
+  const b = { id: 1, name: 'b' };
+  assert.deepEqual(withoutTime, [
+    ['{"id":1}', { before: null, after: a, op: 'c', ts_ms: 0 }],
+    ['{"id":1}', { before: a, after: b, op: 'u', ts_ms: 0 }],
+    ['{"id":1}', { before: b, after: null, op: 'd', ts_ms: 0 }],
+    ['{"id":1}', null],
+  ]);
+});
+
+test('the statements of the manual run', { skip: SKIP }, async () => {
+  const path = join(import.meta.dirname, '../../../docs/connectors/kafka.md');
+  const manual = readFileSync(path, 'utf8');
+  const [, statements] = /## Writing to a topic\s+```sql\n(.*?)```/s.exec(manual) ?? [];
+  assert.ok(statements !== undefined);
+  await kafka.createTopic('turnover');
+  await sql.query(statements.replaceAll('localhost:9092', kafka.bootstrap));
+  await sql.query("INSERT INTO orders VALUES (1, 'a', 2.5), (2, 'a', 1)");
+  assert.deepEqual(pairs(await awaitRecords('turnover', 1)), [
+    ['{"shop":"a"}', '{"shop":"a","total":3.5}'],
+  ]);
+});
+
+test('CREATE SINK says what is wrong', { skip: SKIP }, async () => {
+  await kafka.createTopic('refused');
+  await sql.query('CREATE TABLE plain (a int, b int)');
+  const create = (options: string, format = 'PLAIN', topic = 'refused') =>
+    refusal(`CREATE SINK x FROM plain ${sinkOptions(topic, options)} FORMAT ${format} ENCODE JSON`);
+  const absent = await create(', force_append_only = true', 'PLAIN', 'no-such-topic');
+  assert.deepEqual([absent.code, absent.message], ['42704', 'Kafka has no topic "no-such-topic"']);
+  const changing = await create('');
+  assert.equal(changing.code, '0A000');
+  assert.equal(changing.message, 'an append-only sink cannot take a query whose rows change');
+  assert.equal((await create('', 'UPSERT')).code, '22023');
+  assert.equal((await create(", primary_key = 'c'", 'UPSERT')).code, '42703');
+  assert.match((await create(", primary_key = 'a'", 'UPSERT')).message, /several rows of one key/);
+  assert.equal((await create(", primary_keys = 'a'", 'UPSERT')).code, '22023');
+  assert.equal((await create(", delivery = 'twice'")).code, '22023');
+});

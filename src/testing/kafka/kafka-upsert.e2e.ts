@@ -1,0 +1,360 @@
+/**
+ * FORMAT UPSERT against a real broker: records that change rows, as sources and as tables; what is refused and what becomes a
+ * dead letter; and kill -9 while a producer writes, compared with a model. Kills: MILLRACE_TEST_KAFKA_KILLS (6), seed:
+ * MILLRACE_TEST_SEED.
+ */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Message, Producer } from 'kafkajs';
+import { Random, systemRandom } from '../../base/random.ts';
+import { ServerProcess } from '../server-process.ts';
+import { SqlClient, serverError } from '../sql-client.ts';
+import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+
+const KILLS = Number(process.env.MILLRACE_TEST_KAFKA_KILLS ?? 6);
+const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
+const DEADLINE_MS = 60_000;
+const SKIP = kafkaSkip();
+
+let kafka: KafkaFixture;
+let server: ServerProcess;
+let sql: SqlClient;
+
+before(async () => {
+  if (SKIP !== false) return;
+  kafka = await KafkaFixture.start();
+  server = await ServerProcess.start({ tuning: { checkpointIntervalMs: 700 } });
+  sql = await SqlClient.connect(server.url);
+});
+
+after(async () => {
+  await sql?.close();
+  await server?.dispose();
+  await kafka?.dispose();
+});
+
+const options = (topic: string, format = 'FORMAT UPSERT ENCODE JSON') =>
+  `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}') ${format}`;
+
+/** Asks until the rows are there. */
+async function awaitRows(
+  query: string,
+  expected: readonly (readonly (string | null)[])[],
+): Promise<void> {
+  const end = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const { rows } = await sql.query(query);
+    if (JSON.stringify(rows) === JSON.stringify(expected)) return;
+    if (performance.now() > end) assert.deepEqual(rows, expected, query);
+    await delay(20);
+  }
+}
+
+async function refusal(statement: string): Promise<NonNullable<ReturnType<typeof serverError>>> {
+  const error = await sql.query(statement).then(
+    () => null,
+    (reason: unknown) => serverError(reason),
+  );
+  assert.ok(error, `${statement} was not refused`);
+  return error;
+}
+
+async function killAndRestart(): Promise<void> {
+  await sql.close();
+  await server.kill();
+  await server.restart();
+  sql = await SqlClient.connect(server.url);
+}
+
+test('a source keeps the newest row of each key; two views and a later one read it', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('people');
+  await kafka.send('people', [
+    { key: '1', value: '{"id": 99, "name": "Ada", "town": "London"}' },
+    { key: '2', value: '{"name": "Grace", "town": "New York"}' },
+    { key: '1', value: '{"name": "Ada", "town": "Turin"}' },
+    { key: '3', value: null },
+  ]);
+  await sql.query(
+    `CREATE SOURCE people (id int PRIMARY KEY, name text, town text) ${options('people')}`,
+  );
+  assert.match(sql.takeNotices().join(), /keeps the newest row of each key/);
+  await sql.query(
+    'CREATE MATERIALIZED VIEW towns AS SELECT town, count(*) AS n FROM people GROUP BY town',
+  );
+  await sql.query('CREATE MATERIALIZED VIEW names AS SELECT id, name FROM people');
+  await awaitRows('SELECT id, name, town FROM people ORDER BY id', [
+    ['1', 'Ada', 'Turin'],
+    ['2', 'Grace', 'New York'],
+  ]);
+  await awaitRows('SELECT * FROM towns ORDER BY town', [
+    ['New York', '1'],
+    ['Turin', '1'],
+  ]);
+  await killAndRestart();
+  await kafka.send('people', [
+    { key: '2', value: null },
+    { key: '1', value: '{"name": "Ada", "town": "Paris"}' },
+    { key: '1', value: null },
+    { key: '1', value: '{"name": "Ada L.", "town": "Paris"}' },
+  ]);
+  await awaitRows('SELECT * FROM towns ORDER BY town', [['Paris', '1']]);
+  await awaitRows('SELECT * FROM names', [['1', 'Ada L.']]);
+  await sql.query('CREATE MATERIALIZED VIEW later AS SELECT * FROM people');
+  await awaitRows('SELECT * FROM later', [['1', 'Ada L.', 'Paris']]);
+  await awaitRows(
+    "SELECT rows_read, rows_decoded, rows_rejected, unknown_deletes FROM millrace.sources WHERE name = 'people'",
+    [['8', '8', '0', '1']],
+  );
+});
+
+test('keys as JSON objects, as JSON strings and as the bytes of INCLUDE KEY', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('orders');
+  await kafka.send('orders', [
+    { key: '{"shop": "a", "number": 1}', value: '{"amount": 1.5}' },
+    { key: '{"number": 1, "shop": "b", "more": true}', value: '{"amount": 2}' },
+    { key: '{"shop": "a", "number": 1}', value: null },
+    { key: '{"shop": "c"}', value: '{"amount": 3}' },
+  ]);
+  await sql.query(
+    `CREATE TABLE orders (shop text, number int, amount numeric, PRIMARY KEY (number, shop)) INCLUDE OFFSET AS o ${options('orders')}`,
+  );
+  await awaitRows('SELECT * FROM orders', [['b', '1', '2', '1']]);
+  await kafka.createTopic('quoted');
+  await kafka.send('quoted', [
+    { key: '"x\\u0041"', value: '{"v": 1}' },
+    { key: 'plain', value: '{"v": 2}' },
+  ]);
+  await sql.query(`CREATE TABLE quoted (k text PRIMARY KEY, v int) ${options('quoted')}`);
+  await awaitRows('SELECT * FROM quoted ORDER BY v', [
+    ['xA', '1'],
+    ['plain', '2'],
+  ]);
+  await sql.query(
+    `CREATE TABLE raw (v int, PRIMARY KEY (k)) INCLUDE KEY AS k ${options('quoted')}`,
+  );
+  await awaitRows("SELECT convert_from(k, 'UTF8'), v FROM raw ORDER BY v", [
+    ['"x\\u0041"', '1'],
+    ['plain', '2'],
+  ]);
+});
+
+test('what cannot be decoded leaves the old row and is a dead letter', { skip: SKIP }, async () => {
+  await kafka.createTopic('broken');
+  await kafka.send('broken', [
+    { key: '1', value: '{"v": 1}' },
+    { key: null, value: '{"v": 2}' },
+    { key: '1', value: '{"v": ' },
+    { key: 'x', value: '{"v": 3}' },
+    { key: '1', value: '{"w": 4}' },
+    { key: '2', value: '{"v": 5}' },
+  ]);
+  await sql.query(
+    `CREATE TABLE broken (id int PRIMARY KEY, v int NOT NULL, twice int GENERATED ALWAYS AS (v * 2) STORED) ${options('broken')}`,
+  );
+  await awaitRows('SELECT * FROM broken ORDER BY id', [
+    ['1', '1', '2'],
+    ['2', '5', '10'],
+  ]);
+  await awaitRows(
+    "SELECT sqlstate, count(*) FROM millrace.dead_letters WHERE source = 'broken' GROUP BY sqlstate ORDER BY sqlstate",
+    [
+      ['22P02', '2'],
+      ['23502', '2'],
+    ],
+  );
+});
+
+test('tables: what may be done with them, and what not', { skip: SKIP }, async () => {
+  await kafka.createTopic('plain');
+  await kafka.send('plain', [
+    { key: 'a', value: '{"v": 1}' },
+    { key: 'a', value: '{"v": 1}' },
+  ]);
+  const plain = options('plain', 'FORMAT PLAIN ENCODE JSON');
+  await sql.query(`CREATE TABLE plain (v int) INCLUDE KEY AS k ${plain}`);
+  await awaitRows("SELECT v, convert_from(k, 'UTF8') FROM plain", [
+    ['1', 'a'],
+    ['1', 'a'],
+  ]);
+  await killAndRestart();
+  await sql.query('CREATE INDEX plain_v ON plain (v)');
+  await kafka.send('plain', [{ value: '{"v": 2}' }]);
+  await awaitRows('SELECT count(*) FROM plain WHERE v = 2', [['1']]);
+  await killAndRestart();
+  await awaitRows('SELECT count(*) FROM plain WHERE v = 1', [['2']]);
+  for (const statement of [
+    'INSERT INTO plain VALUES (1)',
+    'UPDATE plain SET v = 1',
+    'DELETE FROM plain',
+    'TRUNCATE plain',
+  ]) {
+    const { code, hint } = await refusal(statement);
+    assert.equal(code, '0A000');
+    assert.match(hint ?? '', /Write to what the connector reads/);
+  }
+  assert.equal(await sql.value("SELECT relkind FROM pg_class WHERE relname = 'plain'"), 'r');
+  const shown = (await sql.query('SHOW CREATE TABLE plain')).rows[0]?.[1];
+  assert.match(
+    shown ?? '',
+    /INCLUDE KEY AS k WITH \(connector = 'kafka'.*FORMAT PLAIN ENCODE JSON$/s,
+  );
+  await sql.query('DROP TABLE plain');
+  assert.equal((await refusal('SELECT * FROM plain')).code, '42P01');
+  await sql.query((shown ?? '').replace('public.plain', 'again'));
+  await awaitRows('SELECT count(*) FROM again', [['3']]);
+});
+
+test('UPSERT needs a key of its records', { skip: SKIP }, async () => {
+  const create = (columns: string, rest = '') =>
+    refusal(`CREATE SOURCE refused (${columns}) ${rest} ${options('people')}`);
+  const none = await create('id int, v int');
+  assert.equal(none.code, '42P16');
+  assert.match(none.hint ?? '', /PRIMARY KEY \(id\)/);
+  const mixed = await create('id int, PRIMARY KEY (id, k)', 'INCLUDE KEY AS k');
+  assert.equal(mixed.code, '42P16');
+  const generated = await create('id int, g int GENERATED ALWAYS AS (id + 1) STORED PRIMARY KEY');
+  assert.equal(generated.code, '42P16');
+  const numeric = await create('id numeric PRIMARY KEY, v int');
+  assert.equal(numeric.code, '0A000');
+  const plain = options('people', 'FORMAT PLAIN ENCODE JSON');
+  const keyed = await refusal(`CREATE TABLE refused (id int PRIMARY KEY) ${plain}`);
+  assert.equal(keyed.code, '0A000');
+  const unknown = await refusal(
+    `CREATE SOURCE refused (id int) ${options('people', 'FORMAT UPSET ENCODE JSON')}`,
+  );
+  assert.equal(unknown.code, '22023');
+  assert.match(unknown.hint ?? '', /Perhaps you meant "upsert"/);
+});
+
+test('the statements of the manual run', { skip: SKIP }, async () => {
+  const path = join(import.meta.dirname, '../../../docs/connectors/kafka.md');
+  const manual = readFileSync(path, 'utf8');
+  const [, section] = /## Records that change rows(.*?)\n## /s.exec(manual) ?? [];
+  const blocks = [...(section ?? '').matchAll(/```sql\n(.*?)```/gs)].map((match) => match[1]!);
+  assert.equal(blocks.length, 2);
+  await kafka.createTopic('stock');
+  await kafka.createTopic('cdc.public.customers');
+  const key = (shop: string) => JSON.stringify({ shop, article: 1 });
+  await kafka.send('stock', [
+    { key: key('a'), value: '{"pieces": 3}' },
+    { key: key('b'), value: '{"pieces": 4}' },
+    { key: key('a'), value: '{"pieces": 2}' },
+  ]);
+  const ada = { id: 1, name: 'Ada', credit: '9.50', since: 1_700_000_000_000_000 };
+  await kafka.send('cdc.public.customers', [
+    { key: '{"id": 1}', value: JSON.stringify({ op: 'c', before: null, after: ada }) },
+  ]);
+  for (const block of blocks) await sql.query(block.replaceAll('localhost:9092', kafka.bootstrap));
+  await awaitRows('SELECT * FROM pieces', [['1', '6']]);
+  await awaitRows('SELECT * FROM customers', [['1', 'Ada', '9.50', '2023-11-14 22:13:20']]);
+  await awaitRows('EXPLAIN SELECT id FROM customers', [
+    ['Scan stored source public.customers [id]'],
+  ]);
+});
+
+const KEYS = 500;
+const PARTITIONS = 3;
+const BATCH = 200;
+
+/** Writes random changes, and keeps what they amount to. */
+class Changes {
+  readonly model = new Map<number, number>();
+  readonly #producer: Producer;
+  readonly #random: Random;
+  poison = 0;
+  unknownDeletes = 0;
+  count = 0;
+  #isStopped = false;
+  #run: Promise<void> | null = null;
+
+  constructor(producer: Producer, random: Random) {
+    this.#producer = producer;
+    this.#random = random;
+  }
+
+  start(): void {
+    this.#run = this.#write();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#run;
+  }
+
+  async #write(): Promise<void> {
+    while (!this.#isStopped) {
+      const messages = Array.from({ length: BATCH }, () => this.#message());
+      await this.#producer.send({ topic: 'changes', messages });
+      await delay(20);
+    }
+  }
+
+  #message(): Message {
+    const key = this.#random.below(KEYS);
+    const partition = key % PARTITIONS;
+    const value = this.#random.below(1_000_000);
+    const kind = this.#random.below(20);
+    this.count += 1;
+    if (kind === 0) {
+      this.poison += 1;
+      return { partition, key: `${key}`, value: `{"v": "${value}x"}` };
+    }
+    if (kind < 5) {
+      if (!this.model.delete(key)) this.unknownDeletes += 1;
+      return { partition, key: `${key}`, value: null };
+    }
+    this.model.set(key, value);
+    return { partition, key: `${key}`, value: JSON.stringify({ v: value }) };
+  }
+}
+
+test('kills while a producer writes: the store and the views equal the model', {
+  skip: SKIP,
+}, async (context: TestContext) => {
+  context.diagnostic(`MILLRACE_TEST_SEED=${SEED}, ${KILLS} kills`);
+  const random = new Random(SEED);
+  await kafka.createTopic('changes', PARTITIONS);
+  await sql.query(`CREATE SOURCE changes (id int PRIMARY KEY, v int) ${options('changes')}`);
+  await sql.query('CREATE MATERIALIZED VIEW kept AS SELECT id, v FROM changes');
+  await sql.query(
+    'CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(v) AS s, max(v) AS m FROM changes',
+  );
+  await sql.close();
+  const changes = new Changes(await kafka.producer(), new Random(SEED + 1));
+  changes.start();
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    if (random.below(3) > 0) await server.ready();
+    await delay(random.below(1500));
+    await server.kill();
+    server.spawn();
+  }
+  await server.ready();
+  sql = await SqlClient.connect(server.url);
+  await sql.query(
+    'CREATE MATERIALIZED VIEW later_total AS SELECT count(*) AS n, sum(v) AS s, max(v) AS m FROM changes',
+  );
+  await delay(300);
+  await changes.stop();
+  const { model, count, poison, unknownDeletes } = changes;
+  context.diagnostic(`${count} records, ${model.size} keys live`);
+  const rows = [...model].sort(([a], [b]) => a - b).map(([id, v]) => [`${id}`, `${v}`]);
+  const sum = [...model.values()].reduce((a, b) => a + b, 0);
+  const most = Math.max(...model.values());
+  await awaitRows('SELECT id, v FROM changes ORDER BY id', rows);
+  await awaitRows('SELECT id, v FROM kept ORDER BY id', rows);
+  const total = [[`${rows.length}`, `${sum}`, `${most}`]];
+  await awaitRows('SELECT n, s, m FROM total', total);
+  await awaitRows('SELECT n, s, m FROM later_total', total);
+  await awaitRows(
+    "SELECT DISTINCT rows_read, rows_rejected, unknown_deletes FROM millrace.sources WHERE name = 'changes'",
+    [[`${count}`, `${poison}`, `${unknownDeletes}`]],
+  );
+});

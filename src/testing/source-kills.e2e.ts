@@ -1,0 +1,89 @@
+/**
+ * Sources whose end is known, killed with -9 while they are read: after every restart they go on where the last epoch that
+ * was answered left them, and in the end each record has counted once.
+ */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { ServerProcess } from './server-process.ts';
+import { SqlClient } from './sql-client.ts';
+
+const ROWS = 600_000;
+const POLL_MS = 2;
+const WITHIN_MS = 120_000;
+/** Shares of the rows at which the server is killed. */
+const KILLS_AT = [0.1, 0.5];
+
+/** How the source is made; `root` holds the files. */
+const SOURCES: readonly (readonly [name: string, options: string])[] = [
+  ['a bounded file', "connector = 'file', path = 'rows.csv'"],
+  ['a gzip file', "connector = 'file', path = 'rows.csv.gz'"],
+  [
+    'datagen',
+    `connector = 'datagen', rows.per.second = 150000, number.of.rows = ${ROWS}, fields.id.kind = 'sequence', fields.id.start = 1`,
+  ],
+];
+
+for (const [name, options] of SOURCES) {
+  test(`${name} that is killed midway counts every record once`, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'millrace-source-'));
+    if (name !== 'datagen') writeRows(root);
+    const server = await ServerProcess.start({ args: ['--file-root', root] });
+    try {
+      const format = name === 'datagen' ? '' : 'FORMAT PLAIN ENCODE CSV (header = false)';
+      let client = await SqlClient.connect(server.url);
+      await client.query(`CREATE SOURCE s (id bigint) WITH (${options}) ${format}`);
+      await client.query(
+        'CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(id) AS s, max(id) AS last FROM s',
+      );
+      for (const share of KILLS_AT) {
+        const seen = await reached(client, share * ROWS);
+        assert.ok(seen < ROWS, `all ${seen} rows had come before the kill`);
+        await server.kill();
+        await client.close().catch(() => undefined);
+        await server.restart();
+        client = await SqlClient.connect(server.url);
+      }
+      assert.equal(await reached(client, ROWS), ROWS);
+      const sum = (ROWS * (ROWS + 1)) / 2;
+      const { rows } = await client.query('SELECT * FROM v');
+      assert.deepEqual(rows, [[String(ROWS), String(sum), String(ROWS)]]);
+      const told = await client.query(
+        'SELECT rows_read, rows_rejected, is_ended FROM millrace.sources',
+      );
+      assert.deepEqual(told.rows, [[String(ROWS), '0', 't']]);
+      await client.close();
+    } finally {
+      await server.dispose();
+      rmSync(root, { recursive: true, force: true });
+    }
+  });
+}
+
+function writeRows(root: string): void {
+  const lines: string[] = [];
+  for (let id = 1; id <= ROWS; id++) lines.push(`${id}\n`);
+  const text = lines.join('');
+  writeFileSync(join(root, 'rows.csv'), text);
+  writeFileSync(join(root, 'rows.csv.gz'), gzipSync(text, { level: 1 }));
+}
+
+async function count(client: SqlClient): Promise<number> {
+  return Number(await client.value('SELECT n FROM v'));
+}
+
+/** Waits until at least so many rows are in the view; gives how many. */
+async function reached(client: SqlClient, rows: number): Promise<number> {
+  const deadline = performance.now() + WITHIN_MS;
+  for (;;) {
+    const n = await count(client);
+    if (n >= rows) return n;
+    assert.ok(performance.now() < deadline, `only ${n} of ${rows} rows came`);
+    await pause(POLL_MS);
+  }
+}

@@ -27,6 +27,7 @@ import {
 import { must } from '../../base/assert.ts';
 import { takeBytes } from './buffer-pool.ts';
 import { type FetchedPartition, type FetchRequest, fetchAnswer, fetchRequest } from './fetch.ts';
+import { FetchConnection } from './fetch-connection.ts';
 import { KafkaError } from './kafka-error.ts';
 
 /** How a cluster is reached; JSON. */
@@ -105,6 +106,7 @@ export class KafkaClient {
   readonly #config: KafkaConfig;
   readonly #brokers = new Map<number, BrokerAddress>();
   readonly #connections = new Map<string, Promise<Connection>>();
+  readonly #fetchConnections = new Map<string, Promise<FetchConnection>>();
   #isClosed = false;
 
   constructor(config: KafkaConfig) {
@@ -166,8 +168,13 @@ export class KafkaClient {
 
   /** Waits at the broker until there is something, or `request.waitMsMax` is over. The caller may `releaseAnswer`. */
   async fetch(node: number, request: FetchRequest): Promise<FetchedPartition[]> {
-    const connection = await this.#connect(node, 'fetch');
-    return fetchAnswer(await asKafkaError(FETCH.async(connection, request)));
+    const { tls, sasl, clientId } = this.#config;
+    if (tls !== null || sasl !== null) {
+      const connection = await this.#connect(node, 'fetch');
+      return fetchAnswer(await asKafkaError(FETCH.async(connection, request)));
+    }
+    const connection = await this.#connectToFetch(node);
+    return fetchAnswer(await connection.ask((id) => fetchMessage(id, clientId, request)));
   }
 
   /** Makes a topic; a topic that is there is fine. */
@@ -253,8 +260,9 @@ export class KafkaClient {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const open = [...this.#connections.values()];
+    const open = [...this.#connections.values(), ...this.#fetchConnections.values()];
     this.#connections.clear();
+    this.#fetchConnections.clear();
     for (const connection of await Promise.allSettled(open)) {
       if (connection.status === 'fulfilled') await connection.value.close();
     }
@@ -276,33 +284,53 @@ export class KafkaClient {
   }
 
   #connect(broker: number | BrokerAddress, purpose: Purpose): Promise<Connection> {
+    const address = this.#address(broker);
+    const key = `${address.host}:${address.port} ${purpose}`;
+    return kept(this.#connections, key, (forget) => this.#open(address, forget));
+  }
+
+  #connectToFetch(node: number): Promise<FetchConnection> {
+    const { host, port } = this.#address(node);
+    const { connectTimeoutMs, requestTimeoutMs } = this.#config;
+    return kept(this.#fetchConnections, `${host}:${port}`, (onClosed) =>
+      FetchConnection.connect({ host, port, connectTimeoutMs, requestTimeoutMs, onClosed }),
+    );
+  }
+
+  #address(broker: number | BrokerAddress): BrokerAddress {
     const address = typeof broker === 'number' ? this.#brokers.get(broker) : broker;
     if (address === undefined) {
       throw new KafkaError(`broker ${String(broker)} is not known`, null, 'UNKNOWN_BROKER');
     }
     if (this.#isClosed) throw new KafkaError('the client is closed', null, 'CLOSED');
-    const key = `${address.host}:${address.port} ${purpose}`;
-    const open = this.#connections.get(key);
-    if (open !== undefined) return open;
-    const made = this.#open(address, key);
-    this.#connections.set(key, made);
-    made.catch(() => this.#forget(key, made));
-    return made;
+    return address;
   }
 
-  #forget(key: string, connection: Promise<Connection>): void {
-    if (this.#connections.get(key) === connection) this.#connections.delete(key);
-  }
-
-  async #open({ host, port }: BrokerAddress, key: string): Promise<Connection> {
+  async #open({ host, port }: BrokerAddress, forget: () => void): Promise<Connection> {
     const connection = new Connection(this.#config.clientId, connectionOptions(this.#config));
-    const forget = () => this.#connections.delete(key);
     // A listener of 'error' has to be there, or the process ends; the request that failed tells.
     connection.on('error', forget);
     connection.on('close', forget);
     await asKafkaError(Promise.resolve(connection.connect(host, port)), `${host}:${port}`);
     return connection;
   }
+}
+
+/** The connection of a key, opened where there is none; one that failed, or calls `forget`, is not used again. */
+function kept<C>(
+  connections: Map<string, Promise<C>>,
+  key: string,
+  open: (forget: () => void) => Promise<C>,
+): Promise<C> {
+  const found = connections.get(key);
+  if (found !== undefined) return found;
+  const forget = (): void => {
+    if (connections.get(key) === made) connections.delete(key);
+  };
+  const made = open(forget);
+  connections.set(key, made);
+  made.catch(forget);
+  return made;
 }
 
 function connectionOptions(config: KafkaConfig): ConnectionOptions {
@@ -343,9 +371,23 @@ function parseBroker(text: string): BrokerAddress {
   };
 }
 
+const FETCH_KEY = 1;
+const FETCH_VERSION = 13;
+
+/** A whole request, its length and header (version 2) before it. */
+function fetchMessage(correlationId: number, clientId: string, request: FetchRequest): Buffer {
+  const writer = Writer.create()
+    .appendInt16(FETCH_KEY)
+    .appendInt16(FETCH_VERSION)
+    .appendInt32(correlationId)
+    .appendString(clientId, false)
+    .appendTaggedFields();
+  return fetchRequest(writer, request).prependLength().buffer;
+}
+
 const FETCH = createAPI<[FetchRequest], Buffer>(
-  1,
-  13,
+  FETCH_KEY,
+  FETCH_VERSION,
   (request: FetchRequest) => fetchRequest(Writer.create(), request),
   (_id, _key, _version, reader) => gathered(reader.buffer.subarray(reader.position)),
 );

@@ -30,7 +30,7 @@ export const PLAIN_BATCH: BatchOptions = Object.freeze({
 });
 
 export interface BatchCodec {
-  crc32c(bytes: Uint8Array): number;
+  crc32c(bytes: Buffer): number;
   /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
   readonly codec: number;
   compress(bytes: Buffer): Buffer;

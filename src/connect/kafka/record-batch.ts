@@ -40,7 +40,7 @@ export interface AbortedTransaction {
 
 /** What comes from the library: checksums and decompression. */
 export interface RecordCodecs {
-  crc32c(bytes: Uint8Array): number;
+  crc32c(bytes: Buffer): number;
   /** `codec`: 1 gzip, 2 snappy, 3 lz4, 4 zstd. Throws where the result would be larger than `sizeMax`. */
   decompress(codec: number, bytes: Buffer, sizeMax: number): Buffer;
 }

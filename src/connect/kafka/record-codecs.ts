@@ -1,13 +1,18 @@
 /** Checksums and compressions of record batches. */
 
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { compressionsAlgorithms, crc32c } from '@platformatic/kafka';
+import { compressionsAlgorithms, crc32c, Reader } from '@platformatic/kafka';
 import type { RecordCodecs } from './record-batch.ts';
 import type { BatchCodec } from './record-batch-writer.ts';
 
+/** CRC32C. The library would copy plain bytes first; those of a reader it takes as they are. */
+function checksum(bytes: Buffer): number {
+  return crc32c(Reader.from(bytes).buffer);
+}
+
 /** Results beyond `sizeMax` bytes are refused. */
 export const RECORD_CODECS: RecordCodecs = {
-  crc32c,
+  crc32c: checksum,
   decompress: (codec, bytes, sizeMax) => {
     if (codec === 1) return gunzipSync(bytes, { maxOutputLength: sizeMax });
     if (codec === 4) return zstdDecompressSync(bytes, { maxOutputLength: sizeMax });
@@ -22,11 +27,11 @@ export const RECORD_CODECS: RecordCodecs = {
 
 /** How a sink's batches are compressed, by Kafka's name. */
 export const BATCH_CODECS = Object.freeze({
-  none: { crc32c, codec: 0, compress: (bytes: Buffer) => bytes },
-  gzip: { crc32c, codec: 1, compress: (bytes: Buffer) => gzipSync(bytes) },
-  snappy: { crc32c, codec: 2, compress: compressionsAlgorithms.snappy.compressSync },
-  lz4: { crc32c, codec: 3, compress: compressionsAlgorithms.lz4.compressSync },
-  zstd: { crc32c, codec: 4, compress: (bytes: Buffer) => zstdCompressSync(bytes) },
+  none: { crc32c: checksum, codec: 0, compress: (bytes: Buffer) => bytes },
+  gzip: { crc32c: checksum, codec: 1, compress: (bytes: Buffer) => gzipSync(bytes) },
+  snappy: { crc32c: checksum, codec: 2, compress: compressionsAlgorithms.snappy.compressSync },
+  lz4: { crc32c: checksum, codec: 3, compress: compressionsAlgorithms.lz4.compressSync },
+  zstd: { crc32c: checksum, codec: 4, compress: (bytes: Buffer) => zstdCompressSync(bytes) },
 } satisfies Record<string, BatchCodec>);
 
 export type CompressionName = keyof typeof BATCH_CODECS;

@@ -1,9 +1,9 @@
 /**
  * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed. The file that knows the
- * library (@platformatic/kafka; its compressions: record-codecs.ts): connections (TLS, SASL) and request codecs; what decides
+ * library (@platformatic/kafka; besides record-codecs.ts and library-errors.ts): connections (TLS, SASL) and request codecs; what decides
  * correctness is ours.
  *
- * A broker has two connections: fetches wait at the broker, so nothing else shares theirs. A request that fails closes
+ * A broker has two connections: fetches wait at the broker, so nothing else shares theirs (fetch-connection.ts without TLS and login). A request that fails closes
  * nothing but its own connection; trying again is the caller's.
  */
 
@@ -15,20 +15,19 @@ import {
   createTopicsV7,
   endTxnV3,
   findCoordinatorV4,
-  GenericError,
   initProducerIdV4,
   listOffsetsV7,
-  MultipleErrors,
   metadataV12,
   type Reader,
   type SASLMechanismValue,
   Writer,
 } from '@platformatic/kafka';
 import { must } from '../../base/assert.ts';
-import { takeBytes } from './buffer-pool.ts';
+import { answerBuffers } from './buffer-pool.ts';
 import { type FetchedPartition, type FetchRequest, fetchAnswer, fetchRequest } from './fetch.ts';
 import { FetchConnection } from './fetch-connection.ts';
 import { KafkaError } from './kafka-error.ts';
+import { asKafkaError, tolerant } from './library-errors.ts';
 
 /** How a cluster is reached; JSON. */
 export interface KafkaConfig {
@@ -394,7 +393,7 @@ const FETCH = createAPI<[FetchRequest], Buffer>(
 
 /** One buffer, of the pool, of the pieces that came. */
 function gathered({ buffers, length }: Reader['buffer']): Buffer {
-  const { buffer, byteOffset } = takeBytes(length);
+  const { buffer, byteOffset } = answerBuffers.take(length);
   const result = Buffer.from(buffer, byteOffset, length);
   let at = 0;
   for (const piece of buffers) {
@@ -456,47 +455,3 @@ const PRODUCE = createAPI<[string | null, number, readonly ProducedPartition[]],
   false,
   false,
 );
-
-/** The answer, also where parts of it are errors: their codes are in it. */
-async function tolerant<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    const { response } = error as { response?: T };
-    if (response !== undefined) return response;
-    throw kafkaError(error, null);
-  }
-}
-
-async function asKafkaError<T>(answer: Promise<T>, where: string | null = null): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    throw kafkaError(error, where);
-  }
-}
-
-/** The deepest cause of an error of the library. */
-function kafkaError(error: unknown, where: string | null): KafkaError {
-  if (error instanceof KafkaError) return error;
-  let isAuthentication = false;
-  let at: unknown = error;
-  let deepest: Error = error instanceof Error ? error : new Error(String(error));
-  for (let depth = 0; at instanceof Error && depth < 16; depth += 1) {
-    deepest = at;
-    isAuthentication ||= (at as { code?: string }).code === 'PLT_KFK_AUTHENTICATION';
-    const next: unknown = MultipleErrors.isMultipleErrors(at) ? at.errors[0] : at.cause;
-    at = next;
-  }
-  const { apiCode, apiId, code } = deepest as { apiCode?: number; apiId?: string; code?: string };
-  const server = GenericError.isGenericError(deepest)
-    ? (deepest.serverErrorMessage as string | null | undefined)
-    : null;
-  const text = server ?? deepest.message;
-  return new KafkaError(
-    where === null || text.includes(where) ? text : `${where}: ${text}`,
-    apiCode ?? null,
-    apiId ?? code ?? deepest.name,
-    isAuthentication,
-  );
-}

@@ -7,7 +7,7 @@
  */
 
 import { createConnection, type Socket } from 'node:net';
-import { takeBytes } from './buffer-pool.ts';
+import { answerBuffers } from './buffer-pool.ts';
 import { KafkaError } from './kafka-error.ts';
 
 export interface FetchConnectionOptions {
@@ -139,7 +139,7 @@ export class FetchConnection {
       this.#fail(this.#error(`an answer of ${size} bytes`, 'PROTOCOL'));
       return this.#length;
     }
-    const { buffer, byteOffset } = takeBytes(size);
+    const { buffer, byteOffset } = answerBuffers.take(size);
     return Buffer.from(buffer, byteOffset, size);
   }
 

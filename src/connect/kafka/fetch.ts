@@ -4,7 +4,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
-import { giveBuffer } from './buffer-pool.ts';
+import { answerBuffers } from './buffer-pool.ts';
 import type { AbortedTransaction } from './record-batch.ts';
 
 export interface FetchRequest {
@@ -80,7 +80,7 @@ export function fetchRequest<W extends FetchWriter<W>>(writer: W, request: Fetch
 /** The records of an answer are not needed any more: its buffer is used again. */
 export function releaseAnswer(answer: readonly FetchedPartition[]): void {
   const buffer = answer[0]?.records.buffer;
-  if (buffer instanceof ArrayBuffer) giveBuffer(buffer);
+  if (buffer instanceof ArrayBuffer) answerBuffers.give(buffer);
 }
 
 /** The partitions of an answer's body. 08P01 where it does not fit together. */

@@ -92,7 +92,7 @@ export type ToKafkaIo =
       readonly kind: 'taken';
       readonly id: number;
       readonly byteCount: number;
-      readonly buffer: ArrayBuffer | null;
+      readonly buffer: SharedArrayBuffer | null;
     }
   | { readonly kind: 'open_range'; readonly id: number; readonly options: RangeOptions }
   | { readonly kind: 'open_writer'; readonly id: number; readonly options: WriterOptions }
@@ -108,7 +108,7 @@ export interface FetchedRecords {
   /** The offset behind them. */
   readonly to: number;
   /** Uncompressed batches (record-batch.ts); null: nothing visible. */
-  readonly bytes: Uint8Array<ArrayBuffer> | null;
+  readonly bytes: Uint8Array<SharedArrayBuffer> | null;
   readonly recordCount: number;
   /** The last stable offset as of now. */
   readonly end: number;

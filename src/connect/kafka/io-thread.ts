@@ -4,7 +4,7 @@ import { SystemClock } from '../../base/clock.ts';
 import { awaitableThreadSelf, toPortError } from '../../base/threads.ts';
 import { SchemaRegistryClient } from '../schema-registry/registry-client.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
-import { giveBuffer } from './buffer-pool.ts';
+import { recordBuffers } from './buffer-pool.ts';
 import { ClientPool } from './client-pool.ts';
 import { Credit } from './credit.ts';
 import type {
@@ -116,8 +116,7 @@ function openWriter(id: number, options: WriterOptions): Work {
 }
 
 function postRecords(id: number, records: FetchedRecords): void {
-  const transfer = records.bytes === null ? [] : [records.bytes.buffer];
-  self.post({ kind: 'records', id, records }, transfer);
+  self.post({ kind: 'records', id, records });
 }
 
 self.onMessage((message) => {
@@ -136,7 +135,7 @@ self.onMessage((message) => {
       return;
     case 'taken':
       works.get(message.id)?.taken?.(message.byteCount);
-      if (message.buffer !== null) giveBuffer(message.buffer);
+      if (message.buffer !== null) recordBuffers.give(message.buffer);
       return;
     case 'close':
       works.get(message.id)?.close();

@@ -48,10 +48,10 @@ class KafkaIo {
   }
 
   /** These bytes, which were fetched, are not needed any more: they are gone afterwards. */
-  taken(id: number, bytes: Uint8Array<ArrayBuffer> | null): void {
+  taken(id: number, bytes: Uint8Array<SharedArrayBuffer> | null): void {
     const byteCount = bytes?.length ?? 0;
     const buffer = bytes !== null && isPooled(bytes.buffer) ? bytes.buffer : null;
-    this.#thread.post({ kind: 'taken', id, byteCount, buffer }, buffer === null ? [] : [buffer]);
+    this.#thread.post({ kind: 'taken', id, byteCount, buffer });
   }
 
   close(id: number): void {

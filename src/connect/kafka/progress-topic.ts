@@ -81,7 +81,7 @@ export async function readProgress(
   return epoch;
 }
 
-function lastEpochIn(bytes: Uint8Array<ArrayBuffer> | null, key: string): number | null {
+function lastEpochIn(bytes: Uint8Array<SharedArrayBuffer> | null, key: string): number | null {
   if (bytes === null) return null;
   const walker = new RecordWalker(bytes);
   let epoch: number | null = null;

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaClient } from './client.ts';
 import type { Credit } from './credit.ts';
+import { releaseAnswer } from './fetch.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';
 import { isStaleMetadata, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { outOfRange, recreated } from './lost-records.ts';
@@ -75,10 +76,9 @@ async function fetchPart(
   const { waitMsMax, bytesMin, bytesMax, partitionBytesMax, decompressedBytesMax } = options.fetch;
   const limits = { waitMsMax, bytesMin, bytesMax, partitionBytesMax };
   const wanted = [{ partition, leaderEpoch: -1, offset: from }];
-  const [fetched] = await client.fetch(leader, {
-    ...limits,
-    topics: [{ topicId, partitions: wanted }],
-  });
+  const topics = [{ topicId, partitions: wanted }];
+  const answer = await client.fetch(leader, { ...limits, topics });
+  const [fetched] = answer;
   if (fetched === undefined || isStaleMetadata(fetched.errorCode)) return null;
   const split = splitName(topic, partition);
   const { errorCode, lastStableOffset: end } = fetched;
@@ -92,6 +92,7 @@ async function fetchPart(
     RECORD_CODECS,
     decompressedBytesMax,
   );
+  releaseAnswer(answer);
   const { nextOffset, bytes, recordCount } = visible;
   return { split, topicId, from, to: Math.max(from, nextOffset ?? from), bytes, recordCount, end };
 }

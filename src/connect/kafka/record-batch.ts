@@ -12,7 +12,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
-import { takeBytes } from './buffer-pool.ts';
+import { recordBuffers } from './buffer-pool.ts';
 
 export const BATCH_HEADER_SIZE = 61;
 const LENGTH_AT = 8;
@@ -47,7 +47,7 @@ export interface RecordCodecs {
 
 export interface VisibleRecords {
   /** Uncompressed batches, one behind the other; null: none is visible. */
-  readonly bytes: Uint8Array<ArrayBuffer> | null;
+  readonly bytes: Uint8Array<SharedArrayBuffer> | null;
   /** Records in them. */
   readonly recordCount: number;
   /** The offset behind the last whole batch; null: there was no whole batch. */
@@ -141,10 +141,10 @@ function uncompressed(
 }
 
 /** One buffer of its own, so that it can be given to another thread; lengths and codecs are put right. */
-function joined(parts: readonly Part[]): Uint8Array<ArrayBuffer> | null {
+function joined(parts: readonly Part[]): Uint8Array<SharedArrayBuffer> | null {
   if (parts.length === 0) return null;
   const size = parts.reduce((sum, part) => sum + BATCH_HEADER_SIZE + part.records.length, 0);
-  const result = takeBytes(size);
+  const result = recordBuffers.take(size);
   const view = new DataView(result.buffer);
   let at = 0;
   for (const { header, records } of parts) {
@@ -236,7 +236,7 @@ export class RecordWalker {
   #baseTimestamp = 0;
   #isLogAppendTime = false;
 
-  constructor(bytes: Uint8Array<ArrayBuffer>) {
+  constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#cursor = new Cursor(this.bytes, 0);
   }

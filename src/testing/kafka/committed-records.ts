@@ -71,7 +71,7 @@ async function partitionRecords(
 }
 
 function* recordsIn(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array,
   partition: number,
   from: number,
   end: number,

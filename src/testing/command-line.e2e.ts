@@ -2,10 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServerProcess } from './server-process.ts';
@@ -21,14 +30,24 @@ interface Ended {
   readonly stderr: string;
 }
 
+/** The user nobody, whom permissions hold back; root may write everywhere. */
+const NOBODY = 65_534;
+
 /** Runs the launcher to its end. */
 function millrace(...args: readonly string[]): Promise<Ended> {
+  return millraceAs({}, ...args);
+}
+
+function millraceAs(
+  user: { readonly uid?: number; readonly gid?: number },
+  ...args: readonly string[]
+): Promise<Ended> {
   return new Promise((resolve) => {
     const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
     execFile(
       process.execPath,
       [LAUNCHER, ...args],
-      { timeout: 30_000, env },
+      { timeout: 30_000, env, ...user },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
       },
@@ -104,6 +123,43 @@ test('a directory that cannot be used, or of a newer format: one line, exit 1, n
   writeFileSync(join(newer.dataDir, 'millrace.json'), '{"format": 999, "incarnation": "x"}\n');
   assertRefused(await millrace(...flags, newer.dataDir), 1, /format|newer/);
   assert.deepEqual(readdirSync(newer.dataDir).sort(), before);
+});
+
+/** Everybody may go through every folder above the file. */
+function isReachable(path: string): boolean {
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) === 0) return false;
+  }
+  return true;
+}
+
+const isRoot = process.getuid?.() === 0;
+
+test('a data directory that is only to be read: one line, exit 1, nothing touched', {
+  skip: isRoot && !isReachable(LAUNCHER) && 'as root, in a checkout that only root may read',
+}, async () => {
+  const flags = ['--port', '0', '--http-port', 'off', '--log-level', 'error', '--data-dir'];
+  const user = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+  const refused = /^millrace: data directory \S+ cannot be used: permission denied; choose another/;
+  const used = await ServerProcess.start({
+    dataDir: join(folder, 'used'),
+    args: ['--log-level', 'error'],
+  });
+  await used.stop();
+  const empty = join(folder, 'empty');
+  mkdirSync(empty);
+  const files = readdirSync(used.dataDir, { recursive: true, encoding: 'utf8' }).sort();
+  for (const path of [...files.map((name) => join(used.dataDir, name)), used.dataDir, empty])
+    chmodSync(path, statSync(path).isDirectory() ? 0o555 : 0o444);
+  chmodSync(folder, 0o755);
+  const catalog = readFileSync(join(used.dataDir, 'catalog.db'));
+  for (const path of [empty, join(empty, 'new'), used.dataDir])
+    assertRefused(await millraceAs(user, ...flags, path), 1, refused);
+  assert.deepEqual(readdirSync(empty), []);
+  const after = readdirSync(used.dataDir, { recursive: true, encoding: 'utf8' }).sort();
+  assert.deepEqual(after, files);
+  assert.deepEqual(readFileSync(join(used.dataDir, 'catalog.db')), catalog);
+  for (const path of [used.dataDir, join(used.dataDir, 'log')]) chmodSync(path, 0o700);
 });
 
 test('HTTP: health, readiness, metrics', async () => {

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeClock, SystemClock } from './clock.ts';
 import { closestName } from './closest-name.ts';
-import { parseDurationMs } from './duration.ts';
+import { durationText, parseDurationMs } from './duration.ts';
 import { EventLoopDelay } from './event-loop-delay.ts';
 import { Histogram } from './histogram.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -151,6 +151,17 @@ test('durations and sizes are read and written', () => {
     null,
     null,
   ]);
+  assert.deepEqual(
+    [0n, 1n, 1_500_000n, 60_000_000n, -90_000_000n, 176_400_000_000n].map(durationText),
+    [
+      '0 seconds',
+      '0.000001 seconds',
+      '1.5 seconds',
+      '1 minute',
+      '-1 minute -30 seconds',
+      '2 days 1 hour',
+    ],
+  );
   assert.deepEqual([64 * 2 ** 20, 1536, 1001].map(formatMemorySize), ['64MB', '1536B', '1001B']);
 });
 

@@ -1,14 +1,31 @@
 /** EXPLAIN: a plan as text, JSON or a Mermaid graph; the stream stage shows what is proved of each node. */
 
 import { must, unreachable } from '../base/assert.ts';
+import { durationText } from '../base/duration.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import { typeName } from '../types/value.ts';
 import { inputsOf } from './build.ts';
-import type { PlanColumn, PlanNode, QueryPlan, SortKey, StreamPlan } from './plan-node.ts';
+import type {
+  PlanColumn,
+  PlanNode,
+  QueryPlan,
+  ScanNode,
+  SortKey,
+  StreamPlan,
+} from './plan-node.ts';
 
 export interface ExplainOptions {
   /** Also output columns with their types. */
   readonly isVerbose: boolean;
+  /** The scan that finds its rows by a key or an index, and so reads no others. */
+  readonly lookup?: KeyedScan | null;
+}
+
+export interface KeyedScan {
+  readonly scan: ScanNode;
+  readonly by: 'key' | 'index';
+  /** Names of the key's or index's columns. */
+  readonly columns: readonly string[];
 }
 
 /** One line a node, inputs indented below. */
@@ -43,7 +60,7 @@ export function explainStream(
   plan: StreamPlan,
   options: ExplainOptions = { isVerbose: false },
 ): string {
-  const period = plan.emitPeriodUs === null ? '' : ` every ${plan.emitPeriodUs} us`;
+  const period = plan.emitPeriodUs === null ? '' : ` every ${usText(plan.emitPeriodUs)}`;
   const columns = plan.node.columns;
   const key = plan.key === null ? 'none' : `(${names(plan.key, columns)})`;
   const head = `Materialize key=${key} emit=${plan.emit}${period} on_error=${plan.onError}`;
@@ -57,7 +74,9 @@ function line(depth: number, text: string): string {
 }
 
 function writeNode(node: PlanNode, depth: number, options: ExplainOptions, lines: string[]): void {
-  lines.push(line(depth, nodeText(node) + propertiesText(node)));
+  const { lookup } = options;
+  const keyed = lookup?.scan === node ? ` by ${lookup.by} (${lookup.columns.join(', ')})` : '';
+  lines.push(line(depth, nodeText(node) + keyed + propertiesText(node)));
   if (options.isVerbose) {
     const output = node.columns.map((column) => `${column.name} ${typeName(column.type)}`);
     lines.push(`${'   '.repeat(depth)}   output: ${output.join(', ')}`);
@@ -143,7 +162,9 @@ function joinText(node: Extract<PlanNode, { kind: 'join' }>): string {
   const on = conditions.length === 0 ? '' : ` on ${conditions.join(' and ')}`;
   const { interval } = node;
   const bounds =
-    interval === undefined ? '' : ` interval [${interval.lowerUs}, ${interval.upperUs}] us`;
+    interval === undefined
+      ? ''
+      : ` interval [${usText(interval.lowerUs)}, ${usText(interval.upperUs)}]`;
   const name = `${node.joinKind[0]?.toUpperCase()}${node.joinKind.slice(1)}Join`;
   return `${name}${on}${bounds}`;
 }
@@ -169,12 +190,18 @@ function windowText(node: Extract<PlanNode, { kind: 'window' }>): string {
   const name = `${node.windowKind[0]?.toUpperCase()}${node.windowKind.slice(1)}`;
   const time = must(node.input.columns[node.time]).name;
   const hasSlide = node.windowKind === 'hop' || node.windowKind === 'cumulate';
-  const slide = hasSlide ? ` slide ${node.slideUs} us` : '';
-  const offset = node.offsetUs === '0' ? '' : ` offset ${node.offsetUs} us`;
+  const slide = hasSlide ? ` slide ${usText(node.slideUs)}` : '';
+  const offset = node.offsetUs === '0' ? '' : ` offset ${usText(node.offsetUs)}`;
   const size = node.windowKind === 'session' ? 'gap' : 'size';
-  const lateness = node.allowedLatenessUs === '0' ? '' : ` lateness ${node.allowedLatenessUs} us`;
+  const lateness =
+    node.allowedLatenessUs === '0' ? '' : ` lateness ${usText(node.allowedLatenessUs)}`;
   const partition = partitionText(node.partition, node.input);
-  return `${name} on ${time}${slide} ${size} ${node.sizeUs} us${offset}${partition}${lateness}`;
+  return `${name} on ${time}${slide} ${size} ${usText(node.sizeUs)}${offset}${partition}${lateness}`;
+}
+
+/** Plans hold lengths of time as texts of microseconds. */
+function usText(us: string): string {
+  return durationText(BigInt(us));
 }
 
 function partitionText(partition: readonly number[], input: PlanNode): string {

@@ -39,7 +39,7 @@ test('a tumbling window closes its groups', () => {
 Materialize key=(window_start, k) emit=update on_error=withhold
 -> Project [window_start, k, sum as total] {key=(window_start, k) watermark=(window_start)}
    -> Aggregate [sum(v)] by (window_start, k) closes on window_start {key=(window_start, k) watermark=(window_start) state=open windows}
-      -> Tumble on ts size 60000000 us {append-only watermark=(ts, window_start, window_end, window_time)}
+      -> Tumble on ts size 1 minute {append-only watermark=(ts, window_start, window_end, window_time)}
          -> Scan source public.s [k, v, ts] {append-only watermark=(ts)}
 `,
   );
@@ -53,7 +53,7 @@ Materialize key=(window_end) emit=window_close on_error=withhold
 -> EmitOnClose window_end {key=(window_end) append-only watermark=(window_end) state=open rows}
    -> Project [window_end, count as n] {key=(window_end) watermark=(window_end)}
       -> Aggregate [count()] by (window_start, window_end) closes on window_start {key=(window_start, window_end) watermark=(window_start, window_end) state=open windows}
-         -> Hop on ts slide 1000000 us size 10000000 us {append-only watermark=(ts, window_start, window_end, window_time)}
+         -> Hop on ts slide 1 second size 10 seconds {append-only watermark=(ts, window_start, window_end, window_time)}
             -> Scan source public.s [ts] {append-only watermark=(ts)}
 `
       .replace('key=(window_end) append-only', 'append-only')
@@ -69,7 +69,7 @@ test('both bounds on event time make an interval join', () => {
     `
 Materialize key=none emit=update on_error=withhold
 -> Project [k] {append-only}
-   -> InnerJoin on k = k and ((at >= (ts - '00:01:00')) and (at <= (ts + '00:02:00'))) interval [-60000000, 120000000] us {append-only watermark=(ts, at) state=rows within the interval}
+   -> InnerJoin on k = k and ((at >= (ts - '00:01:00')) and (at <= (ts + '00:02:00'))) interval [-1 minute, 2 minutes] {append-only watermark=(ts, at) state=rows within the interval}
       -> Scan source public.s [k, ts] {append-only watermark=(ts)}
       -> Scan source public.r [k, at] {append-only watermark=(at)}
 `,

@@ -1,5 +1,6 @@
 /** EXPLAIN: the logical plan, and for views the stream plan with what is proved of it. */
 
+import { must } from '../../base/assert.ts';
 import { closestName } from '../../base/closest-name.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import {
@@ -8,9 +9,11 @@ import {
   explainNode,
   explainQuery,
   explainStream,
+  type KeyedScan,
 } from '../../plan/explain.ts';
 import type { QueryPlan, StreamPlan } from '../../plan/plan-node.ts';
 import { planDml, planQuery, planView } from '../../plan/planner.ts';
+import { lookupShape } from '../../serve/point-shape.ts';
 import { ValueRows } from '../../serve/row-source.ts';
 import type { Explain, Option } from '../../sql/statements.ts';
 import { JSON_TYPE, TEXT } from '../../types/data-type.ts';
@@ -92,10 +95,27 @@ function formatOf(text: string | null, ast: Explain): ExplainFormat {
 }
 
 /** A query's own text: its presentation order and limit stand above the plan. */
-function render(plan: QueryPlan | StreamPlan, format: ExplainFormat, isVerbose: boolean): string {
+function render(
+  plan: QueryPlan | StreamPlan,
+  format: ExplainFormat,
+  isVerbose: boolean,
+  lookup: KeyedScan | null = null,
+): string {
   if (format === 'json') return explainJson(plan.node);
   if (format === 'mermaid') return explainMermaid(plan.node);
-  return 'emit' in plan ? explainStream(plan, { isVerbose }) : explainQuery(plan, { isVerbose });
+  if ('emit' in plan) return explainStream(plan, { isVerbose });
+  return explainQuery(plan, { isVerbose, lookup });
+}
+
+/** The scan that the query does without, as it asks a key or an index (PointLookup). */
+function keyedScan(plan: QueryPlan, { session }: HandlerContext): KeyedScan | null {
+  const { queries } = session.database;
+  const probe = lookupShape(plan, (id) => queries.handle(id)?.schema)?.probe ?? null;
+  if (probe === null) return null;
+  const { scan, schema, index } = probe;
+  const stored = index === 0 ? must(schema.key) : must(schema.indexes[index - 1]).columns;
+  const columns = stored.map((at) => must(scan.columns[scan.columnIndexes.indexOf(at)]).name);
+  return { scan, by: index === 0 ? 'key' : 'index', columns };
 }
 
 function explained(ast: Explain, context: HandlerContext, format: ExplainFormat): string {
@@ -108,12 +128,10 @@ function explained(ast: Explain, context: HandlerContext, format: ExplainFormat)
   }
   const statement = ast.statement;
   switch (statement?.kind) {
-    case 'select_statement':
-      return render(
-        planQuery(statement.query, session.plannerContext(declaredTypes)),
-        format,
-        isVerbose,
-      );
+    case 'select_statement': {
+      const plan = planQuery(statement.query, session.plannerContext(declaredTypes));
+      return render(plan, format, isVerbose, keyedScan(plan, context));
+    }
     case 'insert':
     case 'update':
     case 'delete':

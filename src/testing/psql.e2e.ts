@@ -93,8 +93,36 @@ const COMMANDS: readonly (readonly [command: string, ...shows: RegExp[]])[] = [
   ['SELECT n FROM by_origin ORDER BY n \\gx', /-\[ RECORD 1 \]/],
   ['\\encoding', /UTF8/],
   ['\\dC', /List of casts/],
+  ['\\dL', /List of languages\n.*\n-.*\n\(0 rows\)/],
+  ['\\dF', /List of text search configurations\n.*\n-.*\n\(0 rows\)/],
   ['\\dconfig timezone', /UTC|timezone/i],
 ];
+
+async function passwordRefused(): Promise<void> {
+  // Without a terminal of its own psql asks on stderr and reads stdin.
+  const { stdout, stderr } = await run(
+    'setsid',
+    ['--wait', 'psql', '-X', server.url, '-c', '\\password'],
+    'new\nnew\n',
+  );
+  assert.equal(stdout, '');
+  assert.match(stderr, /ERROR: {2}ALTER ROLE is not supported\n(.*\n)*HINT: .* --password-file /);
+}
+
+async function copyInAndOut(): Promise<void> {
+  const file = join(home, 'copy.csv');
+  const rows = '10,LAX,1\n11,"BO""S",\n';
+  fs.writeFileSync(file, `id,origin,delay\n${rows}`);
+  const ended = await psql(
+    `CREATE TABLE copied (id int, origin text, delay int);
+     \\copy copied FROM '${file}' WITH (FORMAT csv, HEADER)
+     \\copy (SELECT * FROM copied ORDER BY id) TO '${file}.out' WITH (FORMAT csv)
+     DROP TABLE copied;\n`,
+  );
+  assert.equal(ended.stderr, '');
+  assert.match(ended.stdout, /COPY 2\nCOPY 2/);
+  assert.equal(fs.readFileSync(`${file}.out`, 'utf8'), rows);
+}
 
 describe('psql', { skip: psqlVersion() === null ? 'no psql on the PATH' : false }, () => {
   before(startServer);
@@ -115,20 +143,9 @@ describe('psql', { skip: psqlVersion() === null ? 'no psql on the PATH' : false 
     assert.deepEqual([stdout, stderr], ['', 'Did not find any relations.\n']);
   });
 
-  test('\\copy in and out', async () => {
-    const file = join(home, 'copy.csv');
-    const rows = '10,LAX,1\n11,"BO""S",\n';
-    fs.writeFileSync(file, `id,origin,delay\n${rows}`);
-    const ended = await psql(
-      `CREATE TABLE copied (id int, origin text, delay int);
-       \\copy copied FROM '${file}' WITH (FORMAT csv, HEADER)
-       \\copy (SELECT * FROM copied ORDER BY id) TO '${file}.out' WITH (FORMAT csv)
-       DROP TABLE copied;\n`,
-    );
-    assert.equal(ended.stderr, '');
-    assert.match(ended.stdout, /COPY 2\nCOPY 2/);
-    assert.equal(fs.readFileSync(`${file}.out`, 'utf8'), rows);
-  });
+  test('\\password: asked twice, then told where the password is kept', passwordRefused);
+
+  test('\\copy in and out', copyInAndOut);
 
   test('\\watch', async () => {
     // psql 15 watches until it is interrupted or a statement fails: the third run divides by zero.

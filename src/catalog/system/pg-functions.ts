@@ -26,8 +26,6 @@ const REFERENCES: Readonly<Record<string, readonly number[]>> = {
   pg_conversion: [6],
   pg_operator: [12, 13, 14],
   pg_range: [5, 6],
-  pg_ts_parser: [3, 4, 5, 6, 7],
-  pg_ts_template: [3, 4],
   pg_type: [12, 15, 16, 17, 18, 19, 20, 21],
 };
 /** pg_cast.castfunc is an OID. */

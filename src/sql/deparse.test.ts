@@ -23,6 +23,7 @@ const QUERIES = [
   `SELECT a LIKE 'x' ESCAPE '!', b NOT ILIKE c, a BETWEEN 1 AND 2, a NOT IN (1, 2), a = ANY (b), a <> ALL (SELECT 1)`,
   `SELECT (a, b) IN (SELECT 1, 2), EXISTS (SELECT), ARRAY(SELECT 1), ARRAY[1, 2], a[1], a[1:2], (r).x, CAST(a AS numeric(10,2)[])`,
   `SELECT EXTRACT(year FROM ts), ts AT TIME ZONE 'x', TRIM(both 'a' FROM b), CURRENT_TIMESTAMP(3), INTERVAL '1' MINUTE`,
+  `SELECT INTERVAL '1 minute', ts - INTERVAL '90' SECOND(3) * 2, -(INTERVAL(2) '1.234 s'), '1'::interval day to hour, x::interval, ts::interval(3), ARRAY['1 s']::interval[]`,
   `SELECT count(*) FILTER (WHERE a), string_agg(DISTINCT a, ',' ORDER BY a DESC NULLS LAST), percentile_cont(0.5) WITHIN GROUP (ORDER BY x)`,
   `SELECT sum(a) OVER w, sum(a) OVER (w ROWS BETWEEN 3 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM t WINDOW w AS (PARTITION BY b ORDER BY c)`,
   `WITH RECURSIVE q (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM q), m AS NOT MATERIALIZED (SELECT 2) SELECT DISTINCT ON (n) n AS "From" FROM q, m ORDER BY n DESC LIMIT 1 OFFSET 2`,
@@ -42,3 +43,8 @@ for (const text of QUERIES) {
     assert.equal(shape(first.again).json, first.json, first.again);
   });
 }
+
+test('an interval is written as people write it', () => {
+  const text = "SELECT ts - INTERVAL '1 minute', INTERVAL '1' DAY, CAST(x AS interval) FROM t";
+  assert.equal(shape(text).again, text);
+});

@@ -84,6 +84,7 @@ function operand(expr: Expr): string {
   if (expr.kind === 'literal') return text.startsWith('-') ? `(${text})` : text;
   if (expr.kind === 'function_call' && expr.syntax === 'sql') return `(${text})`;
   if (expr.kind === 'row') return text;
+  if (expr.kind === 'cast' && intervalLiteral(expr) !== null) return text;
   return SIMPLE.has(expr.kind) ? text : `(${text})`;
 }
 
@@ -184,7 +185,7 @@ function deparseForm(expr: Form): string {
     case 'grouping':
       return `${expr.kind.toUpperCase()}(${list(expr.args)})`;
     case 'cast':
-      return `CAST(${deparseExpr(expr.operand)} AS ${deparseTypeName(expr.type)})`;
+      return cast(expr);
     case 'function_call':
       return functionCall(expr);
     case 'value_function':
@@ -307,15 +308,38 @@ const INTERVAL_MASKS: Readonly<Record<number, string>> = {
   6144: 'MINUTE TO SECOND',
 };
 
+type Cast = Extract<Expr, { kind: 'cast' }>;
+
+function cast(expr: Cast): string {
+  return (
+    intervalLiteral(expr) ?? `CAST(${deparseExpr(expr.operand)} AS ${deparseTypeName(expr.type)})`
+  );
+}
+
+/** SQL's own name of PostgreSQL's type interval. */
+function isInterval(type: TypeName): boolean {
+  return type.names.length === 2 && type.names.join('.') === 'pg_catalog.interval';
+}
+
+/** `INTERVAL '1 minute'`, `INTERVAL '1' MINUTE`, as people write it; null: the cast is none of these. */
+function intervalLiteral({ operand: value, type }: Cast): string | null {
+  if (value.kind !== 'literal' || value.type !== 'string') return null;
+  if (!isInterval(type) || type.arrayDimensions > 0 || type.isSetOf) return null;
+  const [mask, precision] = type.modifiers;
+  const digits = precision === undefined ? '' : `(${precision})`;
+  if (mask === undefined) return `INTERVAL ${literal(value)}`;
+  const fields = INTERVAL_MASKS[mask];
+  if (fields === undefined) return `INTERVAL${digits} ${literal(value)}`;
+  return `INTERVAL ${literal(value)} ${fields}${digits}`;
+}
+
 export function deparseTypeName(type: TypeName): string {
-  const isSystem = type.names.length === 2 && type.names[0] === 'pg_catalog';
-  const last = type.names.at(-1)!;
   const array = '[]'.repeat(type.arrayDimensions);
   const setOf = type.isSetOf ? 'SETOF ' : '';
-  if (isSystem && last === 'interval' && type.modifiers.length > 0) {
+  if (isInterval(type)) {
     const [mask, precision] = type.modifiers;
     const digits = precision === undefined ? '' : `(${precision})`;
-    const fields = INTERVAL_MASKS[mask!];
+    const fields = mask === undefined ? undefined : INTERVAL_MASKS[mask];
     const text = fields === undefined ? `interval${digits}` : `interval ${fields}${digits}`;
     return setOf + text + array;
   }

@@ -177,6 +177,8 @@ function writeFormat(directory: string): string {
     fs.closeSync(fd);
   }
   fs.renameSync(temporary, file);
+  // SQLite would make it, and what belongs to it, as readable as umask allows, in a directory that may be open to others.
+  fs.closeSync(fs.openSync(path.join(directory, 'catalog.db'), 'a', 0o600));
   syncDirectory(directory);
   return incarnation;
 }

@@ -125,6 +125,27 @@ test('a directory that cannot be used, or of a newer format: one line, exit 1, n
   assert.deepEqual(readdirSync(newer.dataDir).sort(), before);
 });
 
+test('what is kept can only be read by its owner, also in a directory that is open to all', async () => {
+  const open = join(folder, 'open');
+  mkdirSync(open);
+  chmodSync(open, 0o755);
+  const server = await ServerProcess.start({ dataDir: open, args: ['--log-level', 'error'] });
+  after(() => server.dispose());
+  const client = await SqlClient.connect(server.url);
+  await client.query('CREATE TABLE t (id int)');
+  await client.query('CHECKPOINT');
+  await client.close();
+  const readable = readdirSync(open).filter(
+    (name) =>
+      (statSync(join(open, name)).mode & 0o044) !== 0 && statSync(join(open, name)).size > 0,
+  );
+  assert.deepEqual(
+    readable.filter((name) => !name.startsWith('lock')),
+    [],
+  );
+  assert.ok(readdirSync(open).includes('catalog.db-wal'));
+});
+
 /** Everybody may go through every folder above the file. */
 function isReachable(path: string): boolean {
   for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
@@ -153,8 +174,9 @@ test('a data directory that is only to be read: one line, exit 1, nothing touche
     chmodSync(path, statSync(path).isDirectory() ? 0o555 : 0o444);
   chmodSync(folder, 0o755);
   const catalog = readFileSync(join(used.dataDir, 'catalog.db'));
-  for (const path of [empty, join(empty, 'new'), used.dataDir])
-    assertRefused(await millraceAs(user, ...flags, path), 1, refused);
+  const paths = [empty, join(empty, 'new'), used.dataDir];
+  const ended = await Promise.all(paths.map((path) => millraceAs(user, ...flags, path)));
+  for (const one of ended) assertRefused(one, 1, refused);
   assert.deepEqual(readdirSync(empty), []);
   const after = readdirSync(used.dataDir, { recursive: true, encoding: 'utf8' }).sort();
   assert.deepEqual(after, files);

@@ -4,8 +4,12 @@
  */
 
 import assert from 'node:assert/strict';
+import { exec } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { must } from '../base/assert.ts';
 import { SqlClient } from '../client/sql-client.ts';
 import { createDemo, DEMO_DATA_DIR, demoText } from '../demo/demo.ts';
 import { TOUR } from '../demo/tour.ts';
@@ -33,10 +37,24 @@ test('the demo shows what it prints, also after a restart', async () => {
     client = await SqlClient.connect(server.url);
     await compareAll(client);
     await client.close();
+    await printedShell(server.url);
   } finally {
     await server.dispose();
   }
 });
+
+/** The line for our own shell, as it is printed, run from the checkout. */
+async function printedShell(url: string): Promise<void> {
+  const line = must(/\(or: (.*)\)/.exec(demoText(url, true))?.[1]);
+  const { stdout } = await promisify(exec)(
+    `${line} -c 'SELECT sum(flights) FROM delays_per_hour'`,
+    {
+      cwd: fileURLToPath(new URL('../../', import.meta.url)),
+      timeout: 30_000,
+    },
+  );
+  assert.match(stdout, new RegExp(`^ *${FLIGHTS}$`, 'm'));
+}
 
 async function untilPlayed(client: SqlClient): Promise<void> {
   const deadline = performance.now() + ENDED_WITHIN_MS;

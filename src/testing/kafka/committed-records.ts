@@ -21,6 +21,17 @@ export async function committedRecords(
   bootstrap: string,
   topic: string,
 ): Promise<CommittedRecord[]> {
+  const records: CommittedRecord[] = [];
+  await eachCommittedRecord(bootstrap, topic, (record) => records.push(record));
+  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+}
+
+/** One partition after the other; each record is forgotten then. */
+export async function eachCommittedRecord(
+  bootstrap: string,
+  topic: string,
+  visit: (record: CommittedRecord) => void,
+): Promise<void> {
   const client = new KafkaClient({
     brokers: bootstrap.split(','),
     clientId: 'reader',
@@ -31,12 +42,10 @@ export async function committedRecords(
   });
   try {
     const [found] = await client.metadata([topic]);
-    const records: CommittedRecord[] = [];
     const { id, partitions } = must(found);
     for (const { partition, leader } of partitions) {
-      records.push(...(await partitionRecords(client, { topic, id, partition, leader })));
+      await visitPartition(client, { topic, id, partition, leader }, visit);
     }
-    return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
   } finally {
     await client.close();
   }
@@ -49,14 +58,14 @@ interface Place {
   readonly leader: number;
 }
 
-async function partitionRecords(
+async function visitPartition(
   client: KafkaClient,
   { topic, id, partition, leader }: Place,
-): Promise<CommittedRecord[]> {
+  visit: (record: CommittedRecord) => void,
+): Promise<void> {
   const offsetAt = async (time: bigint): Promise<number> =>
     must((await client.offsets(leader, topic, [partition], time)).get(partition)).offset;
   const end = await offsetAt(LATEST);
-  const records: CommittedRecord[] = [];
   for (let offset = await offsetAt(EARLIEST); offset < end; ) {
     const wanted = [{ partition, leaderEpoch: -1, offset }];
     const limits = { waitMsMax: 100, bytesMin: 1, bytesMax: 16 * MIB, partitionBytesMax: 16 * MIB };
@@ -64,10 +73,11 @@ async function partitionRecords(
     const [fetched] = await client.fetch(leader, { ...limits, topics });
     const { records: bytes, aborted } = must(fetched);
     const visible = visibleRecords(bytes, aborted, RECORD_CODECS, 256 * MIB);
-    if (visible.bytes !== null) records.push(...recordsIn(visible.bytes, partition, offset, end));
+    if (visible.bytes !== null) {
+      for (const record of recordsIn(visible.bytes, partition, offset, end)) visit(record);
+    }
     offset = visible.nextOffset ?? offset;
   }
-  return records;
 }
 
 function* recordsIn(

@@ -1,6 +1,7 @@
 /**
  * kill -9 at random moments, recovery included, while a producer writes 10,000 records a second: committed ones, aborted ones
- * and poison. The views equal the batch answer over what was committed. Kills: MILLRACE_TEST_KAFKA_KILLS (6), seed:
+ * and poison. The views equal the batch answer over what was committed, and a read_committed reader of the sinks' topics finds
+ * each row once, and each change of a view on top of the one before. Kills: MILLRACE_TEST_KAFKA_KILLS (6), seed:
  * MILLRACE_TEST_SEED.
  */
 
@@ -11,6 +12,7 @@ import type { Producer } from 'kafkajs';
 import { Random, systemRandom } from '../../base/random.ts';
 import { ServerProcess } from '../server-process.ts';
 import { SqlClient } from '../sql-client.ts';
+import { eachCommittedRecord } from './committed-records.ts';
 import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
 
 const KILLS = Number(process.env.MILLRACE_TEST_KAFKA_KILLS ?? 6);
@@ -125,6 +127,47 @@ async function create(sql: SqlClient, bootstrap: string): Promise<void> {
   await sql.query(
     "CREATE MATERIALIZED VIEW per_second AS SELECT window_start, count(*) AS n FROM TUMBLE(events, at, INTERVAL '1 second') GROUP BY window_start",
   );
+  const to = (topic: string) =>
+    `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${bootstrap}')`;
+  await sql.query(
+    `CREATE SINK ids_out AS SELECT id FROM events ${to('ids')} FORMAT PLAIN ENCODE JSON`,
+  );
+  await sql.query(
+    `CREATE SINK changes_out FROM per_second ${to('changes')} FORMAT DEBEZIUM ENCODE JSON`,
+  );
+}
+
+/** Each id that can be decoded is there once. */
+async function checkIds(bootstrap: string, count: number): Promise<void> {
+  const seen = new Uint8Array(count);
+  await eachCommittedRecord(bootstrap, 'ids', ({ value }) => {
+    seen[(JSON.parse(value!) as { id: number }).id]! += 1;
+  });
+  const wrong = [...seen.keys()].filter((id) => seen[id] !== (id % POISON_EVERY === 0 ? 0 : 1));
+  assert.deepEqual(wrong.slice(0, 20), [], `${wrong.length} ids are missing or come twice`);
+}
+
+interface Change {
+  readonly before: { readonly n: number } | null;
+  readonly after: { readonly n: number } | null;
+}
+
+/** Each change of a key begins where the one before ended; the last ones are the view. */
+async function checkChanges(bootstrap: string, sql: SqlClient): Promise<void> {
+  const rows = new Map<string, number>();
+  let count = 0;
+  await eachCommittedRecord(bootstrap, 'changes', ({ key, value }) => {
+    const { before, after } = JSON.parse(value!) as Change;
+    const name = (JSON.parse(key!) as { window_start: string }).window_start;
+    assert.equal(before?.n, rows.get(name), `the change ${value} of ${name}`);
+    assert.notEqual(before?.n, after!.n);
+    rows.set(name, after!.n);
+    count += 1;
+  });
+  assert.ok(count > rows.size, `${count} changes of ${rows.size} rows`);
+  const { rows: view } = await sql.query('SELECT window_start::text, n FROM per_second');
+  const normal = [...rows].map(([name, n]) => [name.replace('T', ' ').replace(/Z$/, ''), `${n}`]);
+  assert.deepEqual(normal.sort(), [...view].sort());
 }
 
 test('kills while a producer writes: the views equal the batch answer', {
@@ -135,7 +178,7 @@ test('kills while a producer writes: the views equal the batch answer', {
   context.after(() => kafka.dispose());
   const server = await ServerProcess.start({ tuning: { checkpointIntervalMs: 700 } });
   context.after(() => server.dispose());
-  await kafka.createTopic('events', PARTITIONS);
+  for (const topic of ['events', 'ids', 'changes']) await kafka.createTopic(topic, PARTITIONS);
   const before = await SqlClient.connect(server.url);
   await create(before, kafka.bootstrap);
   await before.close();
@@ -159,4 +202,11 @@ test('kills while a producer writes: the views equal the batch answer', {
   await awaitRow(sql, "SELECT count(*) FROM millrace.dead_letters WHERE source = 'events'", [
     `${poison}`,
   ]);
+  await awaitRow(
+    sql,
+    'SELECT sum(pending_rows), sum(held_rows), sum(spooled_bytes) FROM millrace.sinks',
+    ['0', '0', '0'],
+  );
+  await checkIds(kafka.bootstrap, writer.count);
+  await checkChanges(kafka.bootstrap, sql);
 });

@@ -48,6 +48,8 @@ function generateStream(kind: EventKind, names: readonly string[], volume: Volum
     scratch,
     clock,
     fileRoots: [],
+    notNull: [],
+    rejectedBytesMax: 0,
     wanted,
     wake: () => undefined,
   });

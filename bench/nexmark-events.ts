@@ -81,7 +81,16 @@ function openGenerator(
   const clock = new SystemClock();
   const checked = checkSourceOptions(definition, columns, { fileRoots: [], clock });
   const wanted = columns.map((_, i) => i);
-  const context = { memory, scratch, clock, fileRoots: [], wanted, wake: () => undefined };
+  const rejecting = { notNull: [], rejectedBytesMax: 0 };
+  const context = {
+    memory,
+    scratch,
+    clock,
+    fileRoots: [],
+    wanted,
+    ...rejecting,
+    wake: () => undefined,
+  };
   const reader = openSource(checked, columns, context);
   reader.start(new Map());
   return { reader, columns };

@@ -86,6 +86,7 @@ export async function startServer(
     fixedSettings: {
       dead_letter_size: formatMemorySize(config.deadLetterBytesMax),
       dead_letter_age: String(config.deadLetterAgeMsMax),
+      dead_letter_record_size: formatMemorySize(config.deadLetterRecordBytesMax),
     },
   });
   await database.bootstrap();
@@ -129,6 +130,7 @@ function engineOptions(config: Config, tuning: ServerTuning) {
     stateBytesMax: config.memoryLimitBytes,
     deadLetterBytesMax: config.deadLetterBytesMax,
     deadLetterAgeMsMax: config.deadLetterAgeMsMax,
+    deadLetterRecordBytesMax: config.deadLetterRecordBytesMax,
     ...tuning,
   };
 }

@@ -34,6 +34,7 @@ export interface Config {
   /** Dead letters beyond either are trimmed. */
   readonly deadLetterBytesMax: number;
   readonly deadLetterAgeMsMax: number;
+  readonly deadLetterRecordBytesMax: number;
   /** Absolute directories. */
   readonly fileRoots: readonly string[];
   readonly logLevel: LogLevel;
@@ -114,6 +115,12 @@ const DEAD_LETTER_SIZE = quantity(
   2 ** 30,
   'expected 64KB to 1GB, as bytes, 512KB or 64MB',
 );
+const DEAD_LETTER_RECORD_SIZE = quantity(
+  parseMemorySize,
+  2 ** 10,
+  8 * 2 ** 20,
+  'expected 1KB to 8MB, as bytes, 64KB or 1MB',
+);
 const DEAD_LETTER_AGE = quantity(
   parseDurationMs,
   1000,
@@ -179,6 +186,12 @@ const OPTIONS: readonly Option[] = [
     'MILLRACE_DEAD_LETTER_AGE',
     DEAD_LETTER_AGE,
     'how long they are kept, as 12h, 7d (7d)',
+  ),
+  option(
+    'dead-letter-record-size',
+    'MILLRACE_DEAD_LETTER_RECORD_SIZE',
+    DEAD_LETTER_RECORD_SIZE,
+    'kept of one rejected record, as bytes, 64KB, 1MB (64KB)',
   ),
   option(
     'kernels',
@@ -401,6 +414,7 @@ function checkConfig(given: ReadonlyMap<string, Given>, password: string | null)
     queryMemoryBytes: checked<number>(given, 'query-memory') ?? Math.floor(memoryLimitBytes / 4),
     deadLetterBytesMax: checked<number>(given, 'dead-letter-size') ?? 64 * 2 ** 20,
     deadLetterAgeMsMax: checked<number>(given, 'dead-letter-age') ?? 7 * DURATION_UNITS.d!,
+    deadLetterRecordBytesMax: checked<number>(given, 'dead-letter-record-size') ?? 64 * 2 ** 10,
     fileRoots: fileRoots(given.get('file-root')),
     logLevel: checked<LogLevel>(given, 'log-level') ?? 'info',
     kernels: checked<'auto' | 'ts'>(given, 'kernels') ?? 'auto',

@@ -7,6 +7,7 @@ import { assert, must, unreachable } from '../base/assert.ts';
 import { notSupported, SqlError } from '../base/sql-error.ts';
 import { type ChangeDecoder, PlainRecordDecoder } from '../formats/change-decoder.ts';
 import { DebeziumJsonDecoder } from '../formats/debezium-json.ts';
+import { timeTokens } from '../formats/json-times.ts';
 import type { WriterSchema } from '../formats/message-decoder.ts';
 import { PlainBytesDecoder } from '../formats/plain-bytes.ts';
 import { ProtobufDecoder } from '../formats/protobuf/protobuf-decoder.ts';
@@ -23,7 +24,7 @@ import {
   openMessageDecoder,
   registryOf,
 } from './encodings.ts';
-import { type CheckRequest, unknownName } from './options.ts';
+import { type CheckRequest, OptionError, placeOf, refuseDefaults, unknownName } from './options.ts';
 import {
   checkDebeziumAvro,
   openAvroKey,
@@ -70,6 +71,8 @@ export function checkRecordEncoding(
   const inValue = fields
     .filter((_, field) => !inKey.includes(field))
     .map((column) => must(columns[column]));
+  const keyColumns = inKey.map((field) => must(columns[must(fields[field])]));
+  refuseDefaults('the PRIMARY KEY of FORMAT UPSERT', keyColumns);
   if (format.kind === 'debezium') {
     return { format, encoding: checkDebezium(encode, encodeOptions, inValue, schema, settings) };
   }
@@ -85,8 +88,17 @@ function checkDebezium(
   schema: WriterSchema | null,
   settings: ValueSettings,
 ): MessageEncoding {
+  refuseDefaults('FORMAT DEBEZIUM', columns);
   const encoding = checkMessageEncoding(encode, options, columns, null, settings);
-  if (encoding.kind === 'json') return encoding;
+  if (encoding.kind === 'json') {
+    if (encoding.timestamps === 'iso') return encoding;
+    throw new OptionError(
+      '22023',
+      'FORMAT DEBEZIUM takes no option "timestamp.handling"',
+      placeOf('ENCODE JSON', 'timestamp.handling', 'name'),
+      'What a number is as a time follows from the messages and the types of the columns.',
+    );
+  }
   if (encoding.kind !== 'avro') {
     throw notSupported(`FORMAT DEBEZIUM ENCODE ${encoding.kind.toUpperCase()}`);
   }
@@ -161,7 +173,10 @@ function keyDecoder(
   settings: ValueSettings,
 ): KeyDecoder {
   const isBytes = columns.length === 1 && columns[0]!.type.id === 'bytea';
-  const text = isBytes ? new PlainBytesDecoder(false) : new TextKeyDecoder(columns, settings);
+  const tokens = encoding.kind === 'json' ? timeTokens(columns, encoding.timestamps, settings) : [];
+  const text = isBytes
+    ? new PlainBytesDecoder(false)
+    : new TextKeyDecoder(columns, settings, tokens);
   if (registryOf(encoding) === null) return text;
   const framed =
     encoding.kind === 'avro'

@@ -25,6 +25,7 @@ import {
   checkOptions,
   OptionError,
   type OptionSchema,
+  refuseDefaults,
   unknownName,
 } from './options.ts';
 import { debeziumAvroColumns } from './schema-registry/avro-changes.ts';
@@ -149,6 +150,7 @@ export function checkSourceOptions(
 ): Json {
   const connector = find('source', SOURCES, definition.connector);
   checkFormat(definition, connector.takesEncode, connector.takesKeys);
+  if (!connector.takesEncode) refuseDefaults(`connector "${definition.connector}"`, columns);
   const included = columns.find((column) => column.included !== undefined);
   if (included !== undefined && !connector.takesInclude) {
     throw new SqlError('22023', `connector "${definition.connector}" takes no INCLUDE`);

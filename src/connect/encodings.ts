@@ -10,7 +10,7 @@ import { SingleRecordDecoder } from '../formats/single-record.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import { checkCsv } from './csv-options.ts';
 import { checkJson, defaultsOf, type JsonEncoding, openJson } from './json-options.ts';
-import { checkOptions, unknownName } from './options.ts';
+import { checkOptions, refuseDefaults, unknownName } from './options.ts';
 import type { RegistryConfig } from './schema-registry/registry-client.ts';
 import {
   checkSchemaSource,
@@ -44,8 +44,10 @@ export function checkMessageEncoding(
       return checkJson(options, columns);
     case 'avro':
     case 'protobuf':
+      refuseDefaults(`ENCODE ${name.toUpperCase()}`, columns);
       return checkSchemaSource(name, options, columns, schema, settings);
     case 'csv':
+      refuseDefaults('ENCODE CSV', columns);
       return { kind: 'csv', csv: checkCsv(options, false) };
     case 'msgpack':
       checkOptions('ENCODE MSGPACK', {}, options);
@@ -53,6 +55,7 @@ export function checkMessageEncoding(
     case 'bytes':
       checkOptions('ENCODE BYTES', {}, options);
       checkBytesColumn(columns);
+      refuseDefaults('ENCODE BYTES', columns);
       return { kind: 'bytes' };
     default:
       return unreachable(name);

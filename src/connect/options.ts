@@ -54,7 +54,9 @@ export type OptionPlace =
       readonly name: string;
       readonly part: 'name' | 'value';
     }
-  | { readonly clause: 'encode' };
+  | { readonly clause: 'encode' }
+  /** DEFAULT of the column. */
+  | { readonly clause: 'default'; readonly column: string };
 
 /** An error about one option. Connectors do not see the statement's text: the session puts the position in. */
 export class OptionError extends SqlError {
@@ -94,6 +96,18 @@ function missingOption(owner: string, name: string): SqlError {
     ? ({ clause: 'encode' } as const)
     : placeOf(owner, 'connector', 'value');
   return new OptionError('22023', `${owner} needs the option "${name}"`, place);
+}
+
+/** 0A000 where a column has a DEFAULT that `owner` could not give it. */
+export function refuseDefaults(owner: string, columns: readonly SourceColumn[]): void {
+  const column = columns.find(({ default: text = null }) => text !== null);
+  if (column === undefined) return;
+  throw new OptionError(
+    '0A000',
+    `${owner} takes no DEFAULT of columns`,
+    { clause: 'default', column: column.name },
+    'Use coalesce(column, value) in a generated column or a view.',
+  );
 }
 
 /** Checks `given` (lower-case names) against the schema; every option of the schema is in the result. */

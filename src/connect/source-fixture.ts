@@ -11,7 +11,14 @@ import { Scratch } from '../memory/scratch.ts';
 import type { DataType } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
 import { checkSourceOptions, openSource } from './connectors.ts';
-import type { Json, RejectedRecord, SourceChunk, SourceColumn, SourceReader } from './source.ts';
+import type {
+  Json,
+  RawRecord,
+  RejectedRecord,
+  SourceChunk,
+  SourceColumn,
+  SourceReader,
+} from './source.ts';
 
 export type Columns = readonly (readonly [string, DataType])[];
 
@@ -29,6 +36,11 @@ export interface Read {
   readonly chunks: SourceChunk[];
 }
 
+/** What is kept of a rejected record, as text. */
+export function textOf({ value }: RawRecord): string {
+  return Buffer.from(value ?? []).toString();
+}
+
 /** A directory of files for one test. */
 export function temporaryDirectory(context: TestContext): string {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'millrace-connect-'));
@@ -41,6 +53,8 @@ export class SourceUnderTest {
   readonly memory = Memory.create();
   readonly scratch = new Scratch(this.memory);
   readonly checked: Json;
+  /** Columns that must not be NULL. */
+  notNull: readonly number[] = [];
   readonly #columns: readonly SourceColumn[];
   readonly #roots: readonly string[];
 
@@ -62,7 +76,9 @@ export class SourceUnderTest {
 
   open(wanted = this.#columns.map((_, i) => i)): SourceReader {
     const { memory, scratch, clock } = this;
-    const context = { memory, scratch, clock, fileRoots: this.#roots, wanted, wake: () => {} };
+    const rejecting = { notNull: this.notNull, rejectedBytesMax: 1024 };
+    const of = { memory, scratch, clock, fileRoots: this.#roots, wanted };
+    const context = { ...of, ...rejecting, wake: () => {} };
     return openSource(this.checked, this.#columns, context);
   }
 

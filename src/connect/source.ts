@@ -43,13 +43,39 @@ export interface SourceColumn {
   readonly included?: IncludedField;
 }
 
-/** A record that could not be decoded: a dead letter (semantics.md rule 27). */
-export interface RejectedRecord {
+/** Where a record stands, for its dead letter. */
+export interface RecordPlace {
   /** For people: file, line, byte offset. */
   readonly position: Json;
-  readonly raw: string;
+  /** In its split; it grows. */
+  readonly offset: number;
+  /** null: the source has none. */
+  readonly topic: string | null;
+  readonly partition: number | null;
+}
+
+/** A record as it came. */
+export interface RawRecord {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** Key or value is longer than `rejectedBytesMax`: only so much of it is here. */
+  readonly isCut: boolean;
+  /** What else it takes to decode it again: the connector's own. */
+  readonly context: Json;
+}
+
+/** A record that could not be decoded, or has NULL where none may be: a dead letter (semantics.md rule 27). */
+export interface RejectedRecord extends RecordPlace {
+  readonly raw: RawRecord;
   readonly sqlstate: string;
   readonly reason: string;
+}
+
+/** Where the records of a chunk's rows stood, if they are rejected later. */
+export interface ChunkPlaces {
+  /** Of the record of a row. */
+  offsetOf(row: number): number;
+  placeAt(offset: number): RecordPlace;
 }
 
 /** FORMAT UPSERT and DEBEZIUM: what the rows of a batch do. A row that deletes has its key's columns, the others are NULL. */
@@ -72,8 +98,8 @@ export interface SourceChunk {
   /** Of the batch, where the source's records change rows; absent: each is a row of its own. */
   readonly changes?: RowChanges;
   readonly rejected: readonly RejectedRecord[];
-  /** For people: where the record of a row stood, if it is rejected later; absent: `from` and the row's number. */
-  readonly positionOf?: (row: number) => Json;
+  /** Absent: the connector rejects nothing, or does not know. */
+  readonly places?: ChunkPlaces;
   /** The reader stands at the split's end as of now (semantics.md rule 17). */
   readonly isAtEnd: boolean;
   /** The split has ended for good. */
@@ -88,6 +114,10 @@ export interface SourceContext {
   readonly fileRoots: readonly string[];
   /** Indexes of the columns that somebody reads: the others are not made. */
   readonly wanted: readonly number[];
+  /** Indexes of columns that must not be NULL: the reader rejects such records where it decodes them. */
+  readonly notNull: readonly number[];
+  /** Bytes of a rejected record's key and value, each, that are kept. */
+  readonly rejectedBytesMax: number;
   readonly wake: () => void;
 }
 

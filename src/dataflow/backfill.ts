@@ -184,7 +184,7 @@ export class Backfill {
           yield 0;
           continue;
         }
-        const batch = feed.takeAgain(chunk, wanted, watermark);
+        const batch = feed.rows.takeAgain(chunk, wanted, watermark);
         const count = batch?.rowCount ?? 0;
         if (batch !== null) this.job.push(id, batch);
         scratch.release(mark);

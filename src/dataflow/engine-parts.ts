@@ -206,7 +206,9 @@ export class EngineParts {
 
   /** Rows that a new reader of the relation has to take, roughly. */
   rowsIn(id: number): number {
-    return this.relations.get(id)?.stored?.rowCount ?? this.feeds.get(id)?.rowsRead ?? 0;
+    return (
+      this.relations.get(id)?.stored?.rowCount ?? this.feeds.get(id)?.rows.counters().rowsRead ?? 0
+    );
   }
 
   /** A restored memory, or a new one. */
@@ -224,6 +226,7 @@ export class EngineParts {
       scratch: this.#scratch,
       clock: this.#setup.clock,
       fileRoots: this.#setup.options.fileRoots,
+      rejectedBytesMax: this.#setup.options.deadLetterRecordBytesMax,
       problems: this.problems,
       connectors: this.#setup.connectors,
       nowUs: () => this.#running.nowUs,

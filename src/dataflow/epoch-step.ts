@@ -341,7 +341,7 @@ export class EpochStep {
   /** Where the newest record of each key is enough, others may have been compacted away; else 58030. */
   #checkCompacted(feed: SourceFeed, rowCount: number, before: number): void {
     const problem = `${rowCount} records came again instead of ${before}`;
-    if (!feed.isKeyed || rowCount > before) throw new SqlError('58030', problem);
+    if (!feed.rows.isKeyed || rowCount > before) throw new SqlError('58030', problem);
     this.#setup.log('warn', `source ${feed.relation.definition.name}: ${problem}`);
   }
 

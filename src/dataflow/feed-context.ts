@@ -23,6 +23,8 @@ export interface FeedContext {
   readonly scratch: Scratch;
   readonly clock: Clock;
   readonly fileRoots: readonly string[];
+  /** Bytes of a rejected record's key and value, each, that are kept. */
+  readonly rejectedBytesMax: number;
   readonly problems: ProblemLog;
   /** The epoch's instant. */
   readonly nowUs: () => bigint;

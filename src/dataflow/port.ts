@@ -31,7 +31,8 @@ export const VIEW_ERRORS_ID = 12_002;
 
 /**
  * Columns of the stored relation DEAD_LETTERS_ID: rejected records of sources and late rows of views (logs).
- * `kind`: rejected | late | null_time. `view_id` is NULL for rejected records.
+ * `kind`: rejected | late | null_time. `view_id` is NULL for rejected records; those that came from a connector have `context`
+ * and, instead of `row`, their bytes.
  */
 export const DEAD_LETTER_COLUMNS = [
   'id',
@@ -45,6 +46,13 @@ export const DEAD_LETTER_COLUMNS = [
   'reason',
   'op',
   'sqlstate',
+  'topic',
+  'partition',
+  'record_offset',
+  'key',
+  'raw',
+  'is_cut',
+  'context',
 ] as const;
 
 /** Columns of the stored relation VIEW_ERRORS_ID (rule 11: weighted state); index 1 is by view_id. */
@@ -209,6 +217,8 @@ export interface EngineOptions {
   /** Dead letters beyond either limit are trimmed, the oldest first. */
   readonly deadLetterBytesMax: number;
   readonly deadLetterAgeMsMax: number;
+  /** Bytes of a rejected record's key and value, each, that its letter keeps. */
+  readonly deadLetterRecordBytesMax: number;
   /** A sink that holds back more than this while its outside takes nothing holds sources back. */
   readonly sinkHeldBytesMax: number;
 }
@@ -223,6 +233,7 @@ export const DEFAULT_ENGINE_OPTIONS: EngineOptions = Object.freeze({
   stateBytesMax: 4 * 2 ** 30,
   deadLetterBytesMax: 64 * 2 ** 20,
   deadLetterAgeMsMax: 7 * 86_400_000,
+  deadLetterRecordBytesMax: 64 * 2 ** 10,
   sinkHeldBytesMax: 64 * 2 ** 20,
 });
 

@@ -86,14 +86,15 @@ export class PostedRows {
     const feed = must(this.#context.feed(sourceId), 'a body was posted to an unknown source');
     const known = feed.postKeys.answerTo(key, nowUs());
     if (known !== null) return known;
-    const { rowsRead, rowsRejected } = feed;
+    const { rowsRead, rowsRejected } = feed.rows.counters();
     const mark = scratch.mark();
     for (const chunk of feed.received(body)) {
       apply(feed, chunk);
       scratch.release(mark);
     }
-    const rejected = feed.rowsRejected - rowsRejected;
-    const accepted = feed.rowsRead - rowsRead - rejected;
+    const after = feed.rows.counters();
+    const rejected = after.rowsRejected - rowsRejected;
+    const accepted = after.rowsRead - rowsRead - rejected;
     const result = { accepted, rejected, isRepeated: false };
     if (key !== null) feed.postKeys.note(key, nowUs(), result);
     return result;

@@ -9,8 +9,9 @@
 import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { readValue } from '../batch/read-value.ts';
+import type { RawRecord, RecordPlace } from '../connect/source.ts';
 import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
-import { INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
+import { BOOL, BYTEA, INT4, INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import type { ProblemSink } from './operator.ts';
 import type { EngineColumn, LetterCount } from './port.ts';
@@ -27,6 +28,13 @@ export const DEAD_LETTERS: readonly EngineColumn[] = [
   { name: 'reason', type: TEXT },
   { name: 'op', type: TEXT },
   { name: 'sqlstate', type: TEXT },
+  { name: 'topic', type: TEXT },
+  { name: 'partition', type: INT4 },
+  { name: 'record_offset', type: INT8 },
+  { name: 'key', type: BYTEA },
+  { name: 'raw', type: BYTEA },
+  { name: 'is_cut', type: BOOL },
+  { name: 'context', type: TEXT },
 ];
 
 export const VIEW_ERRORS: readonly EngineColumn[] = [
@@ -55,6 +63,10 @@ export interface DeadLetter {
   readonly reason: string;
   readonly op: 'insert' | 'delete' | null;
   readonly sqlstate: string | null;
+  /** Of a rejected record; absent: not known. */
+  readonly place?: Omit<RecordPlace, 'position'>;
+  /** The record as it came; absent: it is not known any more. */
+  readonly raw?: RawRecord;
 }
 
 /** An epoch's problems of the whole engine, on their way into the stored relations. */
@@ -108,15 +120,23 @@ export function letterRow(letter: DeadLetter, id: number, nowUs: bigint): Value[
     letter.reason,
     letter.op,
     letter.sqlstate,
+    letter.place?.topic ?? null,
+    letter.place?.partition ?? null,
+    idOf(letter.place?.offset ?? null),
+    letter.raw?.key ?? null,
+    letter.raw?.value ?? null,
+    letter.raw?.isCut ?? null,
+    letter.raw === undefined ? null : JSON.stringify(letter.raw.context),
   ];
 }
 
 /** Fixed columns of a letter, and what the store needs beside its texts. */
-const LETTER_BYTES = 64;
+const LETTER_BYTES = 96;
 
 /** About what a letter takes. */
-export function letterBytes({ split, position, row, reason }: DeadLetter): number {
-  const lengths = [split, position, row, reason].map((text) => text?.length ?? 0);
+export function letterBytes({ split, position, row, reason, raw }: DeadLetter): number {
+  const parts = [split, position, row, reason, raw?.key, raw?.value];
+  const lengths = parts.map((part) => part?.length ?? 0);
   return lengths.reduce((sum, length) => sum + length, LETTER_BYTES);
 }
 

@@ -15,7 +15,6 @@ import type { DeltaBatch } from '../batch/delta-batch.ts';
 import {
   isPushed,
   type PostedBody,
-  type RowChanges,
   type SourceChunk,
   type SourceReader,
 } from '../connect/source.ts';
@@ -26,7 +25,6 @@ import type { Job } from './job.ts';
 import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
 import { PostKeys } from './posted-rows.ts';
-import { stampRowWatermarks } from './row-watermarks.ts';
 import {
   notKept,
   type PreviewLimits,
@@ -34,45 +32,32 @@ import {
   type SourcePreview,
 } from './source-preview.ts';
 import { isSame, isSamePosition, optionUs, replayed } from './source-reading.ts';
-import { SourceRecords } from './source-records.ts';
+import { SourceRows } from './source-rows.ts';
 import { type HistoryPosition, SourceSplits, splitStatuses } from './source-splits.ts';
-import { SourceStore } from './source-store.ts';
-import type { RelationWatermark, SplitWatermark } from './watermark.ts';
 
 export class SourceFeed {
   readonly relation: EngineRelation;
   readonly #definition: CreateSourceAction;
   readonly #context: FeedContext;
-  readonly #records: SourceRecords;
   readonly #splits = new SourceSplits();
+  readonly rows: SourceRows;
   /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
   readonly #endings = new Map<string, bigint | null>();
   readonly #idleTimeoutUs: bigint | null;
-  readonly #maxAheadUs: bigint | null;
   #reader: SourceReader | null = null;
   #wanted: readonly number[] = [];
   #failure: SqlError | null = null;
-  #rowsRead: number;
-  #rowsRejected: number;
-  #nullTime: number;
   /** Of what was posted. */
   readonly postKeys: PostKeys;
   readonly #rate = new RateMeter();
-  /** null: records are rows of their own. */
-  readonly #store: SourceStore | null;
   #broken: string | null;
 
   constructor(state: FeedState, relation: EngineRelation, context: FeedContext) {
     this.relation = relation;
     this.#definition = state.definition;
     this.#context = context;
-    this.#rowsRead = state.rowsRead;
-    this.#rowsRejected = state.rowsRejected;
-    this.#nullTime = state.nullTime;
     this.#idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
-    this.#maxAheadUs = optionUs(state.definition.connector, 'maxAheadUs');
-    this.#records = new SourceRecords(state.definition, context.memory, context.scratch);
-    this.#store = SourceStore.open(relation, context, state.unknownDeletes);
+    this.rows = new SourceRows(state, relation, this.#splits, context);
     this.postKeys = new PostKeys(state.postKeys ?? []);
     this.#broken = state.broken;
     if (state.broken !== null) this.#failure = new SqlError('58030', state.broken);
@@ -94,22 +79,9 @@ export class SourceFeed {
     return this.relation.stored !== null;
   }
 
-  /** The newest row of each key is kept. */
-  get isKeyed(): boolean {
-    return this.#store !== null;
-  }
-
   /** Why its stored rows may not be read any more. */
   get broken(): string | null {
     return this.#broken;
-  }
-
-  get rowsRead(): number {
-    return this.#rowsRead;
-  }
-
-  get rowsRejected(): number {
-    return this.#rowsRejected;
   }
 
   /** Opens the reader for the columns that the views read now; none: an unstored source rests. */
@@ -136,9 +108,19 @@ export class SourceFeed {
   }
 
   #open(wanted: readonly number[], wake = this.#context.wake): SourceReader {
-    const { memory, scratch, clock, fileRoots } = this.#context;
+    const { memory, scratch, clock, fileRoots, rejectedBytesMax } = this.#context;
     const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
-    const context = { memory, scratch, clock, fileRoots, wanted, wake };
+    const { notNull } = this.#definition;
+    const context = {
+      memory,
+      scratch,
+      clock,
+      fileRoots,
+      wanted,
+      notNull,
+      rejectedBytesMax,
+      wake,
+    };
     return this.#context.connectors.openSource(this.#definition.connector, columns, context);
   }
 
@@ -165,13 +147,13 @@ export class SourceFeed {
     for (const job of jobs) {
       for (const column of job.wantedColumns(this.relation.id)) read.add(column);
     }
-    return this.#records.neededFor(read);
+    return this.rows.neededFor(read);
   }
 
   /** A look at the records, from where the source began. */
   async preview(limits: PreviewLimits): Promise<SourcePreview> {
     const all = new Set(this.#definition.columns.keys());
-    const wanted = this.#records.neededFor(all);
+    const wanted = this.rows.neededFor(all);
     let woken = Promise.withResolvers<void>();
     const reader = this.#open(wanted, () => woken.resolve());
     try {
@@ -181,7 +163,7 @@ export class SourceFeed {
         {
           reader,
           scratch: this.#context.scratch,
-          complete: (chunk) => this.#complete(chunk, wanted, false),
+          complete: (chunk) => this.rows.complete(chunk, wanted, false),
           woken: () => {
             woken = Promise.withResolvers();
             return woken.promise;
@@ -338,103 +320,13 @@ export class SourceFeed {
     this.#splits.move(chunk.split, chunk.from, chunk.to);
     const watermark = this.relation.watermark.split(chunk.split);
     if (chunk.batch !== null) watermark.isIdle = false;
-    for (const { position, raw, sqlstate, reason } of chunk.rejected) {
-      this.#reject(chunk.split, JSON.stringify(position), raw, sqlstate, reason);
-    }
+    this.rows.take(chunk, this.#wanted, deliver);
     const rowCount = (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
-    this.#rowsRead += rowCount;
     this.#rate.add(rowCount, this.#context.clock.monotonicUs());
-    if (chunk.changes !== undefined) this.#takeChanges(chunk, chunk.changes, deliver);
-    else if (chunk.batch !== null) {
-      const rows = this.#complete(chunk, this.#wanted, true);
-      if (rows !== null)
-        deliver(this.#stamp(rows, chunk.split, watermark, this.relation.watermark));
-    }
     if (chunk.isEnded) {
       watermark.isEnded = true;
       watermark.running = WATERMARK_END;
     }
-  }
-
-  #takeChanges(
-    { split, batch }: SourceChunk,
-    changes: RowChanges,
-    deliver: (batch: DeltaBatch) => void,
-  ): void {
-    const store = must(this.#store, 'a source without a store changes rows');
-    const { watermark } = this.relation;
-    const wanted = [...this.#wanted, ...store.hiddenColumns];
-    if (batch === null) return;
-    for (const part of store.parts(batch, changes, this.#splits.numberOf(split), this.#wanted)) {
-      const { rows, rejected } = this.#records.complete(part.batch, wanted, part);
-      for (const { row, raw, sqlstate, reason } of rejected) {
-        const offset = Number(batch.memory.i64[(part.offsets.values >>> 3) + row]);
-        this.#reject(split, JSON.stringify({ offset }), raw, sqlstate, reason);
-      }
-      if (rows === null) continue;
-      store.apply(this.#stamp(rows, split, watermark.split(split), watermark), deliver);
-    }
-  }
-
-  /** The rows of a chunk of `history`, judged by a watermark of their own; nothing is counted or rejected again. */
-  takeAgain(
-    chunk: SourceChunk,
-    wanted: readonly number[],
-    watermark: RelationWatermark,
-  ): DeltaBatch | null {
-    if (chunk.batch === null) return null;
-    const rows = this.#complete(chunk, wanted, false);
-    if (rows === null) return null;
-    return this.#stamp(rows, chunk.split, watermark.split(chunk.split), watermark, false);
-  }
-
-  #stamp(
-    rows: DeltaBatch,
-    splitName: string,
-    split: SplitWatermark,
-    watermark: RelationWatermark,
-    isCounted = true,
-  ): DeltaBatch {
-    const definition = this.#definition.watermark;
-    if (definition === null) return rows;
-    const column = must(rows.columns[definition.column]);
-    const bounds = {
-      delayUs: BigInt(definition.delayUs),
-      previous: watermark.current,
-      others: watermark.othersMinimum(splitName),
-      isRowByRow: true,
-      limitUs: this.#maxAheadUs === null ? null : this.#context.nowUs() + this.#maxAheadUs,
-    };
-    const stamped = stampRowWatermarks(rows, column, split, bounds, this.#context.scratch);
-    if (isCounted) this.#nullTime += stamped.nullTimes;
-    return stamped.batch;
-  }
-
-  /** The rows of a chunk with all known columns; records that break a rule are rejected. */
-  #complete(chunk: SourceChunk, wanted: readonly number[], isReported: boolean): DeltaBatch | null {
-    const { rows, rejected } = this.#records.complete(must(chunk.batch), wanted);
-    if (isReported) {
-      for (const { row, raw, sqlstate, reason } of rejected) {
-        const position = chunk.positionOf?.(row) ?? { from: chunk.from, row };
-        this.#reject(chunk.split, JSON.stringify(position), raw, sqlstate, reason);
-      }
-    }
-    return rows;
-  }
-
-  #reject(split: string, position: string, raw: string, sqlstate: string, reason: string): void {
-    this.#rowsRejected += 1;
-    this.#context.problems.addLetter({
-      kind: 'rejected',
-      sourceId: this.relation.id,
-      viewId: null,
-      split,
-      position,
-      row: raw,
-      reason,
-      op: null,
-      sqlstate,
-    });
   }
 
   /** When (monotonic µs) a paced reader has more, or a split becomes idle. */
@@ -462,10 +354,7 @@ export class SourceFeed {
       definition: { ...this.#definition, name, ...store },
       splits,
       watermark: String(this.relation.watermark.current),
-      rowsRead: this.#rowsRead,
-      rowsRejected: this.#rowsRejected,
-      nullTime: this.#nullTime,
-      unknownDeletes: this.#store?.unknownDeletes ?? 0,
+      ...this.rows.counters(),
       postKeys: this.postKeys.state(),
       broken: this.#broken,
     };
@@ -473,6 +362,7 @@ export class SourceFeed {
 
   status(): SourceStatus {
     const { splits } = this.relation.watermark;
+    const counters = this.rows.counters();
     const hasEnded = splits.size > 0 && [...splits.values()].every((split) => split.isEnded);
     const trouble = this.#reader?.trouble ?? null;
     const running =
@@ -482,11 +372,9 @@ export class SourceFeed {
       name: this.relation.definition.name,
       state: this.#failure !== null ? 'failed' : hasEnded ? 'ended' : running,
       error: this.#failure?.message ?? trouble,
-      rowsRead: this.#rowsRead,
-      rowsDecoded: this.#rowsRead - this.#rowsRejected,
-      rowsRejected: this.#rowsRejected,
-      nullTime: this.#nullTime,
-      unknownDeletes: this.#store?.unknownDeletes ?? null,
+      ...counters,
+      rowsDecoded: counters.rowsRead - counters.rowsRejected,
+      unknownDeletes: this.rows.isKeyed ? counters.unknownDeletes : null,
       lag: this.#reader?.lag() ?? null,
       lagUnit: this.#reader?.lagUnit ?? 'rows',
       rowsPerSecond: this.#rate.perSecond(this.#context.clock.monotonicUs()),

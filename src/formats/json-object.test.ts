@@ -16,26 +16,36 @@ import {
   TIMESTAMP,
   TIMESTAMPTZ,
 } from '../types/data-type.ts';
-import { DEFAULT_SETTINGS } from '../types/value.ts';
+import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
 import { type Decoded, decodeAll } from './decode-fixture.ts';
 import { JsonLinesDecoder } from './json-lines.ts';
 import { JsonObjectDecoder } from './json-object.ts';
 import { type JsonPaths, parseJsonPath } from './json-paths.ts';
+import { type TimestampHandling, timeTokens } from './json-times.ts';
 
 type Columns = Readonly<Record<string, DataType>>;
 
 buildKernels();
+
+interface Reading {
+  readonly times?: TimestampHandling;
+  readonly defaults?: Readonly<Record<string, string>>;
+}
 
 function decodeWith(
   mode: KernelMode,
   columns: Columns,
   paths: JsonPaths,
   pieces: readonly (string | Buffer)[],
+  { times = 'iso', defaults = {} }: Reading = {},
 ): Decoded {
   setKernelMode(mode);
   try {
     const list = Object.entries(columns).map(([name, type]) => ({ name, type }));
-    const decoder = new JsonLinesDecoder(new JsonObjectDecoder(list, DEFAULT_SETTINGS, paths));
+    const tokens = timeTokens(list, times, DEFAULT_SETTINGS);
+    const decoder = new JsonLinesDecoder(
+      new JsonObjectDecoder(list, DEFAULT_SETTINGS, paths, tokens, defaults),
+    );
     return decodeAll(
       decoder,
       list.map(({ type }) => type),
@@ -50,6 +60,13 @@ function decodeWith(
 function decode(columns: Columns, paths: JsonPaths, ...pieces: (string | Buffer)[]): Decoded {
   const given = decodeWith('auto', columns, paths, pieces);
   assert.deepEqual(given, decodeWith('ts', columns, paths, pieces), pieces.join(''));
+  return given;
+}
+
+/** As `decode`, where numbers are times, or columns have defaults. */
+function decodeAs(reading: Reading, columns: Columns, text: string | Buffer): Decoded {
+  const given = decodeWith('auto', columns, PATHS, [text], reading);
+  assert.deepEqual(given, decodeWith('ts', columns, PATHS, [text], reading), text.toString());
   return given;
 }
 
@@ -180,6 +197,74 @@ test('random objects, whole and broken: both bodies give the same rows and error
     }
   }
   assert.ok(accepted > 1000 && rejected > 1000, `${accepted} accepted, ${rejected} rejected`);
+});
+
+const DEFAULTS = { a: '-3', c: '7', e: 't', f: 'none', h: '2024-01-01 00:00:00+00', i: '1.50' };
+
+test('random objects with numbers as times, and defaults: both bodies agree, and the defaults are where members are missing', () => {
+  const random = new Random(8);
+  for (let round = 0; round < 150; round += 1) {
+    const lines = Array.from({ length: 40 }, () => randomLine(random)).filter(
+      (line) => line.length > 0 && !line.includes(10),
+    );
+    const text = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]));
+    const times = random.pick(['iso', 'second', 'milli', 'micro', 'nano'] as const);
+    const plain = decodeAs({ times }, COLUMNS, text);
+    const filled = decodeAs({ times, defaults: DEFAULTS }, COLUMNS, text);
+    assert.deepEqual(filled.errors, plain.errors);
+    for (const [row, values] of filled.rows.entries()) {
+      for (const [column, name] of Object.keys(COLUMNS).entries()) {
+        const without = plain.rows[row]![column]!;
+        if (values[column] === without) continue;
+        assert.equal(without, null);
+        assert.equal(values[column], Object.entries(DEFAULTS).find(([of]) => of === name)?.[1]);
+      }
+    }
+  }
+});
+
+test('numbers as times are exact, and cut to microseconds', () => {
+  const random = new Random(9);
+  const units = { second: 1_000_000n, milli: 1000n, micro: 1n };
+  for (let round = 0; round < 300; round += 1) {
+    const us = BigInt(random.between(0, 2 ** 48)) * (random.between(0, 1) === 0 ? 1n : -1n);
+    for (const [times, unit] of Object.entries(units)) {
+      const size = us < 0n ? -us : us;
+      const fraction = (size % unit).toString().padStart(String(unit).length - 1, '0');
+      const text = `${us < 0n ? '-' : ''}${size / unit}${unit === 1n ? '' : `.${fraction}`}`;
+      const { rows } = decodeAs(
+        { times: times as TimestampHandling },
+        { g: TIMESTAMP },
+        `{"g":${text}}\n`,
+      );
+      assert.equal(rows[0]?.[0], formatValue(TIMESTAMP, us, DEFAULT_SETTINGS), text);
+    }
+    const { rows } = decodeAs({ times: 'nano' }, { g: TIMESTAMP }, `{"g":${us}999}\n`);
+    const cut = us < 0n ? us - 1n : us;
+    assert.equal(rows[0]?.[0], formatValue(TIMESTAMP, cut, DEFAULT_SETTINGS));
+  }
+});
+
+test('what is no number is read by the type, and what is out of range is refused', () => {
+  const columns = { g: TIMESTAMP, h: TIMESTAMPTZ };
+  const { rows, errors } = decodeAs(
+    { times: 'second' },
+    columns,
+    '{"g":"2024-01-01 10:00","h":null}\n{"g":"\\u0032024-01-01","h":0.5e1}\n{"g":true}\n{"h":1e13}\n{"h":-1e130000}\n{"g":[]}\n',
+  );
+  assert.deepEqual(rows, [
+    ['2024-01-01 10:00:00', null],
+    ['2024-01-01 00:00:00', '1970-01-01 00:00:05+00'],
+  ]);
+  assert.deepEqual(
+    errors.map(({ line, text }) => [line, text]),
+    [
+      [3, 'column "g": invalid input syntax for type timestamp: "true"'],
+      [4, 'column "h": timestamp out of range'],
+      [5, 'column "h": timestamp out of range'],
+      [6, 'column "g": invalid input syntax for type timestamp: "[]"'],
+    ],
+  );
 });
 
 function isBlank(line: Buffer): boolean {

@@ -8,7 +8,7 @@ import type { TokenAppender } from './json-object.ts';
 import { STRING } from './json-scanner.ts';
 import { floorDivided, instant } from './typed-value.ts';
 
-/** `iso`: no number is a time. */
+/** `iso`: a number is read as the text that it is. */
 export type TimestampHandling = 'iso' | 'second' | 'milli' | 'micro' | 'nano';
 
 /** Microseconds in it, as a power of ten. */
@@ -18,6 +18,10 @@ const UNITS: Readonly<Record<Exclude<TimestampHandling, 'iso'>, number>> = {
   micro: 0,
   nano: -3,
 };
+
+const MINUS = 45;
+const ZERO = 48;
+const NINE = 57;
 
 /** By column: how its JSON text is read; null: as ever. Fractions of a microsecond are cut. */
 export function timeTokens(
@@ -37,12 +41,19 @@ export function timeTokens(
 function timeToken(type: DataType, exponent: number, settings: ValueSettings): TokenAppender {
   return (builder, bytes, start, end) => {
     const text = bytes.toString('utf8', start, end);
-    const value =
-      bytes[start] === STRING
-        ? inputValue(type, JSON.parse(text) as string, settings)
-        : coerceTypmod(type, instant(microseconds(Decimal.parse(text), exponent)), false);
-    builder.appendValue(value);
+    if (isNumber(bytes[start]!)) {
+      const value = instant(microseconds(Decimal.parse(text), exponent));
+      builder.appendValue(coerceTypmod(type, value, false));
+    } else {
+      const input = bytes[start] === STRING ? (JSON.parse(text) as string) : text;
+      builder.appendValue(inputValue(type, input, settings));
+    }
   };
+}
+
+/** Whether a number begins so, in JSON. */
+function isNumber(first: number): boolean {
+  return first === MINUS || (first >= ZERO && first <= NINE);
 }
 
 function microseconds({ unscaled, scale }: Decimal, exponent: number): bigint {

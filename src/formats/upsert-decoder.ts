@@ -11,7 +11,8 @@ import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import { type ChangeDecoder, DELETE, type KeyedRecord, UPSERT } from './change-decoder.ts';
 import type { DecodedColumn } from './csv.ts';
-import { JsonObjectDecoder } from './json-object.ts';
+import { JsonObjectDecoder, type TokenAppender } from './json-object.ts';
+import { NO_PATHS } from './json-paths.ts';
 import { JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
 import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
@@ -88,17 +89,28 @@ export class UpsertDecoder implements ChangeDecoder {
 /** Decodes the key's columns. */
 export type KeyDecoder = MessageDecoder;
 
+/** As JSON writes it. */
+const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+
 /** A key that is text: a JSON object by names, or the one column itself. */
 export class TextKeyDecoder implements KeyDecoder {
   readonly #object: JsonObjectDecoder;
   readonly #single: TextAppender | null;
+  /** How the single column is read from a number; null: as any text. */
+  readonly #number: TokenAppender | null;
   readonly #names: string;
   readonly #scanner = new JsonScanner();
   #errorOffset = 0;
 
-  constructor(columns: readonly DecodedColumn[], settings: ValueSettings) {
+  /** `tokens`: as of JsonObjectDecoder. */
+  constructor(
+    columns: readonly DecodedColumn[],
+    settings: ValueSettings,
+    tokens: readonly (TokenAppender | null)[] = [],
+  ) {
     const [only, ...others] = columns;
-    this.#object = new JsonObjectDecoder(columns, settings);
+    this.#object = new JsonObjectDecoder(columns, settings, NO_PATHS, tokens);
+    this.#number = tokens[0] ?? null;
     this.#single =
       only === undefined || others.length > 0 ? null : textAppender(only.type, settings);
     this.#names = columns.map(({ name }) => name).join(', ');
@@ -134,7 +146,9 @@ export class TextKeyDecoder implements KeyDecoder {
   ): void {
     const isString = end - start >= 2 && bytes[start] === STRING && bytes[end - 1] === STRING;
     if (!isString) {
-      appender(builder, bytes, start, end);
+      const isNumber = this.#number !== null && NUMBER.test(bytes.toString('latin1', start, end));
+      if (isNumber) this.#number(builder, bytes, start, end);
+      else appender(builder, bytes, start, end);
       return;
     }
     this.#scanner.start(bytes, start, end);

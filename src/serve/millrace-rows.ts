@@ -246,11 +246,17 @@ function* deadLetters(catalog: Catalog, letters: LetterStore, epoch: number): Ge
       name(row.view_id),
       row.split ?? null,
       row.position ?? null,
-      row.row ?? null,
+      row.row ?? textOf(row.raw),
       row.reason ?? null,
       row.op ?? null,
       row.sqlstate ?? null,
       String(weight),
+      row.topic ?? null,
+      row.partition ?? null,
+      row.record_offset ?? null,
+      row.key ?? null,
+      row.raw ?? null,
+      row.is_cut ?? null,
     ];
   }
   for (const { row, weight } of storedRows(VIEW_ERRORS_ID, VIEW_ERROR_COLUMNS, letters, epoch)) {
@@ -267,6 +273,16 @@ function* deadLetters(catalog: Catalog, letters: LetterStore, epoch: number): Ge
       'insert',
       row.sqlstate ?? null,
       String(weight),
+      ...NO_RECORD,
     ];
   }
+}
+
+/** What errors of views leave empty: topic, partition, record_offset, key, raw, is_cut. */
+const NO_RECORD = [null, null, null, null, null, null];
+
+/** The text of bytea's text form; what is no UTF-8, or no character of a text, is replaced. */
+function textOf(bytea: string | null | undefined): string | null {
+  if (bytea === null || bytea === undefined) return null;
+  return Buffer.from(bytea.slice(2), 'hex').toString('utf8').replaceAll('\0', '\ufffd');
 }

@@ -3,7 +3,7 @@
 import { SqlError } from '../base/sql-error.ts';
 import type { ConnectorDefinition } from '../catalog/objects.ts';
 import { OptionError } from '../connect/options.ts';
-import type { FormatClause, Option } from '../sql/statements.ts';
+import type { ColumnDefinition, FormatClause, Option } from '../sql/statements.ts';
 
 function optionMap(options: readonly Option[]): Record<string, string> {
   const map: Record<string, string> = Object.create(null);
@@ -40,6 +40,8 @@ export function connectorDefinition(
 }
 
 interface WithOptions {
+  /** Of what a connector fills. */
+  readonly columns?: readonly ColumnDefinition[];
   readonly options: readonly Option[];
   readonly format: FormatClause | null;
 }
@@ -53,8 +55,14 @@ export async function withOptionPlaces(ast: WithOptions, work: () => Promise<voi
   }
 }
 
-function positionOf({ place }: OptionError, { options, format }: WithOptions): number | undefined {
+function positionOf(
+  { place }: OptionError,
+  { columns = [], options, format }: WithOptions,
+): number | undefined {
   if (place.clause === 'encode') return format?.position;
+  if (place.clause === 'default') {
+    return columns.find(({ name }) => name === place.column)?.default?.position;
+  }
   const all = place.clause === 'with' ? options : (format?.options ?? []);
   const option = all.find(({ name }) => name.toLowerCase() === place.name);
   return place.part === 'name' ? option?.position : option?.valuePosition;

@@ -22,14 +22,19 @@ import {
   fetchMessageSchema,
   probeSource,
 } from '../connect/connectors.ts';
+import { OptionError } from '../connect/options.ts';
 import type { IncludedField, SourceColumn } from '../connect/source.ts';
 import type { FeedStore, Json } from '../dataflow/port.ts';
 import { HIDDEN_STORAGES } from '../dataflow/source-store.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
+import { evaluateValue } from '../expr/scalar.ts';
 import type { WriterSchema } from '../formats/message-decoder.ts';
 import type { BoundRelationDefinition } from '../plan/bound-statement.ts';
+import { isVolatile } from '../plan/expr-facts.ts';
+import { someExpr } from '../plan/expr-tree.ts';
 import { planRelation } from '../plan/planner.ts';
 import type { CreateSource, CreateTable } from '../sql/statements.ts';
+import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
 import { connectorDefinition } from './connector-options.ts';
 import {
   changeOf,
@@ -107,7 +112,7 @@ async function checkRelation(
   const key = primary?.kind === 'primary_key' ? primary.columns : null;
   const checked = checkSourceOptions(
     connector,
-    columns.map(sourceColumn),
+    columns.map((column) => sourceColumn(column, session)),
     { ...context, schema },
     key,
   );
@@ -176,11 +181,28 @@ function addRelation(
   ]);
 }
 
-function sourceColumn({ name, type, generatedExpr, included }: CatalogColumn): SourceColumn {
+function sourceColumn(column: CatalogColumn, session: SessionState): SourceColumn {
+  const { name, type, generatedExpr, included } = column;
   const isGenerated = generatedExpr !== null;
-  if (included === null) return { name, type, isGenerated };
+  if (included === null) return { name, type, isGenerated, default: defaultOf(column, session) };
   const [kind, header = null] = included.split(/:(.*)/s);
   return { name, type, isGenerated, included: { kind, header } as IncludedField };
+}
+
+/** DEFAULT as an input text: evaluated once, so that a record is the same row whenever it is read. */
+function defaultOf({ name, type, defaultExpr }: CatalogColumn, session: SessionState) {
+  if (defaultExpr === null) return null;
+  const expr = defaultExpr as unknown as BoundExpr;
+  if (isVolatile(expr) || someExpr(expr, (part) => part.kind === 'now')) {
+    throw new OptionError(
+      '0A000',
+      'DEFAULT of a column that a connector fills must be a constant',
+      { clause: 'default', column: name },
+      'A generated column may hold proctime(), and INCLUDE TIMESTAMP the time of a record.',
+    );
+  }
+  const value = evaluateValue(expr, [], { settings: session.valueSettings, nowUs: 0n });
+  return value === null ? null : formatValue(type, value, DEFAULT_SETTINGS);
 }
 
 /** Without a column list: the columns that the connector's records have. */

@@ -102,6 +102,13 @@ export const SETTINGS: readonly SettingDefinition[] = [
     description: 'How long dead letters are kept (--dead-letter-age).',
   },
   {
+    name: 'dead_letter_record_size',
+    type: STRING,
+    initial: '64KB',
+    isReadOnly: true,
+    description: 'How much of a rejected record is kept (--dead-letter-record-size).',
+  },
+  {
     name: 'dead_letter_size',
     type: STRING,
     initial: '64MB',

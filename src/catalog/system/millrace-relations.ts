@@ -1,6 +1,15 @@
 /** The relations of schema millrace: what the engine does, as tables. Their rows are made by serve. */
 
-import { BOOL, type DataType, FLOAT8, INT8, TEXT, TIMESTAMPTZ } from '../../types/data-type.ts';
+import {
+  BOOL,
+  BYTEA,
+  type DataType,
+  FLOAT8,
+  INT4,
+  INT8,
+  TEXT,
+  TIMESTAMPTZ,
+} from '../../types/data-type.ts';
 import type { SystemRelation } from '../objects.ts';
 
 const FIRST_OID = 13100;
@@ -112,6 +121,12 @@ const DEFINITIONS: readonly (readonly [
       op: TEXT,
       sqlstate: TEXT,
       weight: INT8,
+      topic: TEXT,
+      partition: INT4,
+      record_offset: INT8,
+      key: BYTEA,
+      raw: BYTEA,
+      is_cut: BOOL,
     },
   ],
   [

@@ -10,18 +10,26 @@ import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
-import type { RejectedRecord } from '../source.ts';
+import { type NotNullFields, rawRecord } from '../rejected.ts';
+import type { RawRecord, RejectedRecord } from '../source.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { type FilePosition, HEAD_BYTES, TAIL_BYTES } from './file-position.ts';
 
 /** A record that is longer is rejected: a quote that never closes must not swallow a file. */
 export const RECORD_BYTES_MAX = 8 * 1024 * 1024;
 const BUFFER_BYTES = 256 * 1024;
-const RAW_BYTES_MAX = 64 * 1024;
 const LF = 10;
+const CR = 13;
 
 /** `end`: nothing more for now (or for ever, where the end of the bytes ends the last record). */
 export type CursorStep = 'row' | 'rejected' | 'end';
+
+/** How a cursor rejects records. */
+export interface Rejecting {
+  readonly notNull: NotNullFields;
+  /** Bytes of a rejected record that are kept. */
+  readonly bytesMax: number;
+}
 
 export class FileCursor {
   readonly bytes: FileBytes;
@@ -40,6 +48,9 @@ export class FileCursor {
   /** Inside of a record that was rejected as too long: up to its line end. */
   #isSkipping = false;
   #needsHeader: boolean;
+  /** Names of the fields, as the first record has them; null: it has none. */
+  #header: readonly string[] | null = null;
+  readonly #rejecting: Rejecting;
   #limit: number;
   /** Where the bytes ended when they held no whole record: nothing to look at until there are more. */
   #scannedEnd = -1;
@@ -52,9 +63,11 @@ export class FileCursor {
     bytes: FileBytes,
     decoder: RecordDecoder,
     hasHeader: boolean,
+    rejecting: Rejecting,
     limit = Number.POSITIVE_INFINITY,
   ) {
     this.bytes = bytes;
+    this.#rejecting = rejecting;
     this.#limit = limit;
     this.#decoder = decoder;
     this.#needsHeader = hasHeader;
@@ -178,12 +191,16 @@ export class FileCursor {
 
   #append(next: number, builders: readonly ColumnBuilder[]): CursorStep {
     const rowCount = builders[0]?.rowCount ?? 0;
+    let isDecoded = false;
     try {
       this.#decoder.append(this.#buffer, builders);
+      isDecoded = true;
+      this.#rejecting.notNull.check(builders);
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       for (const builder of builders) builder.truncate(rowCount);
-      this.rejected = this.#reject(error, next);
+      const errorOffset = isDecoded ? this.offset : this.#base + this.#decoder.errorOffset;
+      this.rejected = this.#reject(error, errorOffset, next);
       this.#advance(next);
       return 'rejected';
     }
@@ -196,40 +213,39 @@ export class FileCursor {
     this.#start = next;
   }
 
-  #reject({ sqlstate, message, fields }: SqlError, next: number): RejectedRecord {
+  #reject(
+    { sqlstate, message, fields }: SqlError,
+    errorOffset: number,
+    next: number,
+  ): RejectedRecord {
     const detail = fields.detail === undefined ? '' : ` (${fields.detail})`;
-    return {
-      position: {
-        file: this.bytes.path,
-        line: this.#line,
-        offset: this.offset,
-        errorOffset: this.#base + this.#decoder.errorOffset,
-      },
-      raw: this.#raw(next),
-      sqlstate,
-      reason: message + detail,
-    };
+    return this.#rejected(errorOffset, this.#raw(next), sqlstate, message + detail);
+  }
+
+  #rejected(errorOffset: number, raw: RawRecord, sqlstate: string, reason: string): RejectedRecord {
+    const { offset } = this;
+    const position = { file: this.bytes.path, line: this.#line, offset, errorOffset };
+    return { position, offset, topic: null, partition: null, raw, sqlstate, reason };
   }
 
   /** A record beyond RECORD_BYTES_MAX: what follows its first line end is read on. */
   #rejectLong(): RejectedRecord {
-    const position = {
-      file: this.bytes.path,
-      line: this.#line,
-      offset: this.offset,
-      errorOffset: this.offset,
-    };
-    const raw = this.#raw(this.#end);
+    const reason = `record is longer than ${RECORD_BYTES_MAX} bytes, or a quote in it never closes`;
+    const raw = { ...this.#raw(this.#end), isCut: true };
+    const rejected = this.#rejected(this.offset, raw, '54000', reason);
     this.#isSkipping = true;
     this.#skipLine();
-    const reason = `record is longer than ${RECORD_BYTES_MAX} bytes, or a quote in it never closes`;
-    return { position, raw, sqlstate: '54000', reason };
+    return rejected;
   }
 
-  #raw(next: number): string {
-    const end = Math.min(next, this.#start + RAW_BYTES_MAX);
-    const text = this.#buffer.toString('utf8', this.#start, end).replace(/\r?\n$/, '');
-    return text.replaceAll('\0', '\ufffd');
+  /** The record at hand, without its line end. */
+  #raw(next: number): RawRecord {
+    let end = next;
+    if (end > this.#start && this.#buffer[end - 1] === LF) end -= 1;
+    if (end > this.#start && this.#buffer[end - 1] === CR) end -= 1;
+    const value = this.#buffer.subarray(this.#start, end);
+    const context = this.#header === null ? {} : { header: this.#header };
+    return rawRecord(null, value, context, this.#rejecting.bytesMax);
   }
 
   /** Goes behind the next line end; all that is there is skipped when there is none. */
@@ -250,7 +266,10 @@ export class FileCursor {
       if (next < 0) return false;
       if (next === this.#start) throw new SqlError('54000', 'the header line is too long');
       const isBlank = this.#decoder.isBlank;
-      if (!isBlank) decoder.matchHeader(decoder.texts(this.#buffer));
+      if (!isBlank) {
+        this.#header = decoder.texts(this.#buffer);
+        decoder.matchHeader(this.#header);
+      }
       this.#advance(next);
       if (isBlank) continue;
       this.#needsHeader = false;

@@ -13,21 +13,45 @@ import type { RecordDecoder } from '../../formats/record-decoder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import { checkCsv } from '../csv-options.ts';
 import { checkJson, type JsonEncoding, openJson } from '../json-options.ts';
-import { unknownName } from '../options.ts';
+import { checkOptions, refuseDefaults, unknownName } from '../options.ts';
 import type { SourceColumn } from '../source.ts';
 
-export type FileEncoding = JsonEncoding | { readonly kind: 'csv'; readonly csv: CsvOptions };
+interface CsvEncoding {
+  readonly kind: 'csv';
+  readonly csv: CsvOptions;
+}
+export type FileEncoding = JsonEncoding | CsvEncoding;
+export type LineEncoding = { readonly kind: 'json' } | CsvEncoding;
 
 const ENCODINGS = ['json', 'csv'];
 const KNOWN_ELSEWHERE = ['avro', 'protobuf', 'bytes', 'msgpack', 'parquet'];
 
-/** The encoding that was asked for, or that the file's name tells; 22023 where neither says. */
+/** Of a source: the encoding that was asked for, or that the file's name tells; 22023 where neither says. */
 export function checkEncoding(
   encode: string | null,
   encodeOptions: ReadonlyMap<string, string>,
   path: string,
   columns: readonly SourceColumn[],
 ): FileEncoding {
+  if (checkKind(encode, path) === 'json') return checkJson(encodeOptions, columns);
+  refuseDefaults('ENCODE CSV', columns);
+  return { kind: 'csv', csv: checkCsv(encodeOptions, true) };
+}
+
+/** Of a sink, in the same way. */
+export function checkLineEncoding(
+  encode: string | null,
+  encodeOptions: ReadonlyMap<string, string>,
+  path: string,
+): LineEncoding {
+  if (checkKind(encode, path) === 'csv') {
+    return { kind: 'csv', csv: checkCsv(encodeOptions, true) };
+  }
+  checkOptions('ENCODE JSON', {}, encodeOptions);
+  return { kind: 'json' };
+}
+
+function checkKind(encode: string | null, path: string): 'json' | 'csv' {
   const kind = encode ?? encodingOfName(path);
   if (kind === null) {
     throw new SqlError('22023', `the encoding of "${path}" is not given`, {
@@ -35,12 +59,8 @@ export function checkEncoding(
     });
   }
   if (KNOWN_ELSEWHERE.includes(kind)) throw notSupported(`ENCODE ${kind.toUpperCase()} of files`);
-  if (!ENCODINGS.includes(kind))
-    throw unknownName('encoding', kind, ENCODINGS, { clause: 'encode' });
-  if (kind === 'json') {
-    return checkJson(encodeOptions, columns);
-  }
-  return { kind: 'csv', csv: checkCsv(encodeOptions, true) };
+  if (kind === 'json' || kind === 'csv') return kind;
+  throw unknownName('encoding', kind, ENCODINGS, { clause: 'encode' });
 }
 
 function encodingOfName(path: string): string | null {
@@ -65,7 +85,7 @@ export function openDecoder(
 
 /** Checks that lines of these columns can be told apart from the fields in front of them. */
 export function checkChangeColumns(
-  encoding: FileEncoding,
+  encoding: LineEncoding,
   columns: readonly DecodedColumn[],
 ): void {
   const taken = new Set(encoding.kind === 'json' ? CHANGE_FIELDS : []);
@@ -80,7 +100,7 @@ export function checkChangeColumns(
 }
 
 export function openEncoder(
-  encoding: FileEncoding,
+  encoding: LineEncoding,
   columns: readonly DecodedColumn[],
   settings: ValueSettings,
 ): ChangeEncoder {

@@ -11,6 +11,7 @@ import {
   placeOf,
   unknownName,
 } from '../options.ts';
+import { NotNullFields } from '../rejected.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
 import { isGlob, listFiles, resolvePath } from './file-access.ts';
 import { type Compression, FileBytes } from './file-bytes.ts';
@@ -124,7 +125,9 @@ function checkHeader(
     if (!hasHeader(options.encoding)) return;
     const fields = options.fields.map((index) => columns[index]!);
     const decoder = openDecoder(options.encoding, fields, options.settings);
-    if (decoder instanceof CsvDecoder) new FileCursor(bytes, decoder, true).readHeader(true);
+    if (!(decoder instanceof CsvDecoder)) return;
+    const rejecting = { notNull: new NotNullFields([], [], columns), bytesMax: 0 };
+    new FileCursor(bytes, decoder, true, rejecting).readHeader(true);
   } finally {
     bytes.close();
   }

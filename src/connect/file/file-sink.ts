@@ -21,8 +21,8 @@ import type { Json } from '../source.ts';
 import { checkRealPath, fileError, isGlob, resolvePath } from './file-access.ts';
 import {
   checkChangeColumns,
-  checkEncoding,
-  type FileEncoding,
+  checkLineEncoding,
+  type LineEncoding,
   openEncoder,
 } from './file-format.ts';
 import { type Progress, ProgressFile } from './sink-progress.ts';
@@ -33,7 +33,7 @@ const BUFFER_BYTES = 1024 * 1024;
 
 interface FileSinkOptions {
   readonly path: string;
-  readonly encoding: FileEncoding;
+  readonly encoding: LineEncoding;
   readonly settings: ValueSettings;
 }
 
@@ -49,7 +49,7 @@ export function checkFileSink(request: CheckRequest): Json {
   if (!fs.existsSync(path.dirname(file))) {
     throw new SqlError('58P01', `could not create file "${text}": No such file or directory`);
   }
-  const encoding = checkEncoding(request.encode, request.encodeOptions, file, []);
+  const encoding = checkLineEncoding(request.encode, request.encodeOptions, file);
   checkChangeColumns(encoding, request.columns);
   return { path: file, encoding, settings: request.settings } as unknown as Json;
 }

@@ -11,6 +11,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
 import type { ValueSettings } from '../../types/settings.ts';
+import { NotNullFields } from '../rejected.ts';
 import type {
   Json,
   RejectedRecord,
@@ -21,7 +22,7 @@ import type {
 } from '../source.ts';
 import { listFiles } from './file-access.ts';
 import type { Compression, FileBytes } from './file-bytes.ts';
-import { FileCursor } from './file-cursor.ts';
+import { FileCursor, type Rejecting } from './file-cursor.ts';
 import { type FileEncoding, hasHeader, openDecoder } from './file-format.ts';
 import { type FilePosition, parsePosition, positionJson } from './file-position.ts';
 import { BoundedFiles, type FileSplit, FollowedFile } from './file-split.ts';
@@ -75,6 +76,7 @@ export class FileSource implements SourceReader {
   readonly #context: SourceContext;
   readonly #open: Opener;
   readonly #pace: ReplayPace | null;
+  readonly #rejecting: Rejecting;
   readonly #states: SplitState[] = [];
   #turn = 0;
   #listDueUs = 0n;
@@ -95,6 +97,10 @@ export class FileSource implements SourceReader {
     this.#replayField = replay === null ? -1 : fields.indexOf(replay.column);
     this.#pace = replay === null ? null : new ReplayPace(context.clock, replay.speed);
     this.#open = opener(context.fileRoots, options.compression);
+    this.#rejecting = {
+      notNull: new NotNullFields(fields, context.notNull, columns),
+      bytesMax: context.rejectedBytesMax,
+    };
   }
 
   get splits(): readonly string[] {
@@ -176,7 +182,7 @@ export class FileSource implements SourceReader {
   readonly #makeCursor = (bytes: FileBytes, limit?: number): FileCursor => {
     const { encoding, settings } = this.#options;
     const decoder = openDecoder(encoding, this.#fields, settings);
-    return new FileCursor(bytes, decoder, hasHeader(encoding), limit);
+    return new FileCursor(bytes, decoder, hasHeader(encoding), this.#rejecting, limit);
   };
 
   #addSplit(split: FileSplit, positions: ReadonlyMap<string, Json>): void {

@@ -12,10 +12,11 @@ import { SqlError } from '../../base/sql-error.ts';
 import { fromPortError } from '../../base/threads.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
-import { type ChangeDecoder, NO_CHANGE } from '../../formats/change-decoder.ts';
+import { type ChangeDecoder, NO_CHANGE, UPSERT } from '../../formats/change-decoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import { openRecordDecoder, type RecordEncoding } from '../change-formats.ts';
 import { registryOf } from '../encodings.ts';
+import { NotNullFields } from '../rejected.ts';
 import type {
   Json,
   RejectedRecord,
@@ -37,9 +38,9 @@ import type {
   StartupMode,
   TopicSelection,
 } from './io-port.ts';
+import { rawOf, recordPlace } from './kept-record.ts';
 import type { RecordWalker } from './record-batch.ts';
 import { type Arrival, arrivalOf, RecordsAgain } from './records-again.ts';
-import { parseSplitName } from './topic-filter.ts';
 
 /** What a Kafka source is opened with; JSON. */
 export interface KafkaSourceOptions {
@@ -58,8 +59,6 @@ export interface KafkaSourceOptions {
 const STAND_STILL_MS = 1000;
 /** Of a split of which the brokers have told nothing yet. */
 const END_UNKNOWN = Number.MAX_SAFE_INTEGER;
-/** Raw bytes of a rejected record that are kept. */
-const RAW_BYTES_MAX = 64 * 1024;
 
 interface Split {
   readonly name: string;
@@ -79,6 +78,7 @@ export class KafkaSource implements SourceReader {
   readonly #context: SourceContext;
   readonly #decoder: ChangeDecoder;
   readonly #changesRows: boolean;
+  readonly #notNull: NotNullFields;
   readonly #splits = new Map<string, Split>();
   #order: Split[] = [];
   #turn = 0;
@@ -99,6 +99,7 @@ export class KafkaSource implements SourceReader {
     const fields = options.fields.map((index) => must(columns[index]));
     this.#decoder = openRecordDecoder(options.records, fields, options.settings);
     this.#changesRows = options.records.format.kind !== 'plain';
+    this.#notNull = new NotNullFields(options.fields, context.notNull, columns);
   }
 
   get splits(): readonly string[] {
@@ -297,13 +298,16 @@ export class KafkaSource implements SourceReader {
 
   #append(split: string, walker: RecordWalker, rows: ReadRows): void {
     const { included } = this.#options;
-    let op: number;
+    let op: number | null = null;
     try {
       op = this.#decoder.append(walker, rows.fields);
+      if (op === UPSERT) this.#notNull.check(rows.fields, this.#decoder.unavailable);
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       for (const builder of rows.fields) builder.truncate(rows.rowCount);
-      rows.rejected.push(this.#rejected(split, walker, error));
+      const start = walker.valueStart;
+      const byteOffset = op === null ? Math.max(0, this.#decoder.errorOffset - start) : 0;
+      rows.rejected.push(this.#rejected(split, walker, byteOffset, error));
       return;
     }
     if (op === NO_CHANGE) return;
@@ -311,6 +315,7 @@ export class KafkaSource implements SourceReader {
     for (let i = 0; i < included.length; i += 1) {
       appendIncluded(rows.included[i]!, included[i]!, split, walker);
     }
+    rows.places[rows.rowCount] = walker.offset;
     rows.rowCount += 1;
   }
 
@@ -324,17 +329,15 @@ export class KafkaSource implements SourceReader {
     rows.unavailable.set(rows.rowCount, columns);
   }
 
-  #rejected(split: string, walker: RecordWalker, error: SqlError): RejectedRecord {
-    const { bytes, valueStart, valueLength, offset } = walker;
-    const { topic, partition } = parseSplitName(split);
-    const byteOffset = Math.max(0, this.#decoder.errorOffset - valueStart);
-    const kept = bytes.subarray(valueStart, valueStart + Math.min(valueLength, RAW_BYTES_MAX));
-    return {
-      position: { topic, partition, offset, byteOffset },
-      raw: kept.toString('utf8'),
-      sqlstate: error.sqlstate,
-      reason: error.message,
-    };
+  #rejected(
+    split: string,
+    walker: RecordWalker,
+    byteOffset: number,
+    { sqlstate, message: reason }: SqlError,
+  ): RejectedRecord {
+    const place = recordPlace(split, walker.offset, { byteOffset });
+    const raw = rawOf(walker, this.#context.rejectedBytesMax);
+    return { ...place, raw, sqlstate, reason };
   }
 
   #emptyBuilders(rowsMax: number): ReadRows {
@@ -347,6 +350,7 @@ export class KafkaSource implements SourceReader {
       ops: this.#changesRows ? scratch.alloc(Math.max(16, rowsMax)) : 0,
       offsets: this.#changesRows ? scratch.alloc(Math.max(16, 8 * rowsMax)) : 0,
       unavailable: new Map(),
+      places: [],
       rejected: [],
       rowCount: 0,
     };
@@ -365,6 +369,10 @@ export class KafkaSource implements SourceReader {
       to: { offset: split.offset, topicId },
       batch: this.#batch(rows),
       ...(this.#changesRows && rows.rowCount > 0 ? { changes: changesOf(rows) } : {}),
+      places: {
+        offsetOf: (row) => rows.places[row]!,
+        placeAt: (offset) => recordPlace(split.name, offset, {}),
+      },
       rejected: rows.rejected,
       isAtEnd,
       isEnded: false,
@@ -391,13 +399,15 @@ interface ReadRows {
   readonly ops: number;
   readonly offsets: number;
   readonly unavailable: Map<number, readonly number[]>;
+  /** By row: offset of its record. */
+  readonly places: number[];
   readonly rejected: RejectedRecord[];
   rowCount: number;
 }
 
 function emptyRows(): ReadRows {
   const none = { ops: 0, offsets: 0, unavailable: new Map() };
-  return { fields: [], included: [], ...none, rejected: [], rowCount: 0 };
+  return { fields: [], included: [], ...none, places: [], rejected: [], rowCount: 0 };
 }
 
 function changesOf({ ops, offsets, unavailable }: ReadRows): RowChanges {

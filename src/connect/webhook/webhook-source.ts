@@ -11,10 +11,12 @@ import { BATCH_ROWS_MAX } from '../../batch/delta-batch.ts';
 import type { MessageDecoder } from '../../formats/message-decoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import { type MessageEncoding, openMessageDecoder } from '../encodings.ts';
+import { NotNullFields, rawRecord } from '../rejected.ts';
 import type {
   Json,
   PostedBody,
   PushedReader,
+  RecordPlace,
   RejectedRecord,
   SourceChunk,
   SourceColumn,
@@ -30,9 +32,15 @@ export interface WebhookSourceOptions {
   readonly settings: ValueSettings;
 }
 
+/** For people: number of the record among all that came, and in its body. JSON. */
+type WebhookPosition = {
+  readonly record: number;
+  readonly index: number;
+  readonly byteOffset?: number;
+};
+
 const SPLIT = '0';
-/** Bytes of a rejected record that its dead letter keeps. */
-const RAW_BYTES_MAX = 64 * 1024;
+const SPACES = [9, 10, 13, 32];
 
 export class WebhookSource implements PushedReader {
   readonly splits = [SPLIT];
@@ -42,6 +50,7 @@ export class WebhookSource implements PushedReader {
   /** Field of each wanted column. */
   readonly #wantedFields: readonly number[];
   readonly #decoder: MessageDecoder;
+  readonly #notNull: NotNullFields;
   #position: Json = 0;
   #hasToldEnd = false;
 
@@ -57,6 +66,7 @@ export class WebhookSource implements PushedReader {
       return must(field < 0 ? null : field, `column ${index} is no member of the object`);
     });
     this.#decoder = openMessageDecoder(encoding, this.#fields, settings);
+    this.#notNull = new NotNullFields(fields, context.notNull, columns);
   }
 
   start(positions: ReadonlyMap<string, Json>): void {
@@ -108,13 +118,18 @@ export class WebhookSource implements PushedReader {
     for (let index = first; index < end; index += 1) {
       const from = records[2 * index]!;
       const to = records[2 * index + 1]!;
+      let isDecoded = false;
       try {
         this.#decoder.append(body, from, to, builders);
+        isDecoded = true;
+        this.#notNull.check(builders);
         indexes.push(index);
       } catch (error) {
         if (!(error instanceof SqlError)) throw error;
         for (const builder of builders) builder.truncate(indexes.length);
-        rejected.push(this.#rejected(body, from, to, error, { record: before + index, index }));
+        const byteOffset = isDecoded ? 0 : Math.max(0, this.#decoder.errorOffset - from);
+        const position = { record: before + index, index, byteOffset };
+        rejected.push(this.#rejected(body.subarray(from, to), error, position));
       }
     }
     const columns = this.#wantedFields.map((field) => must(builders[field]).build());
@@ -125,21 +140,24 @@ export class WebhookSource implements PushedReader {
       to: before + end,
       batch: rowCount === 0 ? null : { memory, rowCount, columns, weights: 0, rowWatermarks: 0 },
       rejected,
-      positionOf: (row) => ({ record: before + indexes[row]!, index: indexes[row]! }),
+      places: {
+        offsetOf: (row) => before + indexes[row]!,
+        placeAt: (record) => placeOf({ record, index: record - before }),
+      },
       ...AT_END,
     };
   }
 
   #rejected(
-    body: Buffer,
-    from: number,
-    to: number,
+    record: Buffer,
     { sqlstate, message }: SqlError,
-    position: { readonly record: number; readonly index: number },
+    position: WebhookPosition,
   ): RejectedRecord {
-    const byteOffset = Math.max(0, this.#decoder.errorOffset - from);
-    const raw = body.toString('utf8', from, Math.min(to, from + RAW_BYTES_MAX)).trimEnd();
-    return { position: { ...position, byteOffset }, raw, sqlstate, reason: message };
+    let end = record.length;
+    while (end > 0 && SPACES.includes(record[end - 1]!)) end -= 1;
+    const { rejectedBytesMax } = this.#context;
+    const raw = rawRecord(null, record.subarray(0, end), {}, rejectedBytesMax);
+    return { ...placeOf(position), raw, sqlstate, reason: message };
   }
 
   nextDueUs(): null {
@@ -152,6 +170,10 @@ export class WebhookSource implements PushedReader {
   }
 
   close(): void {}
+}
+
+function placeOf(position: WebhookPosition): RecordPlace {
+  return { position, offset: position.record, topic: null, partition: null };
 }
 
 const AT_END = { isAtEnd: true, isEnded: false } as const;

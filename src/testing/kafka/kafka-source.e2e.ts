@@ -163,7 +163,7 @@ test('records that cannot be decoded are dead letters, and hold nothing up', {
   await kafka.send('poison', [
     { value: '{"id": 1}' },
     { value: '{"id": ' },
-    { value: '{"id": "x"}' },
+    { key: 'k', value: '{"id": "x"}' },
     { value: '[1]' },
     { value: Buffer.from([0xff, 0xfe]) },
     { value: '{"id": 2}' },
@@ -172,6 +172,16 @@ test('records that cannot be decoded are dead letters, and hold nothing up', {
   await sql.query('CREATE MATERIALIZED VIEW clean AS SELECT id FROM poison');
   await awaitValue("SELECT string_agg(id::text, ',' ORDER BY id) FROM clean", '1,2');
   await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'poison'", '4');
+  const { rows } = await sql.query(
+    `SELECT "row", raw, key, topic, partition, record_offset, sqlstate, is_cut FROM millrace.dead_letters WHERE source = 'poison' ORDER BY id`,
+  );
+  const at = (offset: number, sqlstate: string) => ['poison', '0', String(offset), sqlstate, 'f'];
+  assert.deepEqual(rows, [
+    ['{"id": ', '\\x7b226964223a20', null, ...at(1, '22P02')],
+    ['{"id": "x"}', '\\x7b226964223a202278227d', '\\x6b', ...at(2, '22P02')],
+    ['[1]', '\\x5b315d', null, ...at(3, '22P02')],
+    ['\ufffd\ufffd', '\\xfffe', null, ...at(4, '22P02')],
+  ]);
   const counters =
     "SELECT rows_read || ' ' || rows_decoded || ' ' || rows_rejected FROM millrace.sources WHERE name = 'poison'";
   assert.equal(await sql.value(counters), '6 2 4');
@@ -213,14 +223,19 @@ test('ENCODE MSGPACK', { skip: SKIP }, async () => {
     message({ id: 2 ** 40 }),
   ]);
   const packed = options('packed').replace('JSON', 'MSGPACK');
-  await sql.query(`CREATE SOURCE packed (id bigint, tags text[], more jsonb) ${packed}`);
+  await sql.query(
+    `CREATE SOURCE packed (id bigint, tags text[] DEFAULT ARRAY['none'], more jsonb) ${packed}`,
+  );
   await sql.query('CREATE MATERIALIZED VIEW packed_view AS SELECT id, tags, more FROM packed');
   await awaitValue(
     "SELECT string_agg(id::text, ',' ORDER BY id) FROM packed_view",
     '1,1099511627776',
   );
-  const row = await sql.query('SELECT tags, more FROM packed_view WHERE id = 1');
-  assert.deepEqual(row.rows, [['{a,b}', '{"x": 1.5}']]);
+  const { rows } = await sql.query('SELECT tags, more FROM packed_view ORDER BY id');
+  assert.deepEqual(rows, [
+    ['{a,b}', '{"x": 1.5}'],
+    ['{none}', null],
+  ]);
   await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'packed'", '1');
 });
 

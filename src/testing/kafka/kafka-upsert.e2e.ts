@@ -146,6 +146,54 @@ test('keys as JSON objects, as JSON strings and as the bytes of INCLUDE KEY', {
   ]);
 });
 
+test('numbers as times, in keys as well; a DEFAULT where a member is missing', {
+  skip: SKIP,
+}, async () => {
+  const json = "FORMAT UPSERT ENCODE JSON (timestamp.handling = 'milli')";
+  await kafka.createTopic('readings');
+  await kafka.send('readings', [
+    { key: '{"at": 1700000000123, "id": 1}', value: '{"seen": 1700000000000}' },
+    { key: '{"at": 1700000000123, "id": 1}', value: '{"seen": 0, "v": null}' },
+    { key: '{"at": 1700000000124, "id": 1}', value: '{}' },
+  ]);
+  await sql.query(
+    `CREATE TABLE readings (id int, at timestamp, seen timestamp, v int DEFAULT 2 * 21, PRIMARY KEY (id, at)) ${options('readings', json)}`,
+  );
+  await awaitRows('SELECT * FROM readings ORDER BY at', [
+    ['1', '2023-11-14 22:13:20.123', '1970-01-01 00:00:00', null],
+    ['1', '2023-11-14 22:13:20.124', null, '42'],
+  ]);
+  await kafka.createTopic('instants');
+  await kafka.send('instants', [
+    { key: '1700000000123', value: '{"v": 1}' },
+    { key: '2023-11-14 22:13:20.123', value: '{"v": 2}' },
+    { key: '"2023-11-14 22:13:21"', value: '{"v": 3}' },
+  ]);
+  await sql.query(
+    `CREATE TABLE instants (at timestamp PRIMARY KEY, v int) ${options('instants', json)}`,
+  );
+  await awaitRows('SELECT * FROM instants ORDER BY at', [
+    ['2023-11-14 22:13:20.123', '2'],
+    ['2023-11-14 22:13:21', '3'],
+  ]);
+  const wrong = [
+    [`(id int DEFAULT 1 PRIMARY KEY, v int) ${options('readings')}`, '0A000'],
+    [
+      `(id int PRIMARY KEY, v int DEFAULT 1) ${options('readings', 'FORMAT DEBEZIUM ENCODE JSON')}`,
+      '0A000',
+    ],
+    [`(id int PRIMARY KEY) ${options('readings', json.replace('UPSERT', 'DEBEZIUM'))}`, '22023'],
+  ] as const;
+  for (const [definition, code] of wrong) {
+    const statement = `CREATE TABLE wrong ${definition}`;
+    const error = await refusal(statement);
+    const at = /DEFAULT 1|timestamp\.handling/.exec(statement)!;
+    const skipped = at[0].startsWith('DEFAULT') ? 'DEFAULT '.length : 0;
+    assert.deepEqual([error.code, error.position], [code, at.index + 1 + skipped]);
+    assert.ok(error.hint);
+  }
+});
+
 test('what cannot be decoded leaves the old row and is a dead letter', { skip: SKIP }, async () => {
   await kafka.createTopic('broken');
   await kafka.send('broken', [

@@ -1,0 +1,48 @@
+/** What readers have in common where they reject records: NOT NULL, and the bytes that are kept. */
+
+import { SqlError } from '../base/sql-error.ts';
+import type { ColumnBuilder } from '../batch/column-builder.ts';
+import type { Json, RawRecord, SourceColumn } from './source.ts';
+
+interface CheckedField {
+  readonly field: number;
+  readonly name: string;
+}
+
+const NONE: readonly number[] = [];
+
+/** Fields that must not be NULL. Cost: one look at each of them a record. */
+export class NotNullFields {
+  readonly #checked: readonly CheckedField[];
+
+  /** `fields`: column of each builder; `notNull`: the columns that are checked, those that are no field left out. */
+  constructor(
+    fields: readonly number[],
+    notNull: readonly number[],
+    columns: readonly SourceColumn[],
+  ) {
+    this.#checked = fields.flatMap((column, field) =>
+      notNull.includes(column) ? [{ field, name: columns[column]!.name }] : [],
+    );
+  }
+
+  /** Throws 23502 where the row appended last breaks it; fields in `unavailable` are filled in later. */
+  check(builders: readonly ColumnBuilder[], unavailable = NONE): void {
+    for (const { field, name } of this.#checked) {
+      if (!builders[field]!.isLastNull || unavailable.includes(field)) continue;
+      throw new SqlError('23502', `null value in column "${name}"`);
+    }
+  }
+}
+
+/** Copies of at most `bytesMax` bytes of key and value: the buffers that they lie in are used again. */
+export function rawRecord(
+  key: Uint8Array | null,
+  value: Uint8Array | null,
+  context: Json,
+  bytesMax: number,
+): RawRecord {
+  const kept = (bytes: Uint8Array | null) => bytes?.slice(0, bytesMax) ?? null;
+  const isCut = (key?.length ?? 0) > bytesMax || (value?.length ?? 0) > bytesMax;
+  return { key: kept(key), value: kept(value), isCut, context };
+}

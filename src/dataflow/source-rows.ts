@@ -1,0 +1,176 @@
+/**
+ * SourceRows: what becomes of a source's records: rows with their watermarks, changes of the store that keeps the newest row
+ * of each key, dead letters; and their counts (semantics.md rule 24: read = decoded + rejected).
+ */
+
+import { must } from '../base/assert.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import type { RejectedRecord, RowChanges, SourceChunk } from '../connect/source.ts';
+import type { EngineRelation } from './engine-relation.ts';
+import type { FeedContext, FeedState } from './feed-context.ts';
+import type { CreateSourceAction } from './port.ts';
+import type { DeadLetter } from './problems.ts';
+import { stampRowWatermarks } from './row-watermarks.ts';
+import { optionUs } from './source-reading.ts';
+import { type BrokenRecord, SourceRecords } from './source-records.ts';
+import type { SourceSplits } from './source-splits.ts';
+import { SourceStore } from './source-store.ts';
+import type { RelationWatermark } from './watermark.ts';
+
+type Deliver = (batch: DeltaBatch) => void;
+
+export class SourceRows {
+  readonly #definition: CreateSourceAction;
+  readonly #relation: EngineRelation;
+  readonly #splits: SourceSplits;
+  readonly #context: FeedContext;
+  readonly #records: SourceRecords;
+  /** null: records are rows of their own. */
+  readonly #store: SourceStore | null;
+  readonly #maxAheadUs: bigint | null;
+  #rowsRead: number;
+  #rowsRejected: number;
+  #nullTime: number;
+
+  constructor(
+    state: FeedState,
+    relation: EngineRelation,
+    splits: SourceSplits,
+    context: FeedContext,
+  ) {
+    this.#definition = state.definition;
+    this.#relation = relation;
+    this.#splits = splits;
+    this.#context = context;
+    this.#records = new SourceRecords(state.definition, context.memory, context.scratch);
+    this.#store = SourceStore.open(relation, context, state.unknownDeletes);
+    this.#maxAheadUs = optionUs(state.definition.connector, 'maxAheadUs');
+    this.#rowsRead = state.rowsRead;
+    this.#rowsRejected = state.rowsRejected;
+    this.#nullTime = state.nullTime;
+  }
+
+  /** The newest row of each key is kept. */
+  get isKeyed(): boolean {
+    return this.#store !== null;
+  }
+
+  counters(): Pick<FeedState, 'rowsRead' | 'rowsRejected' | 'nullTime' | 'unknownDeletes'> {
+    return {
+      rowsRead: this.#rowsRead,
+      rowsRejected: this.#rowsRejected,
+      nullTime: this.#nullTime,
+      unknownDeletes: this.#store?.unknownDeletes ?? 0,
+    };
+  }
+
+  /** Columns that the connector has to fill so that `read` can be had. */
+  neededFor(read: ReadonlySet<number>): readonly number[] {
+    return this.#records.neededFor(read);
+  }
+
+  /** The records of a chunk become part of the epoch; `wanted`: the columns that its batch has. */
+  take(chunk: SourceChunk, wanted: readonly number[], deliver: Deliver): void {
+    const { split, batch, rejected, changes } = chunk;
+    for (const record of rejected) this.#reject(rejectedLetter(record), split);
+    this.#rowsRead += (batch?.rowCount ?? 0) + rejected.length;
+    if (changes !== undefined) this.#takeChanges(chunk, changes, wanted, deliver);
+    else if (batch !== null) {
+      const rows = this.complete(chunk, wanted, true);
+      if (rows !== null) deliver(this.#stamp(rows, split, this.#relation.watermark));
+    }
+  }
+
+  #takeChanges(
+    chunk: SourceChunk,
+    changes: RowChanges,
+    wanted: readonly number[],
+    deliver: Deliver,
+  ): void {
+    const store = must(this.#store, 'a source without a store changes rows');
+    const { split, batch } = chunk;
+    if (batch === null) return;
+    const all = [...wanted, ...store.hiddenColumns];
+    for (const part of store.parts(batch, changes, this.#splits.numberOf(split), wanted)) {
+      const { rows, rejected } = this.#records.complete(part.batch, all, part);
+      for (const record of rejected) {
+        const offset = Number(batch.memory.i64[(part.offsets.values >>> 3) + record.row]);
+        this.#reject(brokenLetter(record, chunk, offset), split);
+      }
+      if (rows === null) continue;
+      store.apply(this.#stamp(rows, split, this.#relation.watermark), deliver);
+    }
+  }
+
+  /** The rows of a chunk of `history`, judged by a watermark of their own; nothing is counted or rejected again. */
+  takeAgain(
+    chunk: SourceChunk,
+    wanted: readonly number[],
+    watermark: RelationWatermark,
+  ): DeltaBatch | null {
+    if (chunk.batch === null) return null;
+    const rows = this.complete(chunk, wanted, false);
+    return rows === null ? null : this.#stamp(rows, chunk.split, watermark, false);
+  }
+
+  #stamp(
+    rows: DeltaBatch,
+    splitName: string,
+    watermark: RelationWatermark,
+    isCounted = true,
+  ): DeltaBatch {
+    const definition = this.#definition.watermark;
+    if (definition === null) return rows;
+    const column = must(rows.columns[definition.column]);
+    const bounds = {
+      delayUs: BigInt(definition.delayUs),
+      previous: watermark.current,
+      others: watermark.othersMinimum(splitName),
+      isRowByRow: true,
+      limitUs: this.#maxAheadUs === null ? null : this.#context.nowUs() + this.#maxAheadUs,
+    };
+    const split = watermark.split(splitName);
+    const stamped = stampRowWatermarks(rows, column, split, bounds, this.#context.scratch);
+    if (isCounted) this.#nullTime += stamped.nullTimes;
+    return stamped.batch;
+  }
+
+  /** The rows of a chunk with all known columns; records that break a rule are rejected. */
+  complete(chunk: SourceChunk, wanted: readonly number[], isReported: boolean): DeltaBatch | null {
+    const { rows, rejected } = this.#records.complete(must(chunk.batch), wanted);
+    if (isReported) {
+      for (const record of rejected) {
+        const offset = chunk.places?.offsetOf(record.row) ?? null;
+        this.#reject(brokenLetter(record, chunk, offset), chunk.split);
+      }
+    }
+    return rows;
+  }
+
+  #reject(letter: RejectedLetter, split: string): void {
+    this.#rowsRejected += 1;
+    const sourceId = this.#relation.id;
+    const of = { kind: 'rejected', sourceId, viewId: null, split, op: null } as const;
+    this.#context.problems.addLetter({ ...of, ...letter });
+  }
+}
+
+type RejectedLetter = Pick<
+  DeadLetter,
+  'position' | 'row' | 'reason' | 'sqlstate' | 'place' | 'raw'
+>;
+
+function rejectedLetter({ position, sqlstate, reason, raw, ...place }: RejectedRecord) {
+  return { position: JSON.stringify(position), row: null, sqlstate, reason, raw, place };
+}
+
+/** Of a record that was decoded: its bytes are not known any more. */
+function brokenLetter(
+  { row, raw, sqlstate, reason }: BrokenRecord,
+  { from, places }: SourceChunk,
+  offset: number | null,
+): RejectedLetter {
+  const place = offset === null ? null : places?.placeAt(offset);
+  const position = JSON.stringify(place?.position ?? { from, row });
+  return { position, row: raw, sqlstate, reason, ...(place ? { place } : {}) };
+}

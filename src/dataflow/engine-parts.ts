@@ -284,7 +284,7 @@ export class EngineParts {
 
   /** Throws where the outside refuses. */
   openSink(action: CreateSinkAction): void {
-    const { id, plan, uuid, connector, hasSnapshot } = action;
+    const { id, plan, uuid, connector } = action;
     const { columns } = plan.node;
     const { sinkRoot, incarnation, options, lastEpoch, metadata } = this.#setup;
     const writer = this.#setup.connectors.openSink(connector, {
@@ -302,7 +302,6 @@ export class EngineParts {
       : {
           lastEpoch: Math.max(epoch, lastEpoch),
           epoch,
-          ignoredEpoch: hasSnapshot === false ? epoch : 0,
           periodUs: plan.emitPeriodUs === null ? null : BigInt(plan.emitPeriodUs),
           memory: this.#memoryNamed(sinkMemoryName(id)),
           sentUs: BigInt(metadata?.sinks.find((sink) => sink.id === id)?.sentUs ?? 0),

@@ -235,8 +235,10 @@ export class EpochStep {
         });
       case 'create_source':
         return this.parts.addFeed(action, SourceFeed.fresh(action));
-      case 'create_view':
       case 'create_sink':
+        if (action.hasSnapshot === false) this.parts.sinks.get(action.id)?.ignore(this.#epoch);
+        return this.#createJob(action, must(jobs.get(action.id)), build);
+      case 'create_view':
         return this.#createJob(action, must(jobs.get(action.id)), build);
       case 'create_index': {
         const relation = this.parts.relation(action.relationId);

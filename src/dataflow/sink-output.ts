@@ -32,8 +32,6 @@ export interface SinkStart {
   readonly lastEpoch: number;
   /** Of the checkpoint, or of its creation. */
   readonly epoch: number;
-  /** The change of this epoch is not sent; 0: every epoch's is. */
-  readonly ignoredEpoch: number;
   /** EMIT PERIODIC; null: every epoch is sent. */
   readonly periodUs: bigint | null;
   /** What was held back at the checkpoint; an empty memory for a new sink. */
@@ -51,7 +49,8 @@ export class SinkOutput {
   readonly #writer: SinkWriter;
   readonly #types: readonly DataType[];
   readonly #periodUs: bigint | null;
-  readonly #ignoredEpoch: number;
+  /** 0: there is none. */
+  #ignoredEpoch = 0;
   /** null: nothing is kept or written (blackhole). */
   readonly #held: NetChanges | null;
   readonly #memory: Memory | null;
@@ -72,7 +71,6 @@ export class SinkOutput {
     this.#writer = writer;
     this.#types = types;
     this.#periodUs = start?.periodUs ?? null;
-    this.#ignoredEpoch = start?.ignoredEpoch ?? 0;
     this.#memory = start?.memory ?? null;
     this.#heldBytesMax = start?.heldBytesMax ?? 0;
     this.#sentUs = start?.sentUs ?? 0n;
@@ -117,6 +115,11 @@ export class SinkOutput {
   nextTimerUs(): bigint | null {
     if (this.#periodUs === null || this.#heldRows === 0 || this.failure !== null) return null;
     return this.#sentUs + this.#periodUs;
+  }
+
+  /** The change of this epoch is not sent. */
+  ignore(epoch: number): void {
+    this.#ignoredEpoch = epoch;
   }
 
   /** Takes a part of the running epoch's change. */

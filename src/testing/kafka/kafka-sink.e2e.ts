@@ -1,7 +1,8 @@
 /** The Kafka sink against a real broker: what arrives, once, through restarts; what is refused and why. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -131,6 +132,106 @@ test('debezium: envelopes', { skip: SKIP }, async () => {
     ['{"id":1}', { before: b, after: null, op: 'd', ts_ms: 0 }],
     ['{"id":1}', null],
   ]);
+});
+
+/** Asks until the answer is as it should be. */
+async function awaitValue(query: string, expected: string, client = sql): Promise<void> {
+  const end = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const value = await client.value(query);
+    if (value === expected) return;
+    if (performance.now() > end) assert.equal(value, expected, query);
+    await delay(20);
+  }
+}
+
+test('without a snapshot, at least once; what a dropped sink kept goes', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('later');
+  await sql.query('CREATE TABLE later (id int) APPEND ONLY');
+  await sql.query('INSERT INTO later VALUES (1)');
+  const spools = () => readdirSync(join(server.dataDir, 'sinks')).length;
+  const before = spools();
+  await sql.query(
+    `CREATE SINK later_out FROM later ${sinkOptions('later', ", snapshot = false, delivery = 'at-least-once'")} FORMAT PLAIN ENCODE JSON`,
+  );
+  assert.equal(spools(), before + 1);
+  await sql.query('INSERT INTO later VALUES (2)');
+  assert.deepEqual(pairs(await awaitRecords('later', 1)), [[null, '{"id":2}']]);
+  await sql.query('DROP SINK later_out');
+  const end = performance.now() + DEADLINE_MS;
+  while (spools() > before && performance.now() < end) await delay(20);
+  assert.equal(spools(), before);
+});
+
+test('brokers that are away: views go on, also beyond the spool; nothing is lost', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('away');
+  await sql.query('CREATE TABLE away (id int PRIMARY KEY, round int, pad text)');
+  await sql.query(
+    `CREATE SINK away_out FROM away ${sinkOptions('away', ", spool.max.bytes = '1048576'")} FORMAT UPSERT ENCODE JSON`,
+  );
+  await sql.query("INSERT INTO away VALUES (0, 0, '')");
+  await awaitRecords('away', 1);
+  await kafka.cluster.kill();
+  const state = (column: string) => `SELECT ${column} FROM millrace.sinks WHERE name = 'away_out'`;
+  for (let round = 1; round <= 6; round += 1) {
+    await sql.query(
+      `INSERT INTO away SELECT id, ${round}, repeat('x', 1000) FROM generate_series(1, 500) AS id
+       ON CONFLICT (id) DO UPDATE SET round = excluded.round`,
+    );
+  }
+  assert.equal(await sql.value('SELECT sum(round) FROM away'), '3000');
+  await awaitValue(state('state'), 'disconnected');
+  await awaitValue(state('held_rows > 0 AND spooled_bytes >= 1000000'), 't');
+  await kafka.cluster.start();
+  await awaitValue(state('held_rows = 0 AND pending_rows = 0 AND spooled_bytes = 0'), 't');
+  assert.equal(await sql.value(state('state')), 'running');
+  const newest = new Map(
+    (await committedRecords(kafka.bootstrap, 'away')).map((one) => [one.key, one.value]),
+  );
+  assert.equal(newest.size, 501);
+  newest.delete('{"id":0}');
+  for (const value of newest.values())
+    assert.equal((JSON.parse(value!) as { round: number }).round, 6);
+});
+
+test('a second server with a copy of the data fences the first', {
+  skip: SKIP,
+}, async (context) => {
+  await kafka.createTopic('fenced');
+  const first = await ServerProcess.start();
+  context.after(() => first.dispose());
+  let one = await SqlClient.connect(first.url);
+  await one.query('CREATE TABLE t (id int) APPEND ONLY');
+  await one.query(`CREATE SINK k FROM t ${sinkOptions('fenced')} FORMAT PLAIN ENCODE JSON`);
+  await one.query('INSERT INTO t VALUES (1)');
+  await awaitRecords('fenced', 1);
+  await first.stop();
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-copy-'));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  cpSync(first.dataDir, directory, { recursive: true });
+  await first.restart();
+  one = await SqlClient.connect(first.url);
+  await one.query('INSERT INTO t VALUES (2)');
+  await awaitRecords('fenced', 2);
+  const second = await ServerProcess.start({ dataDir: directory });
+  context.after(() => second.dispose());
+  const two = await SqlClient.connect(second.url);
+  const state = "SELECT state FROM millrace.sinks WHERE name = 'k'";
+  // The copy finds progress that is not its own, and sends nothing; the first finds that it was fenced.
+  await awaitValue(state, 'failed', two);
+  await one.query('INSERT INTO t VALUES (3)');
+  await awaitValue(state, 'failed', one);
+  assert.equal(await one.value('SELECT count(*) FROM t'), '3');
+  assert.deepEqual(pairs(await awaitRecords('fenced', 2)), [
+    [null, '{"id":1}'],
+    [null, '{"id":2}'],
+  ]);
+  await one.close();
+  await two.close();
 });
 
 test('the statements of the manual run', { skip: SKIP }, async () => {

@@ -7,11 +7,10 @@ import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { KafkaClient, type ProducedPartition } from '../src/connect/kafka/client.ts';
-import { isStaleMetadata } from '../src/connect/kafka/kafka-error.ts';
-import { PLAIN_BATCH, RecordBatchWriter } from '../src/connect/kafka/record-batch-writer.ts';
-import { BATCH_CODECS } from '../src/connect/kafka/record-codecs.ts';
+import type { KafkaClient } from '../src/connect/kafka/client.ts';
+import { RecordBatchWriter } from '../src/connect/kafka/record-batch-writer.ts';
 import { KafkaCluster } from '../src/testing/services/kafka.ts';
+import { benchClient, KafkaTopic } from './kafka-topic.ts';
 import { schemaStatements, type Volume } from './nexmark-cases.ts';
 import { jsonEvents } from './nexmark-events.ts';
 
@@ -112,14 +111,7 @@ class KafkaInput implements NexmarkInput {
   private constructor(cluster: KafkaCluster, directory: string) {
     this.#cluster = cluster;
     this.#directory = directory;
-    this.#client = new KafkaClient({
-      brokers: cluster.bootstrap().split(','),
-      clientId: 'bench',
-      tls: null,
-      sasl: null,
-      requestTimeoutMs: 30_000,
-      connectTimeoutMs: 10_000,
-    });
+    this.#client = benchClient(cluster.bootstrap());
   }
 
   static async start(directory: string): Promise<KafkaInput> {
@@ -140,15 +132,12 @@ class KafkaInput implements NexmarkInput {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  async #fill(topic: string, volume: Volume): Promise<void> {
-    await this.#client.createTopic(topic, PARTITION_COUNT, {}, 1);
-    const leaders = await this.#leaders(topic);
+  async #fill(name: string, volume: Volume): Promise<void> {
+    const topic = await KafkaTopic.open(this.#client, name, PARTITION_COUNT);
     const writer = new RecordBatchWriter();
     let partition = 0;
     const flush = async (): Promise<void> => {
-      if (writer.recordCount === 0) return;
-      const records = writer.take(PLAIN_BATCH, BATCH_CODECS.none);
-      await this.#produce(leaders[partition]!, { topic, partition, records });
+      if (writer.recordCount > 0) await topic.send(partition, writer);
       partition = (partition + 1) % PARTITION_COUNT;
     };
     for (const event of jsonEvents(volume)) {
@@ -156,30 +145,5 @@ class KafkaInput implements NexmarkInput {
       if (writer.recordCount === BATCH_EVENTS) await flush();
     }
     await flush();
-  }
-
-  async #produce(node: number, batch: ProducedPartition): Promise<void> {
-    for (;;) {
-      const [result] = await this.#client.produce(node, null, [batch]);
-      if (result?.errorCode === 0) return;
-      // A new topic's leader does not know of it at once.
-      if (result === undefined || !isStaleMetadata(result.errorCode)) {
-        throw new Error(`producing failed: code ${result?.errorCode}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  /** The leader of each partition, once all have one. */
-  async #leaders(topic: string): Promise<number[]> {
-    for (;;) {
-      const [found] = await this.#client.metadata([topic]);
-      const partitions = [...(found?.partitions ?? [])].sort((a, b) => a.partition - b.partition);
-      const leaders = partitions.map(({ leader }) => leader);
-      if (leaders.length === PARTITION_COUNT && leaders.every((leader) => leader >= 0)) {
-        return leaders;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
   }
 }

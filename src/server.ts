@@ -3,6 +3,7 @@
  * answer; stopping runs backwards. It composes and holds no logic.
  */
 
+import * as path from 'node:path';
 import { AssertionError } from './base/assert.ts';
 import { SystemClock } from './base/clock.ts';
 import { type Config, ConfigError, MEMORY_DATA_DIR } from './base/config.ts';
@@ -11,9 +12,10 @@ import type { Log } from './base/log.ts';
 import { formatMemorySize } from './base/memory-size.ts';
 import { Metrics } from './base/metrics.ts';
 import { systemRandom } from './base/random.ts';
+import { newSecretKey, SecretBox, type SecretKeySource } from './base/secret-box.ts';
 import { MILLRACE_RELATIONS } from './catalog/system/millrace-relations.ts';
 import { postgresRelations } from './catalog/system/postgres15.ts';
-import { type EnginePort, startEngine } from './dataflow/client.ts';
+import { startEngine } from './dataflow/client.ts';
 import { DEFAULT_ENGINE_OPTIONS } from './dataflow/port.ts';
 import { startHttpServer } from './ops/http-server.ts';
 import { QueryService } from './serve/query-service.ts';
@@ -52,8 +54,9 @@ export async function startServer(
   const random = systemRandom();
   const metrics = new Metrics(true);
   await loadParser();
+  const secretKey = secretKeyOf(config);
   const engine = await refusable(
-    startEngine(engineOptions(config, tuning), {
+    startEngine(engineOptions(config, secretKey, tuning), {
       log: (level, text) => log[level]({ part: 'dataflow' }, text),
       onDeath: (error) => {
         log.fatal({ err: error }, 'the dataflow worker died; start again to recover');
@@ -82,6 +85,7 @@ export async function startServer(
     metrics,
     fileRoots: config.fileRoots,
     dataDir: config.dataDir,
+    secrets: new SecretBox(secretKey),
     batchRowsMax,
     fixedSettings: {
       dead_letter_size: formatMemorySize(config.deadLetterBytesMax),
@@ -89,7 +93,7 @@ export async function startServer(
       dead_letter_record_size: formatMemorySize(config.deadLetterRecordBytesMax),
     },
   });
-  await database.bootstrap();
+  await refusable(database.bootstrap(), log);
   const sessions = new SqlSessionFactory(database, {
     isPasswordSet: config.password !== null,
     port: config.port,
@@ -111,9 +115,9 @@ export async function startServer(
 }
 
 /** A data directory that cannot be used is one line and exit code 1; a broken belief keeps its stack in the log. */
-async function refusable(engine: Promise<EnginePort>, log: Log): Promise<EnginePort> {
+async function refusable<T>(work: Promise<T>, log: Log): Promise<T> {
   try {
-    return await engine;
+    return await work;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     if (error instanceof AssertionError) log.fatal({ err: error }, 'recovery failed');
@@ -121,12 +125,20 @@ async function refusable(engine: Promise<EnginePort>, log: Log): Promise<EngineP
   }
 }
 
-function engineOptions(config: Config, tuning: ServerTuning) {
+/** Without a data directory the key goes with the process. */
+function secretKeyOf({ dataDir, secretKeyFile }: Config): SecretKeySource {
+  if (secretKeyFile !== null) return { file: secretKeyFile };
+  if (dataDir === MEMORY_DATA_DIR) return { hex: newSecretKey() };
+  return { file: path.join(dataDir, 'secret.key') };
+}
+
+function engineOptions(config: Config, secretKey: SecretKeySource, tuning: ServerTuning) {
   return {
     ...DEFAULT_ENGINE_OPTIONS,
     dataDir: config.dataDir,
     kernels: config.kernels,
     fileRoots: config.fileRoots,
+    secretKey,
     stateBytesMax: config.memoryLimitBytes,
     deadLetterBytesMax: config.deadLetterBytesMax,
     deadLetterAgeMsMax: config.deadLetterAgeMsMax,

@@ -43,6 +43,8 @@ export interface Config {
   readonly busyPollUs: number;
   /** Password of `millrace`; null = none asked for. */
   readonly password: string | null;
+  /** File of the key of secrets; null = in the data directory. */
+  readonly secretKeyFile: string | null;
   readonly tls: TlsFiles | null;
   readonly isInsecure: boolean;
 }
@@ -206,6 +208,12 @@ const OPTIONS: readonly Option[] = [
     'µs awake for a quick client; 0 = off (200)',
   ),
   option('password-file', null, TEXT, 'password of millrace (MILLRACE_PASSWORD holds it itself)'),
+  option(
+    'secret-key-file',
+    'MILLRACE_SECRET_KEY_FILE',
+    TEXT,
+    'key of CREATE SECRET (secret.key in the data directory)',
+  ),
   option('tls-cert', 'MILLRACE_TLS_CERT', TEXT, 'PEM file; TLS on both ports'),
   option('tls-key', 'MILLRACE_TLS_KEY', TEXT, 'PEM file'),
   {
@@ -420,6 +428,7 @@ function checkConfig(given: ReadonlyMap<string, Given>, password: string | null)
     kernels: checked<'auto' | 'ts'>(given, 'kernels') ?? 'auto',
     busyPollUs: checked<number>(given, 'busy-poll') ?? defaultBusyPollUs(),
     password,
+    secretKeyFile: checked<string>(given, 'secret-key-file') ?? null,
     tls: readTls(checked<string>(given, 'tls-cert'), checked<string>(given, 'tls-key')),
     isInsecure: checked<boolean>(given, 'insecure') ?? false,
   };

@@ -81,7 +81,7 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ['DROP DATABASE', 'DROP SCHEMA ... CASCADE; or stop the server and remove its data directory.'],
   ['CREATE EXTENSION', 'There are none to install.'],
   ['CREATE SUBSCRIPTION', 'SUBSCRIBE to the view, or DECLARE a cursor FOR SUBSCRIBE.'],
-  ['CREATE SECRET', "Give the value in the connector's options."],
+  ['ALTER SECRET', 'CREATE SECRET with another name, and the sources and sinks again with it.'],
   ['CREATE CONNECTION', 'Give the options in each CREATE SOURCE and CREATE SINK.'],
   [
     'CREATE ALERT',
@@ -296,7 +296,10 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
     'Tables, sources, sinks, views, materialized views, indexes and schemas are.',
   ],
   [/ of a job$/, 'DROP the view, and create it again when it is to run.'],
-  [/^SHOW /, 'Use SHOW SOURCES, TABLES, VIEWS, MATERIALIZED VIEWS, SINKS, INDEXES or JOBS.'],
+  [
+    /^SHOW /,
+    'Use SHOW SOURCES, TABLES, VIEWS, MATERIALIZED VIEWS, SINKS, INDEXES, SECRETS or JOBS.',
+  ],
   [/^EXPLAIN of /, 'EXPLAIN takes a query, CREATE MATERIALIZED VIEW and MATERIALIZED VIEW v.'],
   [/^function pg_sleep$/, 'Wait on the client.'],
   [

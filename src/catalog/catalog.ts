@@ -10,6 +10,7 @@ import {
   dependenciesOf,
   type RelationObject,
   type SchemaObject,
+  type SecretObject,
   type SystemRelation,
 } from './objects.ts';
 
@@ -64,6 +65,7 @@ export class Catalog {
   readonly #objects: ReadonlyMap<number, CatalogObject>;
   readonly #relations: ReadonlyMap<string, RelationObject>;
   readonly #schemas: ReadonlyMap<string, SchemaObject>;
+  readonly #secrets: ReadonlyMap<string, SecretObject>;
   readonly #system: SystemCatalog;
 
   private constructor(
@@ -76,13 +78,16 @@ export class Catalog {
     this.#system = system;
     const relations = new Map<string, RelationObject>();
     const schemas = new Map<string, SchemaObject>();
+    const secrets = new Map<string, SecretObject>();
     for (const schema of BUILT_IN_SCHEMAS) schemas.set(schema.name, schema);
     for (const object of objects.values()) {
       if (object.kind === 'schema') schemas.set(object.name, object);
+      else if (object.kind === 'secret') secrets.set(object.name, object);
       else relations.set(key(object.schemaId, object.name), object);
     }
     this.#relations = relations;
     this.#schemas = schemas;
+    this.#secrets = secrets;
   }
 
   /** A new database: schema public and the system relations. */
@@ -142,6 +147,15 @@ export class Catalog {
 
   schemas(): readonly SchemaObject[] {
     return [...this.#schemas.values()];
+  }
+
+  /** In no order. */
+  secrets(): readonly SecretObject[] {
+    return [...this.#secrets.values()];
+  }
+
+  secret(name: string): SecretObject | undefined {
+    return this.#secrets.get(name);
   }
 
   schema(name: string): SchemaObject | undefined {

@@ -90,6 +90,7 @@ export function describe(
   object: CatalogObject,
   searchPath: readonly string[],
 ): string {
+  if (object.kind === 'secret') return `secret ${quoteIdentifier(object.name)}`;
   if (object.kind === 'schema') return `schema ${quoteIdentifier(object.name)}`;
   const found = catalog.findRelation({ schema: null, name: object.name }, searchPath);
   const isVisible = found !== undefined && found.kind !== 'system' && found.id === object.id;

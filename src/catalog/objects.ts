@@ -70,13 +70,32 @@ export type FrozenSettings = Readonly<Record<string, string>>;
 
 export interface ConnectorDefinition {
   readonly connector: string;
-  /** Every WITH option as written (lower-case names), `connector` included. */
+  /** Every WITH option as written (lower-case names), `connector` included; a secret as `secretReference` says. */
   readonly options: Readonly<Record<string, string>>;
   /** PLAIN, UPSERT, DEBEZIUM in lower case. */
   readonly format: string | null;
   /** JSON, CSV ... in lower case. */
   readonly encode: string | null;
   readonly encodeOptions: Readonly<Record<string, string>>;
+}
+
+/** No text of a statement holds the character U+0000: no option's value is such a text. */
+const SECRET = '\u0000secret:';
+
+/** Stands in place of an option's value. */
+export function secretReference(id: number): string {
+  return `${SECRET}${id}`;
+}
+
+/** The secret that stands in place of an option's value; null: the value is itself. */
+export function referencedSecret(value: string): number | null {
+  return value.startsWith(SECRET) ? Number(value.slice(SECRET.length)) : null;
+}
+
+function secretsOf(connector: ConnectorDefinition | null): number[] {
+  if (connector === null) return [];
+  const values = [connector.options, connector.encodeOptions].flatMap(Object.values) as string[];
+  return values.map(referencedSecret).filter((id) => id !== null);
 }
 
 interface ObjectBase {
@@ -92,6 +111,13 @@ interface InSchema extends ObjectBase {
 
 export interface SchemaObject extends ObjectBase {
   readonly kind: 'schema';
+}
+
+/** CREATE SECRET: options name it in place of a value. */
+export interface SecretObject extends ObjectBase {
+  readonly kind: 'secret';
+  /** The value as SecretBox sealed it. */
+  readonly sealed: string;
 }
 
 export interface TableObject extends InSchema {
@@ -169,6 +195,7 @@ export interface IndexObject extends InSchema {
 
 export type CatalogObject =
   | SchemaObject
+  | SecretObject
   | TableObject
   | SourceObject
   | SinkObject
@@ -177,7 +204,7 @@ export type CatalogObject =
   | IndexObject;
 
 /** Objects of the namespace that tables, views and indexes share. */
-export type RelationObject = Exclude<CatalogObject, SchemaObject>;
+export type RelationObject = Exclude<CatalogObject, SchemaObject | SecretObject>;
 
 /** Relations that a query may name in FROM. */
 export type ReadableObject = TableObject | SourceObject | ViewObject | MaterializedViewObject;
@@ -224,6 +251,10 @@ export function relkindOf(object: RelationObject): 'r' | 'v' | 'm' | 'i' | 'f' |
     case 'sink':
       return null;
   }
+}
+
+export function isRelation(object: CatalogObject): object is RelationObject {
+  return object.kind !== 'schema' && object.kind !== 'secret';
 }
 
 export function isReadable(object: CatalogObject): object is ReadableObject {
@@ -289,7 +320,11 @@ export function relationProperties(
 export function dependenciesOf(object: CatalogObject): readonly number[] {
   switch (object.kind) {
     case 'schema':
+    case 'secret':
       return [];
+    case 'table':
+    case 'source':
+      return [object.schemaId, ...secretsOf(object.connector)];
     case 'index':
       return [object.schemaId, object.relationId];
     case 'view':
@@ -297,9 +332,7 @@ export function dependenciesOf(object: CatalogObject): readonly number[] {
       return [object.schemaId, ...object.dependsOn];
     case 'sink': {
       const into = object.intoTableId === null ? [] : [object.intoTableId];
-      return [object.schemaId, ...object.dependsOn, ...into];
+      return [object.schemaId, ...object.dependsOn, ...into, ...secretsOf(object.connector)];
     }
-    default:
-      return [object.schemaId];
   }
 }

@@ -8,6 +8,7 @@
 
 import type { EventLoopDelays } from '../base/event-loop-delay.ts';
 import type { HistogramCounts } from '../base/histogram.ts';
+import type { SecretKeySource } from '../base/secret-box.ts';
 import type { PortError } from '../base/threads.ts';
 import type { SinkDelivery } from '../connect/sink.ts';
 import type { PostedBody } from '../connect/source.ts';
@@ -209,6 +210,8 @@ export interface EngineOptions {
   readonly dataDir: string;
   readonly kernels: 'auto' | 'ts';
   readonly fileRoots: readonly string[];
+  /** Opens what is sealed of connectors' options. */
+  readonly secretKey: SecretKeySource;
   /** Rows an epoch takes at most; rows of a batch at most (1, 7 in tests). */
   readonly epochRowsMax: number;
   readonly batchRowsMax: number;
@@ -227,6 +230,7 @@ export const DEFAULT_ENGINE_OPTIONS: EngineOptions = Object.freeze({
   dataDir: ':memory:',
   kernels: 'auto',
   fileRoots: Object.freeze(['.']),
+  secretKey: Object.freeze({ hex: '' }),
   epochRowsMax: 65_536,
   batchRowsMax: 1024,
   checkpointIntervalMs: 30_000,

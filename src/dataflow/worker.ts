@@ -2,11 +2,14 @@
 
 import { SystemClock } from '../base/clock.ts';
 import { EventLoopDelay } from '../base/event-loop-delay.ts';
+import { SecretBox } from '../base/secret-box.ts';
 import { threadSelf, toPortError } from '../base/threads.ts';
 import { openSink, openSource } from '../connect/connectors.ts';
+import { openOptions } from '../connect/sealed-options.ts';
 import { setKernelMode } from '../kernels/kernels.ts';
 import { EpochControl } from '../state/epoch-control.ts';
 import type { Engine } from './engine.ts';
+import type { Connectors } from './feed-context.ts';
 import type { FromWorker, ToWorker, WorkerData, WorkerStatus } from './port.ts';
 import { type OpenEngine, openEngine } from './recovery.ts';
 
@@ -53,6 +56,15 @@ const loopDelay = new EventLoopDelay();
 /** Somebody on the main thread waits for epochs: without that, a message for each is not worth its time. */
 let isWatched = false;
 
+/** Connectors whose options may hold secrets. */
+function connectorsWith(box: SecretBox): Connectors {
+  return {
+    openSource: (checked, columns, context) =>
+      openSource(openOptions(checked, box), columns, context),
+    openSink: (checked, context) => openSink(openOptions(checked, box), context),
+  };
+}
+
 async function start(): Promise<void> {
   const { options, control: shared } = self.data;
   setKernelMode(options.kernels);
@@ -61,7 +73,7 @@ async function start(): Promise<void> {
     options,
     control,
     clock,
-    connectors: { openSource, openSink },
+    connectors: connectorsWith(new SecretBox(options.secretKey)),
     wake: () => loop.wake(),
     onEpoch: (epoch) => {
       if (isWatched) self.post({ kind: 'epoch', epoch });

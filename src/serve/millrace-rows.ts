@@ -47,6 +47,8 @@ export function millraceRows(
       return watermarks(status, catalog);
     case 'epochs':
       return epochs(status);
+    case 'secrets':
+      return secrets(catalog);
     default:
       return deadLetters(catalog, letters, epoch);
   }
@@ -102,6 +104,11 @@ function* jobs({ jobs: all }: EngineStatus): Generator<Row> {
       count(job.freshnessUs),
     ];
   }
+}
+
+/** Never what they hold. */
+function* secrets(catalog: Catalog): Generator<Row> {
+  for (const { id, name } of catalog.secrets()) yield [String(id), name];
 }
 
 function* sinks({ jobs: all }: EngineStatus, catalog: Catalog): Generator<Row> {

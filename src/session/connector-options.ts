@@ -1,14 +1,22 @@
 /** WITH (...) FORMAT ... ENCODE ... of CREATE SOURCE and CREATE SINK, as the catalog keeps them. */
 
 import { SqlError } from '../base/sql-error.ts';
-import type { ConnectorDefinition } from '../catalog/objects.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { type ConnectorDefinition, secretReference } from '../catalog/objects.ts';
 import { OptionError } from '../connect/options.ts';
+import { maySecretBe } from '../connect/sealed-options.ts';
 import type { ColumnDefinition, FormatClause, Option } from '../sql/statements.ts';
 
-function optionMap(options: readonly Option[]): Record<string, string> {
+/** Names in lower case, and values; 42601 and 22023 for those that are twice, or have none. */
+export function optionMap(
+  options: readonly Option[],
+  secretOf: (option: Option, name: string) => string | null = () => null,
+): Record<string, string> {
   const map: Record<string, string> = Object.create(null);
-  for (const { name, value, position } of options) {
+  for (const option of options) {
+    const { name, position } = option;
     const key = name.toLowerCase();
+    const value = option.value ?? secretOf(option, key);
     if (Object.hasOwn(map, key))
       throw new SqlError('42601', `option "${key}" is given twice`, { position });
     if (value === null) throw new SqlError('22023', `option "${key}" needs a value`, { position });
@@ -21,8 +29,10 @@ export function connectorDefinition(
   options: readonly Option[],
   format: FormatClause | null,
   position: number,
+  catalog: Catalog,
 ): ConnectorDefinition {
-  const map = optionMap(options);
+  const secretOf = (option: Option, name: string) => referenceOf(option, name, catalog);
+  const map = optionMap(options, secretOf);
   const connector = map.connector;
   if (connector === undefined) {
     throw new SqlError('22023', 'option "connector" is missing', {
@@ -35,8 +45,23 @@ export function connectorDefinition(
     options: map,
     format: format?.format.toLowerCase() ?? null,
     encode: format?.encode.toLowerCase() ?? null,
-    encodeOptions: optionMap(format?.options ?? []),
+    encodeOptions: optionMap(format?.options ?? [], secretOf),
   };
+}
+
+/** What is kept of `option = secret NAME`; null: the option has no secret. */
+function referenceOf(option: Option, name: string, catalog: Catalog): string | null {
+  const { secret: named, position, valuePosition } = option;
+  if (named === undefined) return null;
+  if (!maySecretBe(name)) {
+    throw new SqlError('22023', `option "${name}" cannot be a secret`, {
+      position,
+      hint: 'Names and addresses are shown in errors. Passwords, user names, tokens and PEM texts may be secrets.',
+    });
+  }
+  const secret = catalog.secret(named);
+  if (secret !== undefined) return secretReference(secret.id);
+  throw new SqlError('42704', `secret "${named}" does not exist`, { position: valuePosition });
 }
 
 interface WithOptions {

@@ -45,6 +45,7 @@ import {
   placeForCreate,
 } from './ddl.ts';
 import { checkKeyTypes } from './key-types.ts';
+import { OptionSecrets } from './option-secrets.ts';
 import type { SessionState } from './session-state.ts';
 
 export async function createSource(ast: CreateSource, session: SessionState): Promise<void> {
@@ -99,7 +100,30 @@ async function checkRelation(
   ast: CreateSource | CreateTable,
   session: SessionState,
 ): Promise<CheckedRelation> {
-  const connector = connectorDefinition(ast.options, ast.format, ast.position);
+  const connector = connectorDefinition(ast.options, ast.format, ast.position, session.catalog);
+  const secrets = new OptionSecrets(connector, session);
+  return secrets.hidden(async () => {
+    const { definition, check } = await describeRelation(ast, secrets.plain, session);
+    const checked = check(secrets.plain);
+    const isKeyed = isKeyedConnector(connector);
+    if (isKeyed) checkKeyTypes(definition);
+    if (ast.kind === 'create_table') refuseConstraints(ast, definition, isKeyed);
+    await probeSource(checked);
+    return { definition, connector, checked: secrets.seal(checked, check) };
+  });
+}
+
+interface DescribedRelation {
+  readonly definition: BoundRelationDefinition;
+  readonly check: (connector: ConnectorDefinition) => Json;
+}
+
+/** Columns, also those of a schema elsewhere, and what checks options against them. */
+async function describeRelation(
+  ast: CreateSource | CreateTable,
+  connector: ConnectorDefinition,
+  session: SessionState,
+): Promise<DescribedRelation> {
   const context = {
     fileRoots: session.database.fileRoots,
     clock: session.database.clock,
@@ -110,17 +134,10 @@ async function checkRelation(
   const { columns, constraints } = definition;
   const primary = constraints.find((one) => one.kind === 'primary_key');
   const key = primary?.kind === 'primary_key' ? primary.columns : null;
-  const checked = checkSourceOptions(
-    connector,
-    columns.map((column) => sourceColumn(column, session)),
-    { ...context, schema },
-    key,
-  );
-  const isKeyed = isKeyedConnector(connector);
-  if (isKeyed) checkKeyTypes(definition);
-  if (ast.kind === 'create_table') refuseConstraints(ast, definition, isKeyed);
-  await probeSource(checked);
-  return { definition, connector, checked };
+  const sourceColumns = columns.map((column) => sourceColumn(column, session));
+  const check = (options: ConnectorDefinition) =>
+    checkSourceOptions(options, sourceColumns, { ...context, schema }, key);
+  return { definition, check };
 }
 
 /** What the rows of a connector could break, with nobody there to be told. */

@@ -1,15 +1,18 @@
 /** The CREATE statement that makes an object as it is. */
 
+import { must } from '../base/assert.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import type {
-  CatalogColumn,
-  ConnectorDefinition,
-  IndexObject,
-  RelationObject,
-  SourceObject,
-  TableObject,
+import {
+  type CatalogColumn,
+  type ConnectorDefinition,
+  type IndexObject,
+  type RelationObject,
+  referencedSecret,
+  type SourceObject,
+  type TableObject,
 } from '../catalog/objects.ts';
 import { quoteIdentifier } from '../catalog/system/pg-views.ts';
+import { isHiddenOption } from '../connect/sealed-options.ts';
 import { typeName } from '../types/value.ts';
 
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
@@ -57,18 +60,18 @@ function includeText({ columns }: TableObject | SourceObject): string {
   return items.length === 0 ? '' : ` INCLUDE ${items.join(', ')}`;
 }
 
-/** Options whose values are nobody else's business. */
-const SECRET_OPTION = /password|secret|token|key\.pem/;
+function optionTexts(options: Readonly<Record<string, string>>, catalog: Catalog): string[] {
+  return Object.entries(options).map(([name, value]) => {
+    const id = referencedSecret(value);
+    if (id !== null) return `${name} = secret ${quoteIdentifier(must(catalog.object(id)).name)}`;
+    return `${name} = ${isHiddenOption(name) ? "'********'" : literal(value)}`;
+  });
+}
 
-function connectorText(connector: ConnectorDefinition): string {
-  const options = Object.entries(connector.options).map(
-    ([name, value]) => `${name} = ${SECRET_OPTION.test(name) ? "'********'" : literal(value)}`,
-  );
-  const withClause = ` WITH (${options.join(', ')})`;
+function connectorText(connector: ConnectorDefinition, catalog: Catalog): string {
+  const withClause = ` WITH (${optionTexts(connector.options, catalog).join(', ')})`;
   if (connector.format === null) return withClause;
-  const encodeOptions = Object.entries(connector.encodeOptions).map(
-    ([name, value]) => `${name} = ${literal(value)}`,
-  );
+  const encodeOptions = optionTexts(connector.encodeOptions, catalog);
   const parenthesised = encodeOptions.length === 0 ? '' : ` (${encodeOptions.join(', ')})`;
   return `${withClause} FORMAT ${connector.format.toUpperCase()} ENCODE ${(connector.encode ?? 'json').toUpperCase()}${parenthesised}`;
 }
@@ -82,10 +85,10 @@ export function createStatement(
     case 'table': {
       const body = `CREATE TABLE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)`;
       if (object.connector === null) return `${body}${object.isAppendOnly ? ' APPEND ONLY' : ''}`;
-      return `${body}${includeText(object)}${connectorText(object.connector)}`;
+      return `${body}${includeText(object)}${connectorText(object.connector, catalog)}`;
     }
     case 'source':
-      return `CREATE SOURCE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)${includeText(object)}${connectorText(object.connector)}`;
+      return `CREATE SOURCE ${name} (\n  ${bodyLines(object).join(',\n  ')}\n)${includeText(object)}${connectorText(object.connector, catalog)}`;
     case 'view':
       return `CREATE VIEW ${name} AS ${object.sql}`;
     case 'materialized_view': {
@@ -96,6 +99,6 @@ export function createStatement(
       return `CREATE MATERIALIZED VIEW ${name}${withClause} AS ${object.sql}`;
     }
     case 'sink':
-      return `CREATE SINK ${name} AS ${object.sql}${connectorText(object.connector)}`;
+      return `CREATE SINK ${name} AS ${object.sql}${connectorText(object.connector, catalog)}`;
   }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
+import type { SecretBox } from '../base/secret-box.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { Catalog, type CatalogChange, type CatalogImage } from '../catalog/catalog.ts';
 import type { SystemRelation } from '../catalog/objects.ts';
@@ -42,6 +43,7 @@ export interface DatabaseOptions {
   readonly metrics: Metrics;
   readonly fileRoots: readonly string[];
   readonly dataDir: string;
+  readonly secrets: SecretBox;
   readonly batchRowsMax: number;
   /** Settings whose values the server's options fix, as SHOW is to read them. */
   readonly fixedSettings?: Readonly<Record<string, string>>;
@@ -64,6 +66,7 @@ export class Database {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly fileRoots: readonly string[];
+  readonly secrets: SecretBox;
   readonly batchRowsMax: number;
   readonly fixedSettings: Readonly<Record<string, string>>;
   readonly startedUs: bigint;
@@ -84,14 +87,19 @@ export class Database {
     this.log = options.log;
     this.metrics = options.metrics;
     this.fileRoots = options.fileRoots;
+    this.secrets = options.secrets;
     this.batchRowsMax = options.batchRowsMax;
     this.fixedSettings = options.fixedSettings ?? {};
     this.startedUs = options.clock.wallUs();
     this.#catalog = firstCatalog(options);
   }
 
-  /** A new database gets schema public as its first object: it can be dropped like any other. */
+  /**
+   * A new database gets schema public as its first object: it can be dropped like any other. Throws where the key does not
+   * open the secrets that there are.
+   */
   async bootstrap(): Promise<void> {
+    for (const { sealed } of this.#catalog.secrets()) this.secrets.open(sealed);
     if (this.engine.recoveredCatalog.nextId !== 0) return;
     const { objects, nextId } = this.#catalog.toImage();
     await this.engine.commit({ ddl: [], catalog: { puts: objects, removes: [], nextId }, dml: [] });

@@ -161,7 +161,7 @@ export function findObject(
 export function notFound(object: ObjectKind, name: QualifiedName): SqlError {
   const text = name.parts.join('.');
   if (object === 'schema') return new SqlError('3F000', `schema "${text}" does not exist`);
-  const sqlstate = object === 'index' ? '42704' : '42P01';
+  const sqlstate = object === 'index' || object === 'secret' ? '42704' : '42P01';
   return new SqlError(sqlstate, `${object} "${text}" does not exist`);
 }
 

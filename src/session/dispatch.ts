@@ -9,6 +9,7 @@ import { planCopy } from './handlers/copy.ts';
 import { planCreateIndex } from './handlers/create-index.ts';
 import { planCreateMaterializedView } from './handlers/create-materialized-view.ts';
 import { planCreateSchema } from './handlers/create-schema.ts';
+import { planCreateSecret } from './handlers/create-secret.ts';
 import { planCreateSink } from './handlers/create-sink.ts';
 import { planCreateSource } from './handlers/create-source.ts';
 import { planCreateTable } from './handlers/create-table.ts';
@@ -112,6 +113,8 @@ function definition(ast: Statement, context: HandlerContext): StatementPlan | nu
       return planCreateIndex(ast, context);
     case 'create_schema':
       return planCreateSchema(ast, context);
+    case 'create_secret':
+      return planCreateSecret(ast, context);
     case 'drop':
       return planDrop(ast, context);
     case 'alter':

@@ -2,6 +2,7 @@
 
 import { EventLoopDelay, type EventLoopDelays } from '../base/event-loop-delay.ts';
 import type { Metrics } from '../base/metrics.ts';
+import { isRelation } from '../catalog/objects.ts';
 import type { JobStatus, SourceStatus, WorkerStatus } from '../dataflow/port.ts';
 import type { Database } from './database.ts';
 
@@ -59,7 +60,7 @@ export class EngineGauges {
   #nameOf({ id, name }: { readonly id: number; readonly name: string }): string {
     const { catalog } = this.#database;
     const object = catalog.object(id);
-    if (object === undefined || object.kind === 'schema') return name;
+    if (object === undefined || !isRelation(object)) return name;
     return `${catalog.schemaName(object)}.${object.name}`;
   }
 

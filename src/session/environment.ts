@@ -2,7 +2,12 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import { isReadable, type RelationObject, type SystemRelation } from '../catalog/objects.ts';
+import {
+  isReadable,
+  isRelation,
+  type RelationObject,
+  type SystemRelation,
+} from '../catalog/objects.ts';
 import {
   fromDerivedOid,
   MILLRACE_ROLE_OID,
@@ -213,7 +218,7 @@ export class SessionEnvironment implements SystemEnvironment {
   #relation(oid: number): RelationObject | SystemRelation | null {
     const { catalog } = this.#options;
     const object = catalog.object(oid);
-    if (object !== undefined) return object.kind === 'schema' ? null : object;
+    if (object !== undefined) return isRelation(object) ? object : null;
     return catalog.systemRelation(oid) ?? null;
   }
 }

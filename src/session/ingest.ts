@@ -3,10 +3,11 @@
 import type { PostedBody } from '../connect/source.ts';
 import type { PostResult } from '../dataflow/port.ts';
 import type { Database } from './database.ts';
+import { withSecretValues } from './option-secrets.ts';
 
 export interface WebhookTarget {
   readonly id: number;
-  /** WITH (...), as the catalog keeps them. */
+  /** WITH (...), with the values of secrets. */
   readonly options: Readonly<Record<string, string>>;
 }
 
@@ -28,10 +29,12 @@ export function ingestPort(database: Database, isSecretNeeded: boolean): IngestP
   return {
     isSecretNeeded,
     find(schema, name) {
-      const found = database.catalog.findRelation({ schema, name }, []);
+      const { catalog } = database;
+      const found = catalog.findRelation({ schema, name }, []);
       if (found?.kind !== 'source' && found?.kind !== 'table') return null;
       const { id, connector } = found;
-      return connector?.connector === 'webhook' ? { id, options: connector.options } : null;
+      if (connector?.connector !== 'webhook') return null;
+      return { id, options: withSecretValues(connector.options, catalog, database) };
     },
     async post({ id }, body, key) {
       const posts = [{ sourceId: id, body, key }];

@@ -20,6 +20,7 @@ import { DEFAULT_SETTINGS, formatValue, typeName } from '../types/value.ts';
 import { isCallable } from './callable.ts';
 import { DATABASE_NAME } from './database.ts';
 import type { SessionState } from './session-state.ts';
+import { shownText } from './shown-text.ts';
 import { checkRunning, checkView } from './view-health.ts';
 
 /** A point lookup for the session's running statement; null: it must run as a query (own writes, a relation that was replaced). */
@@ -177,7 +178,7 @@ function systemRowsProvider(
       cursors: [...session.cursors.values()],
       preparedStatements: [...session.prepared.values()]
         .filter((one) => one.name !== '')
-        .map((one) => ({ name: one.name, statement: one.statement?.text ?? '' })),
+        .map((one) => ({ name: one.name, statement: shownText(one.statement?.text ?? '') })),
       formatType: typeName,
       isCallable,
     });

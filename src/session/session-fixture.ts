@@ -4,6 +4,7 @@ import { SystemClock } from '../base/clock.ts';
 import { createLog } from '../base/log.ts';
 import { Metrics } from '../base/metrics.ts';
 import { systemRandom } from '../base/random.ts';
+import { newSecretKey, SecretBox } from '../base/secret-box.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { readValue } from '../batch/read-value.ts';
 import { MILLRACE_RELATIONS } from '../catalog/system/millrace-relations.ts';
@@ -106,8 +107,9 @@ export class SessionFixture {
   static async start(queryMemoryBytes = 64 * 2 ** 20): Promise<SessionFixture> {
     await loadParser();
     const log = createLog('fatal');
+    const secretKey = { hex: newSecretKey() };
     const engine = await startEngine(
-      { ...DEFAULT_ENGINE_OPTIONS, dataDir: ':memory:' },
+      { ...DEFAULT_ENGINE_OPTIONS, dataDir: ':memory:', secretKey },
       {
         log: () => {},
         onDeath: (error) => {
@@ -133,6 +135,7 @@ export class SessionFixture {
       metrics: new Metrics(),
       fileRoots: [],
       dataDir: ':memory:',
+      secrets: new SecretBox(secretKey),
       batchRowsMax,
     });
     return new SessionFixture(engine, queries, database);

@@ -23,6 +23,7 @@ import type {
 import type { PreparedStatement, StatementPlan, StatementResult } from './prepared-statement.ts';
 import { isNamedType } from './reg-types.ts';
 import { PREPARED_MAX, type SessionState } from './session-state.ts';
+import { shownText } from './shown-text.ts';
 import { StatementClock } from './statement-clock.ts';
 import { TransactionBlock } from './transaction-block.ts';
 
@@ -261,7 +262,7 @@ export class SqlSession implements Session {
   async #working(text: string, writer: ResultWriter, work: () => Promise<void>): Promise<void> {
     clearTimeout(this.#idleTimer);
     if (this.#fatal !== null) throw this.#fatal;
-    this.#query = text;
+    this.#query = shownText(text);
     this.#state.setWriter(writer);
     const started = performance.now();
     const { statements, statementSeconds } = this.#state.database.metrics;

@@ -21,6 +21,8 @@ export interface Option {
   /** The value's text without quotes; null where none was given. Lists (FORCE_NULL (a, b)) are in `list`. */
   readonly value: string | null;
   readonly valuePosition: number;
+  /** `option = secret NAME`; absent: the value is said. */
+  readonly secret?: string;
   readonly list: readonly string[] | null;
 }
 
@@ -191,6 +193,15 @@ export interface CreateSchema {
   readonly position: number;
   readonly name: string;
   readonly ifNotExists: boolean;
+}
+
+export interface CreateSecret {
+  readonly kind: 'create_secret';
+  readonly position: number;
+  readonly name: string;
+  readonly ifNotExists: boolean;
+  readonly options: readonly Option[];
+  readonly value: string;
 }
 
 export type ObjectKind =
@@ -572,6 +583,7 @@ export type Statement =
   | CreateSink
   | CreateIndex
   | CreateSchema
+  | CreateSecret
   | Drop
   | Alter
   | Comment

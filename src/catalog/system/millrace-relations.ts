@@ -142,6 +142,7 @@ const DEFINITIONS: readonly (readonly [
       statement: TEXT,
     },
   ],
+  ['secrets', { id: INT8, name: TEXT }],
 ];
 
 /** The relations, with fixed OIDs. */

@@ -6,6 +6,7 @@ import {
   type CatalogColumn,
   type CatalogObject,
   type IndexObject,
+  isRelation,
   type RelationObject,
   relkindOf,
   type SystemRelation,
@@ -31,7 +32,7 @@ export function* namespaceRows({ catalog }: SystemRowsContext): Generator<System
 /** Relations that have a row in pg_class. */
 export function* shownRelations(catalog: Catalog): Generator<RelationObject> {
   for (const object of catalog.objects()) {
-    if (object.kind !== 'schema' && relkindOf(object) !== null) yield object;
+    if (isRelation(object) && relkindOf(object) !== null) yield object;
   }
 }
 
@@ -215,7 +216,7 @@ export function* descriptionRows({ catalog }: SystemRowsContext): Generator<Syst
     if (object.comment !== null) {
       yield { objoid: object.id, classoid, objsubid: 0, description: object.comment };
     }
-    if (object.kind === 'schema' || object.kind === 'index') continue;
+    if (!isRelation(object) || object.kind === 'index') continue;
     for (const [index, column] of object.columns.entries()) {
       if (column.comment === null) continue;
       yield { objoid: object.id, classoid, objsubid: index + 1, description: column.comment };

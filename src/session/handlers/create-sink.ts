@@ -2,7 +2,7 @@
 
 import { must } from '../../base/assert.ts';
 import type { Random } from '../../base/random.ts';
-import type { Json, SinkObject } from '../../catalog/objects.ts';
+import type { ConnectorDefinition, Json, SinkObject } from '../../catalog/objects.ts';
 import { checkSinkOptions, hasSnapshot, probeSink } from '../../connect/connectors.ts';
 import { planView, type ViewOptions } from '../../plan/planner.ts';
 import type { QualifiedName, Query } from '../../sql/ast.ts';
@@ -18,6 +18,7 @@ import {
   splitName,
 } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
+import { OptionSecrets } from '../option-secrets.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 import { refuse, type SessionState } from '../session-state.ts';
 import { viewOptions } from './create-materialized-view.ts';
@@ -69,19 +70,24 @@ async function createSink(ast: CreateSink, session: SessionState): Promise<void>
   if (placement === null) return;
   const query = ast.query ?? selectAll(ast.from!);
   const planned = planView(query, [], sinkOptions(ast, session), session.plannerContext());
-  const connector = connectorDefinition(ast.options, ast.format, ast.position);
+  const { catalog } = session;
+  const connector = connectorDefinition(ast.options, ast.format, ast.position, catalog);
   const columns = engineColumns(planned.columns);
   const { isAppendOnly } = must(planned.plan.node.properties);
-  const checked = checkSinkOptions(
-    connector,
-    columns,
-    { isAppendOnly, key: planned.plan.key },
-    { fileRoots: session.database.fileRoots, clock: session.database.clock },
-  );
-  const uuid = randomUuid(session.database.random);
+  const { fileRoots, clock, random } = session.database;
+  const check = (options: ConnectorDefinition) =>
+    checkSinkOptions(
+      options,
+      columns,
+      { isAppendOnly, key: planned.plan.key },
+      { fileRoots, clock },
+    );
+  const secrets = new OptionSecrets(connector, session);
+  const uuid = randomUuid(random);
+  const probed = await secrets.hidden(() => probeSink(check(secrets.plain), uuid));
   const sink: SinkObject = {
     kind: 'sink',
-    ...objectBase(session.catalog.nextId, placement.name),
+    ...objectBase(catalog.nextId, placement.name),
     schemaId: placement.schema.id,
     columns: planned.columns,
     sql: ast.queryText ?? `SELECT * FROM ${ast.from!.parts.join('.')}`,
@@ -92,16 +98,16 @@ async function createSink(ast: CreateSink, session: SessionState): Promise<void>
     dependsOn: planned.plan.relationIds,
     settings: frozenSettings(session),
   };
-  session.running.addDdl(changeOf(session.catalog, [sink]), [
+  session.running.addDdl(changeOf(catalog, [sink]), [
     {
       kind: 'create_sink',
       id: sink.id,
       name: sink.name,
       plan: planned.plan,
       settings: sink.settings,
-      connector: await probeSink(checked, uuid),
+      connector: secrets.seal(probed, check),
       uuid,
-      hasSnapshot: hasSnapshot(checked),
+      hasSnapshot: hasSnapshot(probed),
     },
   ]);
 }

@@ -20,6 +20,7 @@ const DROPPABLE: ReadonlySet<string> = new Set([
   'materialized view',
   'index',
   'schema',
+  'secret',
 ]);
 
 export function planDrop(ast: Drop, { session }: HandlerContext): StatementPlan {
@@ -53,10 +54,7 @@ async function drop(ast: Drop, session: SessionState): Promise<void> {
 }
 
 function findTarget(ast: Drop, name: QualifiedName, session: SessionState): CatalogObject | null {
-  const found =
-    ast.object === 'schema'
-      ? findSchema(name, session)
-      : findObject(ast.object, name, session, 'DROP');
+  const found = findAny(ast, name, session);
   if (found !== null) {
     checkConstraintIndex(found);
     return found;
@@ -64,6 +62,12 @@ function findTarget(ast: Drop, name: QualifiedName, session: SessionState): Cata
   if (!ast.ifExists) throw notFound(ast.object, name);
   session.notice(`${ast.object} "${name.parts.join('.')}" does not exist, skipping`);
   return null;
+}
+
+function findAny(ast: Drop, name: QualifiedName, session: SessionState): CatalogObject | null {
+  if (ast.object === 'schema') return findSchema(name, session);
+  if (ast.object === 'secret') return session.catalog.secret(name.parts.join('.')) ?? null;
+  return findObject(ast.object, name, session, 'DROP');
 }
 
 function findSchema(name: QualifiedName, { catalog }: SessionState): CatalogObject | null {

@@ -88,6 +88,16 @@ export function planShowObjects(ast: ShowObjects, { session }: HandlerContext): 
         session,
         'SHOW SCHEMAS',
       );
+    case 'secrets':
+      return table(
+        [['name', TEXT]],
+        async () =>
+          secretNames(session)
+            .filter(shown)
+            .map((name) => [name]),
+        session,
+        'SHOW SECRETS',
+      );
     case 'databases':
       return table([['database', TEXT]], async () => [[DATABASE_NAME]], session, 'SHOW DATABASES');
     case 'columns':
@@ -95,6 +105,13 @@ export function planShowObjects(ast: ShowObjects, { session }: HandlerContext): 
     default:
       return refuse(`SHOW ${ast.objects.toUpperCase()}`, ast.position);
   }
+}
+
+function secretNames({ catalog }: SessionState): string[] {
+  return catalog
+    .secrets()
+    .map(({ name }) => name)
+    .sort();
 }
 
 /** LIKE with % and _ over short names. */

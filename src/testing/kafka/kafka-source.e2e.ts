@@ -311,7 +311,7 @@ test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', 
     ['sasl', `properties.security.protocol = 'sasl_plaintext', ${login('SCRAM-SHA-256', scram)}`],
     [
       'saslTls',
-      `properties.security.protocol = 'sasl_ssl', properties.ssl.ca.pem = ${quoted('ca.pem')}, ${login('SCRAM-SHA-512', scram)}`,
+      `properties.security.protocol = 'sasl_ssl', properties.ssl.ca.pem = ${quoted('ca.pem')}, properties.sasl.mechanism = 'SCRAM-SHA-512', properties.sasl.username = secret scram_user, properties.sasl.password = secret scram_password`,
     ],
     ['tls', `properties.security.protocol = 'ssl', properties.ssl.ca.pem = ${quoted('ca.pem')}`],
     [
@@ -319,6 +319,13 @@ test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', 
       `properties.security.protocol = 'ssl', properties.ssl.ca.pem = ${quoted('ca.pem')}, properties.ssl.certificate.pem = ${quoted('client.pem')}, properties.ssl.key.pem = ${quoted('client.key')}`,
     ],
   ] as const;
+  for (const [name, value] of [
+    ['scram_user', scram.name],
+    ['scram_password', scram.password],
+    ['guess', 'marked-guess'],
+  ]) {
+    await sql.query(`CREATE SECRET ${name} WITH (backend = 'meta') AS '${value}'`);
+  }
   for (const [index, [listener, security]] of ways.entries()) {
     await sql.query(
       `CREATE SOURCE secured${index} (id int) WITH (connector = 'kafka', topic = 'secured', properties.bootstrap.server = '${kafka.cluster.bootstrap(listener)}', ${security}) FORMAT PLAIN ENCODE JSON`,
@@ -328,8 +335,32 @@ test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', 
     );
     await awaitValue(`SELECT count(*) FROM secured_view${index}`, '1');
     const shown = (await sql.query(`SHOW CREATE SOURCE secured${index}`)).rows.flat().join(' ');
-    assert.doesNotMatch(shown, /secret|PRIVATE KEY/);
+    assert.doesNotMatch(shown, /-secret|PRIVATE KEY/);
   }
+  const wrong = await refusal(
+    `CREATE SOURCE wrong (id int) WITH (connector = 'kafka', topic = 'secured', properties.bootstrap.server = '${kafka.cluster.bootstrap('sasl')}', properties.security.protocol = 'sasl_plaintext', properties.sasl.mechanism = 'PLAIN', properties.sasl.username = secret guess, properties.sasl.password = secret guess) FORMAT PLAIN ENCODE JSON`,
+  );
+  assert.equal(wrong.code, '28000');
+  assert.doesNotMatch(JSON.stringify(wrong), /marked-guess/);
+  await kafka.createTopic('secured_out');
+  await sql.query(
+    `CREATE SINK secured_out FROM secured_view2 WITH (connector = 'kafka', topic = 'secured_out', properties.bootstrap.server = '${kafka.cluster.bootstrap('saslTls')}', ${ways[2][1]}) FORMAT PLAIN ENCODE JSON`,
+  );
+  await sql.close();
+  await server.kill();
+  await server.restart();
+  sql = await SqlClient.connect(server.url);
+  await kafka.send('secured', [{ value: '{"id": 2}' }]);
+  await awaitValue('SELECT count(*) FROM secured_view2', '2');
+  const written = (await kafka.consume('secured_out', 2)).map(({ value }) => value);
+  assert.deepEqual(written, ['{"id":1}', '{"id":2}']);
+  assert.equal(
+    await sql.value("SELECT state FROM millrace.sinks WHERE name = 'secured_out'"),
+    'running',
+  );
+  const error = await refusal('DROP SECRET scram_password');
+  assert.equal(error.code, '2BP01');
+  await sql.query('DROP SINK secured_out');
 });
 
 test('CREATE says what is wrong: broker, login, certificate, topic, options', {

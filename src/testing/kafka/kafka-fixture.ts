@@ -52,14 +52,23 @@ export class KafkaFixture {
     topic: string,
     partitionCount = 1,
     configs: Readonly<Record<string, string>> = {},
+    replicationFactor = 1,
   ): Promise<void> {
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
     await this.#admin((admin) =>
       admin.createTopics({
         waitForLeaders: true,
-        topics: [{ topic, numPartitions: partitionCount, configEntries }],
+        topics: [{ topic, numPartitions: partitionCount, replicationFactor, configEntries }],
       }),
     );
+  }
+
+  /** The number of the broker that leads the partition. */
+  async leader(topic: string, partition: number): Promise<number> {
+    const { topics } = await this.#admin((admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+    const found = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition);
+    if (found === undefined) throw new Error(`${topic} has no partition ${partition}`);
+    return found.leader;
   }
 
   async deleteTopic(topic: string): Promise<void> {

@@ -114,7 +114,18 @@ const HINTS: ReadonlyMap<string, string> = new Map([
     'CHECK MATERIALIZED VIEW',
     "Compare by hand: the view's query EXCEPT ALL the view, and the other way round.",
   ],
-  ['REPLAY DEAD LETTERS', 'millrace.dead_letters keeps the rows: INSERT them again from there.'],
+  [
+    'REPLAY DEAD LETTERS FOR a view',
+    'A watermark does not go back: its late rows would be late again. Create the view with a greater allowed_lateness.',
+  ],
+  [
+    'REPLAY DEAD LETTERS of records whose schemas are elsewhere',
+    'What comes from a schema registry, or is generated, cannot be decoded from the letter alone: create the source again.',
+  ],
+  [
+    'REPLAY DEAD LETTERS in a transaction block',
+    'Send it by itself: its rows enter an epoch of their own.',
+  ],
   ['REFRESH MATERIALIZED VIEW', 'A materialized view is always current: reading it is enough.'],
   ['a statement other than SELECT here', 'Send the statement by itself.'],
   ['AND CHAIN', 'COMMIT or ROLLBACK, then BEGIN.'],

@@ -91,6 +91,10 @@ export class Metrics {
     'dead_letters_trimmed_total',
     'Dead letters dropped by size or age',
   );
+  readonly deadLettersReplayed = this.#counter(
+    'dead_letters_replayed_total',
+    'Dead letters whose records were taken in after all',
+  );
   readonly withheldRows = this.#gauge('withheld_rows', 'Rows kept out because they fail', ['job']);
   readonly workerRequests = this.#gauge(
     'worker_requests',

@@ -71,6 +71,12 @@ export interface RejectedRecord extends RecordPlace {
   readonly reason: string;
 }
 
+/** A rejected record that its dead letter has kept whole. */
+export interface KeptRecord {
+  readonly offset: number;
+  readonly raw: RawRecord;
+}
+
 /** Where the records of a chunk's rows stood, if they are rejected later. */
 export interface ChunkPlaces {
   /** Of the record of a row. */
@@ -138,6 +144,12 @@ export interface SourceReader {
   replay(split: string, from: Json, to: Json): Generator<SourceChunk | null>;
   /** Stands still until `replay` has more, or a while has passed. Absent: it never has to wait. */
   readonly standStill?: () => void;
+  /**
+   * Rejected records of a split once more, at most 1024, each offset once: those that are rejected again, and the rows of the
+   * others, with `places`. Does not move the reader, and needs nothing but the records: another process gives the same. Absent:
+   * that is not so.
+   */
+  readonly retry?: (split: string, records: readonly KeptRecord[]) => SourceChunk;
   /** Why nothing comes, where the other side cannot be reached; null: all is well. It goes on trying. */
   readonly trouble?: string | null;
   /** When (monotonic µs) a paced reader has more; null: only `wake` tells. */

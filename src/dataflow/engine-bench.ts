@@ -8,6 +8,9 @@ import { fromPicture, toPicture } from '../batch/pretty.ts';
 import type { SinkContext, SinkWriter } from '../connect/sink.ts';
 import type {
   Json,
+  KeptRecord,
+  RecordPlace,
+  RejectedRecord,
   RowChanges,
   SourceChunk,
   SourceColumn,
@@ -23,6 +26,7 @@ import type { DataType, Value } from '../types/data-type.ts';
 import type { Connectors } from './feed-context.ts';
 import {
   type CommitRequest,
+  type CommitResult,
   type CreateSourceAction,
   type CreateViewAction,
   DEFAULT_ENGINE_OPTIONS,
@@ -43,6 +47,8 @@ export class FakeSource {
   readonly ops: number[] = [];
   /** Rows that do not come again. */
   readonly lost = new Set<number>();
+  /** Rows with NULL where none may be are rejected by the reader, which takes them again. */
+  rejectsNulls = false;
 }
 
 export class EngineBench {
@@ -113,10 +119,12 @@ export class EngineBench {
     while (this.opened.engine.runEpoch());
   }
 
-  async commit(request: Partial<CommitRequest>): Promise<void> {
+  async commit(request: Partial<CommitRequest>): Promise<CommitResult> {
     const answer = this.opened.engine.commit({ ddl: [], catalog: null, dml: [], ...request });
     this.opened.engine.runEpoch();
-    for (const handle of (await answer).relations) this.relations.set(handle.id, handle);
+    const result = await answer;
+    for (const handle of result.relations) this.relations.set(handle.id, handle);
+    return result;
   }
 
   dml(relationId: number, types: readonly DataType[], picture: string): DmlChange {
@@ -178,14 +186,40 @@ class FakeReader implements SourceReader {
     }
   }
 
+  readonly retry = (_split: string, records: readonly KeptRecord[]): SourceChunk =>
+    this.#chunkOf(
+      0,
+      0,
+      records.map(({ offset }) => offset),
+    );
+
   #chunk(from: number, to: number, lost: ReadonlySet<number> = new Set()): SourceChunk {
-    const { wanted, scratch } = this.#context;
-    const { rows: all, ops } = this.#source;
+    const places = Array.from({ length: to - from }, (_, i) => from + i);
+    return this.#chunkOf(
+      from,
+      to,
+      places.filter((place) => !lost.has(place)),
+    );
+  }
+
+  #chunkOf(from: number, to: number, records: readonly number[]): SourceChunk {
+    const { wanted, scratch, notNull } = this.#context;
+    const { rows: all, ops, rejectsNulls } = this.#source;
     const types = wanted.map((column) => this.#columns[column]!.type);
-    const places = all.slice(from, to).flatMap((_, i) => (lost.has(from + i) ? [] : [from + i]));
+    const isBad = (place: number) => rejectsNulls && notNull.some((c) => all[place]![c] === null);
+    const places = records.filter((place) => !isBad(place));
     const rows = places.map((place) => wanted.map((c) => all[place]![c]!));
     const batch = rows.length === 0 ? null : buildBatch(types, rows, scratch);
-    const chunk = { split: '0', from, to, batch, rejected: [], isAtEnd: false, isEnded: false };
+    const chunk = {
+      split: '0',
+      from,
+      to,
+      batch,
+      rejected: records.filter(isBad).map(rejectedAt),
+      places: { offsetOf: (row: number) => places[row]!, placeAt },
+      isAtEnd: false,
+      isEnded: false,
+    };
     return ops.length === 0 || batch === null
       ? chunk
       : { ...chunk, changes: this.#changes(places) };
@@ -215,6 +249,15 @@ class FakeReader implements SourceReader {
   }
 
   close(): void {}
+}
+
+function placeAt(offset: number): RecordPlace {
+  return { position: { offset }, offset, topic: null, partition: null };
+}
+
+function rejectedAt(offset: number): RejectedRecord {
+  const raw = { key: null, value: Buffer.from([offset]), isCut: false, context: {} };
+  return { ...placeAt(offset), raw, sqlstate: '23502', reason: 'null value' };
 }
 
 class FakeSink implements SinkWriter {

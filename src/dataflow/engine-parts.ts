@@ -33,9 +33,9 @@ import {
 } from './port.ts';
 import {
   DEAD_LETTERS,
-  letterBytes,
   letterRow,
   ProblemLog,
+  rowBytes,
   VIEW_ERRORS,
   ViewProblems,
 } from './problems.ts';
@@ -165,12 +165,13 @@ export class EngineParts {
   /** The dead letters of the epoch of instant `nowUs` as rows; they are counted and noted. */
   takeLetters(nowUs: bigint): Value[][] {
     const letters = this.problems.takeLetters();
-    const added = letters.map((letter) => {
-      const { kind, sourceId, viewId } = letter;
-      return { kind, relationId: must(sourceId ?? viewId), bytes: letterBytes(letter) };
+    const firstId = this.letters.nextId;
+    const rows = letters.map((letter, i) => letterRow(letter, firstId + i, nowUs));
+    const added = letters.map(({ kind, sourceId, viewId }, i) => {
+      return { kind, relationId: must(sourceId ?? viewId), bytes: rowBytes(must(rows[i])) };
     });
-    const firstId = this.letters.add(added, nowUs);
-    return letters.map((letter, i) => letterRow(letter, firstId + i, nowUs));
+    this.letters.add(added, nowUs);
+    return rows;
   }
 
   handles(): RelationHandle[] {
@@ -310,6 +311,23 @@ export class EngineParts {
     this.sinks.set(id, new SinkOutput(writer, types, start));
   }
 
+  /** Records of a source may have NULL in a column from now on. */
+  dropNotNull(id: number, column: number): void {
+    const feed = must(this.feeds.get(id), 'NOT NULL was dropped of an unknown source');
+    feed.dropNotNull(column);
+    if (this.#isStarted) feed.refreshReader();
+  }
+
+  /** A new job reads the records that its sources take in from now on, and has read those before as they are defined now. */
+  noteStart(job: Job): void {
+    for (const id of job.inputIds) this.feeds.get(id)?.starts.note(job.id, this.letters.nextId);
+  }
+
+  /** Another one when a source that the job reads has been altered. */
+  versionOf(job: Job): number {
+    return job.inputIds.reduce((sum, id) => sum + (this.feeds.get(id)?.starts.version ?? 0), 0);
+  }
+
   /** Takes a table, source, view or sink away. */
   drop(id: number): void {
     const job = this.jobs.get(id);
@@ -320,6 +338,7 @@ export class EngineParts {
         if (this.#isStarted) this.feeds.get(input)?.refreshReader();
       }
     }
+    for (const feed of this.feeds.values()) feed.starts.forget(id);
     this.sinks.drop(id, this.#running.epoch);
     this.feeds.get(id)?.close();
     this.feeds.delete(id);

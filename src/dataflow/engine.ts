@@ -28,6 +28,7 @@ import { type Build, EpochStep, type PreparedCommit } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
 import type { CommitRequest, CommitResult, EngineStatus } from './port.ts';
 import type { SourceFeed } from './source-feed.ts';
+import { bringsSourceRows } from './source-inputs.ts';
 import { SourceIntake } from './source-intake.ts';
 import type { PreviewLimits, SourcePreview } from './source-preview.ts';
 import type { StepSetup } from './step-setup.ts';
@@ -192,17 +193,18 @@ export class Engine {
     }
   }
 
-  /** Commits of this epoch: all that wait, up to a bound. Posts are a source's rows: like those they wait for DDL and sinks. */
+  /** Commits of this epoch: all that wait, up to a bound. A source's rows wait for DDL and sinks, however they come. */
   #takeCommits(isHeldBack: boolean): WaitingCommit[] {
     const waiting = this.#waiting;
-    const takesPosts = !isHeldBack && waiting.every(({ request }) => request.ddl.length === 0);
+    const takesRows = !isHeldBack && waiting.every(({ request }) => request.ddl.length === 0);
     const taken: WaitingCommit[] = [];
     this.#waiting = [];
     let bytes = 0;
     for (const commit of waiting) {
-      if (takesPosts || commit.request.posts === undefined) bytes += dmlBytes(commit.request);
+      const isReady = takesRows || !bringsSourceRows(commit.request);
+      if (isReady) bytes += dmlBytes(commit.request);
       const isFull = taken.length > 0 && bytes > EPOCH_DML_BYTES_MAX;
-      const isTaken = !isFull && (takesPosts || commit.request.posts === undefined);
+      const isTaken = !isFull && isReady;
       (isTaken ? taken : this.#waiting).push(commit);
     }
     return taken;
@@ -213,7 +215,7 @@ export class Engine {
     const result: TakenCommit[] = [];
     for (const commit of taken) {
       try {
-        this.#step.checkPosts(commit.request.posts ?? []);
+        this.#step.inputs.check(commit.request);
         const build = this.#step.prepareBuild(commit.request);
         if (build?.build) this.#building.push({ commit, prepared: build, build: build.build });
         else result.push({ commit, prepared: this.#step.prepare(commit.request) });
@@ -282,14 +284,12 @@ export class Engine {
     for (const { prepared: one } of prepared) this.#step.applyDml(one.request.dml);
     this.#step.applyChunks(chunks);
     this.#step.applyIdle(idle);
-    const posts = prepared.map(({ prepared: one }) =>
-      this.#step.applyPosts(one.request.posts ?? []),
-    );
+    const inputs = prepared.map(({ prepared: one }) => this.#step.inputs.apply(one.request));
     this.#publish(epoch, arrivedUs);
     const tookUs = Number(this.#setup.clock.monotonicUs() - startUs);
     this.#measures.epoch(tookUs, this.#step.rowsIn - rowsBefore);
     const results = prepared.map((_, i) => {
-      return { epoch, relations: must(relations[i]), posts: must(posts[i]) };
+      return { epoch, relations: must(relations[i]), ...must(inputs[i]) };
     });
     this.#answer(isDurable, epoch, prepared, results);
     return true;
@@ -369,7 +369,7 @@ export class Engine {
     this.#step.backfill();
     for (const request of requests) this.#step.applyDml(request.dml);
     this.#step.replaySplits(manifest.splits);
-    for (const { posts = [] } of requests) this.#step.applyPosts(posts);
+    for (const request of requests) this.#step.inputs.apply(request);
     this.#publish(epoch, null);
     this.#step.parts.sinks.deliver(epoch);
     this.#scratch.release(mark);
@@ -487,5 +487,5 @@ function dmlBytes({ dml, posts = [] }: CommitRequest): number {
 
 /** null: it brings no rows. */
 function rowsArrivedUs({ request, arrivedUs }: WaitingCommit): bigint | null {
-  return request.dml.length + (request.posts?.length ?? 0) === 0 ? null : arrivedUs;
+  return request.dml.length === 0 && !bringsSourceRows(request) ? null : arrivedUs;
 }

@@ -25,15 +25,13 @@ import type {
   DmlChange,
   EngineStatus,
   JobStatus,
-  PostResult,
   RelationHandle,
-  SourcePost,
 } from './port.ts';
-import { PostedRows } from './posted-rows.ts';
 import { ProblemRelations } from './problem-relations.ts';
 import { ProblemLog } from './problems.ts';
 import { absoluteWeight } from './rows.ts';
 import { SourceFeed } from './source-feed.ts';
+import { SourceInputs } from './source-inputs.ts';
 import type { StepSetup } from './step-setup.ts';
 import { TableChanges } from './table-changes.ts';
 
@@ -50,6 +48,8 @@ export interface Build {
   readonly job: Job;
   readonly relation: EngineRelation;
   readonly backfill: Backfill;
+  /** Of its sources' definitions, as it began. */
+  readonly version: number;
 }
 
 /** A new view over more rows than this is filled in slices between epochs. */
@@ -70,7 +70,8 @@ export class EpochStep {
   #isRestoring = false;
   readonly #backfillContext: BackfillContext;
   readonly #tableChanges: TableChanges;
-  readonly #postedRows: PostedRows;
+  /** What commits bring to sources. */
+  readonly inputs: SourceInputs;
   readonly #problems: ProblemRelations;
 
   constructor(setup: StepSetup, memory: Memory, scratch: Scratch, nowUs: bigint) {
@@ -88,17 +89,27 @@ export class EpochStep {
         this.#deliver(relation, batch);
       },
     });
-    this.#postedRows = new PostedRows({
-      scratch,
-      feed: (id) => this.parts.feeds.get(id),
-      apply: (feed, chunk) => this.#applyChunk(feed, chunk),
-      nowUs: () => this.#nowUs,
-    });
     this.#problems = new ProblemRelations(this.parts, {
       memory,
       scratch,
       published: () => setup.control.published,
       deliver: (relation, batch) => this.#deliver(relation, batch),
+    });
+    this.inputs = new SourceInputs({
+      memory,
+      scratch,
+      problems: this.#problems,
+      feed: (id) => this.parts.feeds.get(id),
+      apply: (feed, chunk) => this.#applyChunk(feed, chunk),
+      nowUs: () => this.#nowUs,
+      deliver: ({ relation }, batch) => {
+        this.#rowsIn += absoluteWeight(batch);
+        this.#deliver(relation, batch);
+      },
+      deliverTo: (jobId, { relation }, batch) => {
+        this.#rowsIn += batch.rowCount;
+        must(this.parts.jobs.get(jobId)).push(relation.id, batch);
+      },
     });
     this.#backfillContext = {
       control: setup.control,
@@ -170,7 +181,9 @@ export class EpochStep {
     if (isSmall && !inputs.some((id) => this.parts.feeds.get(id)?.mayWait)) return null;
     const job = this.parts.makeJob(freshState(action), new ProblemLog());
     const relation = this.parts.makeViewRelation(action);
-    const build = { job, relation, backfill: new Backfill(job, this.#backfillContext, null) };
+    const version = this.parts.versionOf(job);
+    const backfill = new Backfill(job, this.#backfillContext, null);
+    const build = { job, relation, backfill, version };
     this.#builds.push(build);
     return { request, jobs: new Map([[job.id, job]]), build };
   }
@@ -184,10 +197,15 @@ export class EpochStep {
     return isReady;
   }
 
-  /** Throws where what a build reads was dropped meanwhile. */
-  checkBuild({ job }: Build): void {
-    if (job.inputIds.every((id) => this.parts.relations.has(id))) return;
-    throw new SqlError('42P01', 'a relation that the view reads was dropped while it was made');
+  /** Throws where what a build reads was dropped or altered meanwhile. */
+  checkBuild({ job, version }: Build): void {
+    if (!job.inputIds.every((id) => this.parts.relations.has(id))) {
+      throw new SqlError('42P01', 'a relation that the view reads was dropped while it was made');
+    }
+    if (this.parts.versionOf(job) === version) return;
+    throw new SqlError('55006', 'a source that the view reads was altered while it was made', {
+      hint: 'Create the view once more.',
+    });
   }
 
   /** The build is over: it joined, or is given up. */
@@ -215,6 +233,7 @@ export class EpochStep {
     }
     job.problems.moveTo(this.parts.problems);
     this.parts.addJob(job);
+    this.parts.noteStart(job);
     const createdAt = this.#epoch;
     this.#fresh.push(build?.backfill ?? new Backfill(job, this.#backfillContext, createdAt));
     if (build !== null) this.#builds = this.#builds.filter((one) => one !== build);
@@ -258,6 +277,9 @@ export class EpochStep {
       case 'trim_dead_letters':
         this.#problems.trim(action.beforeId);
         return null;
+      case 'drop_not_null':
+        this.parts.dropNotNull(action.id, action.column);
+        return null;
       case 'rename':
         this.parts.relations.get(action.id)?.rename(action.name);
         this.parts.jobs.get(action.id)?.rename(action.name);
@@ -286,16 +308,6 @@ export class EpochStep {
 
   applyDml(changes: readonly DmlChange[]): void {
     this.#tableChanges.apply(changes);
-  }
-
-  /** Throws where one of them cannot be taken. */
-  checkPosts(posts: readonly SourcePost[]): void {
-    for (const post of posts) this.#postedRows.check(post);
-  }
-
-  /** What became of each. */
-  applyPosts(posts: readonly SourcePost[]): PostResult[] {
-    return this.#postedRows.apply(posts);
   }
 
   applyChunks(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[]): void {

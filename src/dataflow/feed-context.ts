@@ -8,6 +8,7 @@ import type { Scratch } from '../memory/scratch.ts';
 import type { CreateSourceAction, Json } from './port.ts';
 import type { PostKeyState } from './posted-rows.ts';
 import type { ProblemLog } from './problems.ts';
+import type { ReaderStartsState } from './reader-starts.ts';
 import type { SplitState } from './source-splits.ts';
 
 /** The outside world as the engine opens it: connect/connectors.ts, or a fake. */
@@ -41,6 +42,8 @@ export interface FeedState {
   readonly unknownDeletes: number;
   /** Idempotency keys of what was posted; absent: none. */
   readonly postKeys?: readonly PostKeyState[];
+  /** Absent: NOT NULL was never dropped, and no view reads it. */
+  readonly starts?: ReaderStartsState;
   /** What was taken in could not be read again: its stored rows are not whole; null: all is well. */
   readonly broken: string | null;
 }

@@ -36,7 +36,28 @@ test('the oldest letters go when there are too many bytes', () => {
     kept: 10,
     bytes: 950,
     trimmed: 2,
+    replayed: 0,
   });
+});
+
+test('replayed letters go from anywhere', () => {
+  const log = logOf(64_000, DAY_US);
+  for (let i = 0; i < 300; i++) log.add([late(100)], BigInt(i));
+  const ids = [300, 7, 150, 8];
+  log.remove(ids.map((id) => ({ id, bytes: 100 })));
+  const restored = new LetterLog({ bytesMax: 64_000, ageUsMax: DAY_US }, log.state());
+  for (const one of [log, restored]) {
+    const { kept, bytes, trimmed, replayed } = one.status();
+    assert.deepEqual([kept, bytes, trimmed, replayed], [296, 29_600, 0, 4]);
+  }
+  // Of the letters below 100 two are gone already.
+  restored.trim(100, 97);
+  assert.deepEqual([restored.status().kept, restored.status().trimmed], [199, 97]);
+  const left = Array.from({ length: 201 }, (_, i) => 100 + i).filter((id) => !ids.includes(id));
+  restored.remove(left.map((id) => ({ id, bytes: 100 })));
+  const { kept, bytes } = restored.status();
+  assert.deepEqual([kept, bytes, restored.nextDueUs()], [0, 0, null]);
+  assert.equal(restored.add([late(1)], 1n), 301);
 });
 
 test('an epoch that brings more than there is room for leaves its newest letters', () => {

@@ -19,6 +19,8 @@ export interface LetterLimits {
 interface LetterBlock {
   readonly firstId: number;
   lastId: number;
+  /** Letters between that were replayed; absent: none. */
+  goneCount?: number;
   bytes: number;
   /** Instants of the first and the last. */
   readonly fromUs: string;
@@ -36,6 +38,7 @@ export interface LetterLogState {
   readonly blocks: readonly Readonly<LetterBlock>[];
   readonly counts: readonly LetterCount[];
   readonly trimmed: number;
+  readonly replayed: number;
 }
 
 /** A block takes letters up to this part of the limits: by so much more than the limits at most is kept. */
@@ -47,6 +50,7 @@ export class LetterLog {
   #blocks: LetterBlock[];
   readonly #counts = new Map<string, LetterCount>();
   #trimmed: number;
+  #replayed: number;
 
   constructor(limits: LetterLimits, state: LetterLogState | null) {
     this.#limits = limits;
@@ -54,6 +58,7 @@ export class LetterLog {
     this.#blocks = (state?.blocks ?? []).map((block) => ({ ...block }));
     for (const count of state?.counts ?? []) this.#counts.set(countKey(count), count);
     this.#trimmed = state?.trimmed ?? 0;
+    this.#replayed = state?.replayed ?? 0;
   }
 
   /** The epoch of instant `nowUs` adds letters, numbered from the result on. */
@@ -111,13 +116,39 @@ export class LetterLog {
   /** Letters below `beforeId` are gone, `count` of them. A block that other limits made may be cut in two. */
   trim(beforeId: number, count: number): void {
     this.#trimmed += count;
-    this.#blocks = this.#blocks.flatMap((block) => {
-      const { firstId, lastId, bytes } = block;
-      if (lastId < beforeId) return [];
-      if (firstId >= beforeId) return [block];
-      const rest = (lastId - beforeId + 1) / (lastId - firstId + 1);
-      return [{ ...block, firstId: beforeId, bytes: Math.ceil(bytes * rest) }];
-    });
+    const left = this.#kept - count;
+    const later = this.#blocks.filter(({ firstId }) => firstId >= beforeId);
+    const cut = this.#blocks.find((one) => one.firstId < beforeId && one.lastId >= beforeId);
+    this.#blocks = later;
+    if (cut === undefined) return;
+    const rest = left - this.#kept;
+    if (rest === 0) return;
+    const bytes = Math.ceil((cut.bytes * rest) / keptOf(cut));
+    const goneCount = cut.lastId - beforeId + 1 - rest;
+    this.#blocks = [{ ...cut, firstId: beforeId, bytes, goneCount }, ...later];
+  }
+
+  /** Letters were replayed and are gone. O(letters + blocks). */
+  remove(letters: readonly { readonly id: number; readonly bytes: number }[]): void {
+    const sorted = [...letters].sort((a, b) => a.id - b.id);
+    this.#replayed += sorted.length;
+    let at = 0;
+    for (const block of this.#blocks) {
+      for (; at < sorted.length && sorted[at]!.id <= block.lastId; at++) {
+        block.goneCount = (block.goneCount ?? 0) + 1;
+        block.bytes = Math.max(0, block.bytes - sorted[at]!.bytes);
+      }
+    }
+    this.#blocks = this.#blocks.filter((block) => keptOf(block) > 0);
+  }
+
+  /** The number that the next letter gets. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  get #kept(): number {
+    return this.#blocks.reduce((sum, block) => sum + keptOf(block), 0);
   }
 
   state(): LetterLogState {
@@ -126,14 +157,23 @@ export class LetterLog {
       blocks: this.#blocks.map((block) => ({ ...block })),
       counts: [...this.#counts.values()],
       trimmed: this.#trimmed,
+      replayed: this.#replayed,
     };
   }
 
   status(): LetterStatus {
-    const kept = this.#blocks.reduce((sum, { firstId, lastId }) => sum + lastId - firstId + 1, 0);
-    const { bytes } = this;
-    return { counts: [...this.#counts.values()], kept, bytes, trimmed: this.#trimmed };
+    return {
+      counts: [...this.#counts.values()],
+      kept: this.#kept,
+      bytes: this.bytes,
+      trimmed: this.#trimmed,
+      replayed: this.#replayed,
+    };
   }
+}
+
+function keptOf({ firstId, lastId, goneCount = 0 }: LetterBlock): number {
+  return lastId - firstId + 1 - goneCount;
 }
 
 function countKey({ kind, relationId }: Omit<LetterCount, 'count'>): string {

@@ -3,7 +3,14 @@
 import { must } from '../base/assert.ts';
 import type { PostedBody } from '../connect/source.ts';
 import type { DmlRecord } from '../state/manifest.ts';
-import type { CatalogRecord, CommitRequest, DdlAction, DmlChange, SourcePost } from './port.ts';
+import type {
+  CatalogRecord,
+  CommitRequest,
+  DdlAction,
+  DmlChange,
+  LetterReplay,
+  SourcePost,
+} from './port.ts';
 
 interface LoggedPost {
   readonly shape: PostedBody['shape'];
@@ -17,6 +24,7 @@ export type LoggedCommits = readonly {
   readonly dml: readonly { readonly judge: DmlChange['judge']; readonly isTruncate: boolean }[];
   /** Absent: none. */
   readonly posts?: readonly LoggedPost[];
+  readonly replays?: readonly LetterReplay[];
 }[];
 
 const NO_ROWS = new Uint8Array(0);
@@ -27,13 +35,14 @@ export function manifestCommits(requests: readonly CommitRequest[]): {
   readonly dml: DmlRecord[];
 } {
   if (requests.length === 0) return { ddl: null, dml: [] };
-  const ddl = requests.map(({ ddl, catalog, dml, posts = [] }) => ({
+  const ddl = requests.map(({ ddl, catalog, dml, posts = [], replays = [] }) => ({
     ddl,
     catalog,
     dml: dml.map(({ judge, rows }) => ({ judge, isTruncate: rows === null })),
     ...(posts.length === 0
       ? {}
       : { posts: posts.map(({ body, key }): LoggedPost => ({ shape: body.shape, key })) }),
+    ...(replays.length === 0 ? {} : { replays }),
   }));
   const dml = requests.flatMap((request) => [
     ...request.dml.map(({ relationId, rows }) => ({ relationId, rows: rows ?? NO_ROWS })),
@@ -50,7 +59,7 @@ export function restoreCommits(
 ): CommitRequest[] {
   let at = 0;
   const next = () => must(records[at++], 'a manifest has lost a DML record');
-  return (logged ?? []).map(({ ddl, catalog, dml, posts = [] }) => ({
+  return (logged ?? []).map(({ ddl, catalog, dml, posts = [], replays = [] }) => ({
     ddl,
     catalog,
     dml: dml.map(({ judge, isTruncate }): DmlChange => {
@@ -61,5 +70,6 @@ export function restoreCommits(
       const { relationId, rows } = next();
       return { sourceId: relationId, body: { bytes: rows, shape }, key };
     }),
+    replays,
   }));
 }

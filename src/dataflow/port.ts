@@ -88,6 +88,8 @@ export type DdlAction =
   | { readonly kind: 'drop'; readonly id: number }
   /** The engine's own: dead letters numbered below `beforeId` are trimmed (semantics.md rule 27). */
   | { readonly kind: 'trim_dead_letters'; readonly beforeId: number }
+  /** Records of a source may have NULL in the column from now on. */
+  | { readonly kind: 'drop_not_null'; readonly id: number; readonly column: number }
   | { readonly kind: 'rename'; readonly id: number; readonly name: string };
 
 export interface CreateTableAction {
@@ -180,12 +182,30 @@ export interface PostResult {
   readonly isRepeated: boolean;
 }
 
+/** REPLAY DEAD LETTERS: rejected records of a source go through it again (semantics.md rule 27). */
+export interface LetterReplay {
+  readonly sourceId: number;
+  /** Numbers of letters: first and last of each range, in order. Others than the source's rejected ones are passed over. */
+  readonly ranges: readonly (readonly [number, number])[];
+}
+
+/** What became of the letters. */
+export interface ReplayResult {
+  /** Their records were taken in, and they are gone. */
+  readonly replayed: number;
+  /** Rejected again: they stay, with the error of now. */
+  readonly rejected: number;
+  /** Their bytes were cut, or are not known: they stay. */
+  readonly unreadable: number;
+}
+
 export interface CommitRequest {
   readonly ddl: readonly DdlAction[];
   readonly catalog: CatalogRecord | null;
   readonly dml: readonly DmlChange[];
-  /** Absent: none. A commit of posts has no DDL. */
+  /** Absent: none. A commit of posts or replays has no DDL. */
   readonly posts?: readonly SourcePost[];
+  readonly replays?: readonly LetterReplay[];
 }
 
 export interface CommitResult {
@@ -194,6 +214,8 @@ export interface CommitResult {
   readonly relations: readonly RelationHandle[];
   /** By post. */
   readonly posts: readonly PostResult[];
+  /** By replay. */
+  readonly replays: readonly ReplayResult[];
 }
 
 /** How any thread reads a stored relation: `new RelationReader(wasm, headerAddress, schema)`. */
@@ -304,6 +326,7 @@ export interface LetterStatus {
   readonly kept: number;
   readonly bytes: number;
   readonly trimmed: number;
+  readonly replayed: number;
 }
 
 /** What a sink has sent since the server started, and what waits. */

@@ -1,7 +1,7 @@
-/** ProblemRelations: an epoch's problems as changes of the engine's own relations, and the trimming of dead letters. */
+/** ProblemRelations: an epoch's problems as changes of the engine's own relations; dead letters that are trimmed or replayed. */
 
 import { must } from '../base/assert.ts';
-import { buildBatch } from '../batch/build-batch.ts';
+import { buildBatch, readRow } from '../batch/build-batch.ts';
 import { negate } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { select } from '../batch/select.ts';
@@ -12,7 +12,7 @@ import type { Value } from '../types/data-type.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import { DEAD_LETTERS_ID, VIEW_ERRORS_ID } from './port.ts';
-import { DEAD_LETTERS, VIEW_ERRORS } from './problems.ts';
+import { DEAD_LETTERS, rowBytes, VIEW_ERRORS } from './problems.ts';
 
 /** What the running epoch offers. */
 export interface ProblemTarget {
@@ -30,6 +30,8 @@ const ERROR_TYPES = VIEW_ERRORS.map(({ type }) => type);
 export class ProblemRelations {
   readonly #parts: EngineParts;
   readonly #target: ProblemTarget;
+  /** Published letters that are gone, or another, in the running epoch. */
+  readonly #changed = new Set<bigint>();
 
   constructor(parts: EngineParts, target: ProblemTarget) {
     this.#parts = parts;
@@ -40,6 +42,7 @@ export class ProblemRelations {
   write(nowUs: bigint): void {
     const { scratch } = this.#target;
     const mark = scratch.mark();
+    this.#changed.clear();
     this.#writeLetters(this.#parts.takeLetters(nowUs));
     const errors = this.#parts.problems.takeErrors();
     for (let from = 0; from < errors.length; from += BATCH_ROWS) {
@@ -66,6 +69,51 @@ export class ProblemRelations {
   trim(beforeId: number): void {
     const count = this.#remove(DEAD_LETTERS_ID, LETTER_TYPES.length, (id) => id < BigInt(beforeId));
     this.#parts.letters.trim(beforeId, count);
+  }
+
+  /** Letters that were published, and that nothing has happened to in this epoch. O(letters there are). */
+  published(isWanted: (row: readonly Value[]) => boolean): Value[][] {
+    const { scratch } = this.#target;
+    const { memory, stored } = this.#parts.relation(DEAD_LETTERS_ID);
+    const { headerAddress, schema } = must(stored);
+    const reader = new RelationReader(must(memory).wasm, headerAddress, schema);
+    const all = LETTER_TYPES.map((_, column) => column);
+    const found: Value[][] = [];
+    const mark = scratch.mark();
+    for (const batch of reader.scan(this.#target.published(), all, this.#target)) {
+      for (let row = 0; row < batch.rowCount; row++) {
+        const values = readRow(batch, LETTER_TYPES, row);
+        if (!this.#changed.has(values[0] as bigint) && isWanted(values)) found.push(values);
+      }
+      scratch.release(mark);
+    }
+    return found;
+  }
+
+  /** Published letters were replayed: they go. */
+  remove(letters: readonly (readonly Value[])[]): void {
+    this.#change(letters, -1);
+    this.#parts.letters.remove(
+      letters.map((row) => ({ id: Number(row[0]), bytes: rowBytes(row) })),
+    );
+  }
+
+  /** A published letter has another reason now. */
+  replace(before: readonly (readonly Value[])[], after: readonly (readonly Value[])[]): void {
+    this.#change(before, -1);
+    this.#change(after, 1);
+  }
+
+  #change(letters: readonly (readonly Value[])[], weight: 1 | -1): void {
+    const { scratch } = this.#target;
+    const mark = scratch.mark();
+    for (let from = 0; from < letters.length; from += BATCH_ROWS) {
+      const rows = letters.slice(from, from + BATCH_ROWS);
+      const weights = rows.map(() => weight);
+      this.#deliver(DEAD_LETTERS_ID, buildBatch(LETTER_TYPES, rows, scratch, weights));
+      scratch.release(mark);
+    }
+    for (const row of letters) this.#changed.add(row[0] as bigint);
   }
 
   /** A view is dropped: its errors, which are its state, go with it. O(errors of all views). */

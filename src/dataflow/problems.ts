@@ -14,7 +14,7 @@ import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
 import { BOOL, BYTEA, INT4, INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import type { ProblemSink } from './operator.ts';
-import type { EngineColumn, LetterCount } from './port.ts';
+import { DEAD_LETTER_COLUMNS, type EngineColumn, type LetterCount } from './port.ts';
 
 export const DEAD_LETTERS: readonly EngineColumn[] = [
   { name: 'id', type: INT8 },
@@ -133,11 +133,23 @@ export function letterRow(letter: DeadLetter, id: number, nowUs: bigint): Value[
 /** Fixed columns of a letter, and what the store needs beside its texts. */
 const LETTER_BYTES = 96;
 
-/** About what a letter takes. */
-export function letterBytes({ split, position, row, reason, raw }: DeadLetter): number {
-  const parts = [split, position, row, reason, raw?.key, raw?.value];
-  const lengths = parts.map((part) => part?.length ?? 0);
-  return lengths.reduce((sum, length) => sum + length, LETTER_BYTES);
+/** Texts and bytes of a letter that may be long. */
+const LONG_COLUMNS = (['split', 'position', 'row', 'reason', 'key', 'raw'] as const).map(
+  letterColumn,
+);
+
+/** About what a letter takes, as a row of DEAD_LETTERS. */
+export function rowBytes(row: readonly Value[]): number {
+  return LONG_COLUMNS.reduce((sum, column) => sum + lengthOf(row[column] ?? null), LETTER_BYTES);
+}
+
+function lengthOf(value: Value): number {
+  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
+}
+
+/** Number of a column of DEAD_LETTERS. */
+export function letterColumn(name: (typeof DEAD_LETTER_COLUMNS)[number]): number {
+  return DEAD_LETTER_COLUMNS.indexOf(name);
 }
 
 /** The problems of one view. */

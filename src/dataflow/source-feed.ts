@@ -10,10 +10,11 @@
 
 import { assert, must } from '../base/assert.ts';
 import { RateMeter } from '../base/rate-meter.ts';
-import { SqlError } from '../base/sql-error.ts';
+import { notSupported, SqlError } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import {
   isPushed,
+  type KeptRecord,
   type PostedBody,
   type SourceChunk,
   type SourceReader,
@@ -25,6 +26,7 @@ import type { Job } from './job.ts';
 import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
 import { PostKeys } from './posted-rows.ts';
+import { ReaderStarts } from './reader-starts.ts';
 import {
   notKept,
   type PreviewLimits,
@@ -32,15 +34,16 @@ import {
   type SourcePreview,
 } from './source-preview.ts';
 import { isSame, isSamePosition, optionUs, replayed } from './source-reading.ts';
-import { SourceRows } from './source-rows.ts';
+import { type Rejection, SourceRows } from './source-rows.ts';
 import { type HistoryPosition, SourceSplits, splitStatuses } from './source-splits.ts';
 
 export class SourceFeed {
   readonly relation: EngineRelation;
-  readonly #definition: CreateSourceAction;
+  #definition: CreateSourceAction;
   readonly #context: FeedContext;
   readonly #splits = new SourceSplits();
   readonly rows: SourceRows;
+  readonly starts: ReaderStarts;
   /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
   readonly #endings = new Map<string, bigint | null>();
   readonly #idleTimeoutUs: bigint | null;
@@ -58,6 +61,7 @@ export class SourceFeed {
     this.#context = context;
     this.#idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
     this.rows = new SourceRows(state, relation, this.#splits, context);
+    this.starts = new ReaderStarts(state.starts ?? null);
     this.postKeys = new PostKeys(state.postKeys ?? []);
     this.#broken = state.broken;
     if (state.broken !== null) this.#failure = new SqlError('58030', state.broken);
@@ -197,15 +201,62 @@ export class SourceFeed {
 
   /** Throws where a body that was posted cannot be taken: nobody would keep its rows (55000), or it is none (22P02). */
   checkPost(body: PostedBody): void {
-    const source = `source "${this.relation.definition.name}"`;
     const reader = this.#reader;
+    this.#checkRead('what is sent to');
+    const source = `source "${this.relation.definition.name}"`;
+    if (reader === null || !isPushed(reader)) {
+      throw new SqlError('42809', `nothing can be sent to ${source}`);
+    }
+    reader.check(body);
+  }
+
+  /** Throws where rejected records cannot go through it again: nobody would keep their rows (55000), or it cannot (0A000). */
+  checkReplay(): void {
+    this.#checkRead('what goes again through');
+    const reader = this.#open([]);
+    const canRetry = reader.retry !== undefined;
+    reader.close();
+    if (!canRetry) throw notSupported('REPLAY DEAD LETTERS of records whose schemas are elsewhere');
+  }
+
+  /** Throws where nobody would keep the rows of `what`. */
+  #checkRead(what: string): void {
     const isRead = this.isStored || [...this.relation.readers].some((job) => !job.isFailed);
     const problem = this.#failure?.message ?? (isRead ? null : 'no view reads it');
-    if (problem !== null || reader === null) {
-      throw new SqlError('55000', `what is sent to ${source} would be lost: ${problem}`);
-    }
-    if (!isPushed(reader)) throw new SqlError('42809', `nothing can be sent to ${source}`);
-    reader.check(body);
+    if (problem === null) return;
+    const { name } = this.relation.definition;
+    throw new SqlError('55000', `${what} source "${name}" would be lost: ${problem}`);
+  }
+
+  /** Rejected records of a split, each offset once, go through the source again; those that are rejected again are the result. */
+  retake(
+    split: string,
+    records: readonly KeptRecord[],
+    deliver: (batch: DeltaBatch, offsets: readonly number[]) => void,
+  ): ReadonlyMap<number, Rejection> {
+    const read = new Set([...this.wantedBy(this.relation.readers), ...this.starts.droppedColumns]);
+    const wanted = this.rows.neededFor(read);
+    const reader = this.#open(wanted);
+    const retry = must(reader.retry, 'a source takes no records again');
+    const failed = this.rows.retake(retry(split, records), records.length, wanted, deliver);
+    reader.close();
+    return failed;
+  }
+
+  /** Records may have NULL in a column from now on. */
+  dropNotNull(column: number): void {
+    this.close();
+    const notNull = this.#definition.notNull.filter((one) => one !== column);
+    this.#definition = { ...this.#definition, notNull };
+    this.rows.redefine(this.#definition);
+    this.starts.drop(column);
+  }
+
+  /** What came before a view can be read again for it. */
+  get isReadAgain(): boolean {
+    const reader = this.#open([]);
+    reader.close();
+    return !isPushed(reader);
   }
 
   /** The rows of a body that was posted. */
@@ -356,6 +407,7 @@ export class SourceFeed {
       watermark: String(this.relation.watermark.current),
       ...this.rows.counters(),
       postKeys: this.postKeys.state(),
+      starts: this.starts.state(),
       broken: this.#broken,
     };
   }

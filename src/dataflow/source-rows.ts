@@ -17,14 +17,17 @@ import type { SourceSplits } from './source-splits.ts';
 import { SourceStore } from './source-store.ts';
 import type { RelationWatermark } from './watermark.ts';
 
+/** Why a record was rejected, and where it stands. */
+export type Rejection = Pick<RejectedRecord, 'position' | 'sqlstate' | 'reason'>;
+
 type Deliver = (batch: DeltaBatch) => void;
 
 export class SourceRows {
-  readonly #definition: CreateSourceAction;
+  #definition: CreateSourceAction;
   readonly #relation: EngineRelation;
   readonly #splits: SourceSplits;
   readonly #context: FeedContext;
-  readonly #records: SourceRecords;
+  #records: SourceRecords;
   /** null: records are rows of their own. */
   readonly #store: SourceStore | null;
   readonly #maxAheadUs: bigint | null;
@@ -48,6 +51,12 @@ export class SourceRows {
     this.#rowsRead = state.rowsRead;
     this.#rowsRejected = state.rowsRejected;
     this.#nullTime = state.nullTime;
+  }
+
+  /** Another NOT NULL from now on. */
+  redefine(definition: CreateSourceAction): void {
+    this.#definition = definition;
+    this.#records = new SourceRecords(definition, this.#context.memory, this.#context.scratch);
   }
 
   /** The newest row of each key is kept. */
@@ -81,10 +90,54 @@ export class SourceRows {
     }
   }
 
+  /**
+   * Records that were rejected are taken in after all, but for those that are rejected again: the result. What is delivered
+   * comes with the offsets of its rows' records; none where the source keeps the newest row of each key.
+   */
+  retake(
+    chunk: SourceChunk,
+    count: number,
+    wanted: readonly number[],
+    deliver: (batch: DeltaBatch, offsets: readonly number[]) => void,
+  ): ReadonlyMap<number, Rejection> {
+    const { split, batch, changes } = chunk;
+    const rejections = new Map<number, Rejection>();
+    for (const { offset, ...rejection } of chunk.rejected) rejections.set(offset, rejection);
+    const reject = (offset: number, { sqlstate, reason }: BrokenRecord) => {
+      const { position } = must(chunk.places).placeAt(offset);
+      rejections.set(offset, { position, sqlstate, reason });
+    };
+    if (batch !== null && changes !== undefined) {
+      this.#takeParts(chunk, changes, wanted, reject, (rows) => deliver(rows, []));
+    } else if (batch !== null) {
+      const { offsetOf } = must(chunk.places);
+      const { rows, rejected } = this.#records.complete(batch, wanted);
+      const broken = new Set(rejected.map(({ row }) => row));
+      for (const record of rejected) reject(offsetOf(record.row), record);
+      const taken = Array.from({ length: batch.rowCount }, (_, row) => row);
+      const offsets = taken.filter((row) => !broken.has(row)).map(offsetOf);
+      if (rows !== null) deliver(this.#stamp(rows, split, this.#relation.watermark), offsets);
+    }
+    this.#rowsRejected -= count - rejections.size;
+    return rejections;
+  }
+
   #takeChanges(
     chunk: SourceChunk,
     changes: RowChanges,
     wanted: readonly number[],
+    deliver: Deliver,
+  ): void {
+    const reject = (offset: number, record: BrokenRecord) =>
+      this.#reject(brokenLetter(record, chunk, offset), chunk.split);
+    this.#takeParts(chunk, changes, wanted, reject, deliver);
+  }
+
+  #takeParts(
+    chunk: SourceChunk,
+    changes: RowChanges,
+    wanted: readonly number[],
+    reject: (offset: number, record: BrokenRecord) => void,
     deliver: Deliver,
   ): void {
     const store = must(this.#store, 'a source without a store changes rows');
@@ -95,7 +148,7 @@ export class SourceRows {
       const { rows, rejected } = this.#records.complete(part.batch, all, part);
       for (const record of rejected) {
         const offset = Number(batch.memory.i64[(part.offsets.values >>> 3) + record.row]);
-        this.#reject(brokenLetter(record, chunk, offset), split);
+        reject(offset, record);
       }
       if (rows === null) continue;
       store.apply(this.#stamp(rows, split, this.#relation.watermark), deliver);

@@ -20,6 +20,7 @@ import { planDml } from './handlers/dml.ts';
 import { planDrop } from './handlers/drop.ts';
 import { planExplain } from './handlers/explain.ts';
 import { planDeallocate, planExecute, planPrepare } from './handlers/prepare.ts';
+import { planReplay } from './handlers/replay-dead-letters.ts';
 import { planSelect } from './handlers/select.ts';
 import { planDiscard, planReset, planSet } from './handlers/set.ts';
 import {
@@ -157,7 +158,7 @@ function sessionStatement(ast: Statement, context: HandlerContext): StatementPla
     case 'check_view':
       return refuse('CHECK MATERIALIZED VIEW', ast.position);
     case 'replay_dead_letters':
-      return refuse('REPLAY DEAD LETTERS', ast.position);
+      return planReplay(ast, context);
     case 'job_control':
       return refuse(`${ast.action.toUpperCase()} of a job`, ast.position);
     case 'unsupported':

@@ -179,6 +179,7 @@ export class EngineGauges {
     metrics.deadLettersKept.set(letters.kept);
     metrics.deadLetterBytes.set(letters.bytes);
     total(metrics.deadLettersTrimmed, [[{}, letters.trimmed]]);
+    total(metrics.deadLettersReplayed, [[{}, letters.replayed]]);
   }
 
   #showQueues({ measures }: WorkerStatus): void {

@@ -177,6 +177,7 @@ test('sources, watermarks, late and dead letters, trimming', async (context) => 
     'dead_letters_total{relation="public.w",reason="null_time"}': 1,
     dead_letters: 4,
     dead_letters_trimmed_total: 0,
+    dead_letters_replayed_total: 0,
   });
   const [row] = (
     await sql.query(

@@ -87,7 +87,25 @@ test('objects, arrays and lines become rows; bad ones are dead letters with thei
   );
   assert.deepEqual((await again.query(letters)).rows, wanted);
   assert.deepEqual((await again.query(accounts)).rows, [['12', '4']]);
+  // A view that came later has the rows since its own start.
+  await again.query('CREATE MATERIALIZED VIEW later AS SELECT page FROM clicks');
+  await again.query('ALTER SOURCE clicks ALTER COLUMN id DROP NOT NULL');
+  await again.query("REPLAY DEAD LETTERS FOR clicks WHERE sqlstate = '23502'");
   await again.close();
+  await server.kill();
+  await server.restart();
+  const mended = await SqlClient.connect(server.url);
+  assert.deepEqual((await mended.query('SELECT id, page, double FROM v ORDER BY id')).rows, [
+    ...expected,
+    [null, 'b', null],
+  ]);
+  assert.deepEqual((await mended.query('SELECT * FROM later')).rows, []);
+  assert.deepEqual(
+    (await mended.query(letters)).rows,
+    wanted.filter(([, sqlstate]) => sqlstate !== '23502'),
+  );
+  assert.deepEqual((await mended.query(accounts)).rows, [['12', '3']]);
+  await mended.close();
 });
 
 test('each view has the rows since its own start; without one nothing is taken', async (t) => {

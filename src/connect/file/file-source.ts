@@ -14,6 +14,7 @@ import type { ValueSettings } from '../../types/settings.ts';
 import { NotNullFields } from '../rejected.ts';
 import type {
   Json,
+  KeptRecord,
   RejectedRecord,
   SourceChunk,
   SourceColumn,
@@ -27,6 +28,7 @@ import { type FileEncoding, hasHeader, openDecoder } from './file-format.ts';
 import { type FilePosition, parsePosition, positionJson } from './file-position.ts';
 import { BoundedFiles, type FileSplit, FollowedFile } from './file-split.ts';
 import { lostPosition, type Opener, openAt, opener, statFile } from './located-file.ts';
+import { recordsAgain } from './records-again.ts';
 import { ReplayPace } from './replay-pace.ts';
 
 /** What a file source is opened with; JSON. */
@@ -156,6 +158,26 @@ export class FileSource implements SourceReader {
     }
   }
 
+  readonly retry = (split: string, records: readonly KeptRecord[]): SourceChunk => {
+    const { encoding, settings } = this.#options;
+    const decoder = openDecoder(encoding, this.#fields, settings);
+    const builders = this.#builders(records.length);
+    const again = recordsAgain(decoder, this.#rejecting, records, builders);
+    return {
+      split,
+      from: null,
+      to: null,
+      batch: this.#batch({ builders, rowCount: again.offsets.length }),
+      rejected: again.rejected,
+      places: {
+        offsetOf: (row) => again.offsets[row]!,
+        placeAt: (offset) => ({ position: { offset }, offset, topic: null, partition: null }),
+      },
+      isAtEnd: false,
+      isEnded: false,
+    };
+  };
+
   nextDueUs(): bigint | null {
     const dues = this.#states.filter(({ isEnded }) => !isEnded).map(({ dueUs }) => dueUs);
     if (this.#options.isGlob && this.#options.files === null) dues.push(this.#listDueUs);
@@ -239,10 +261,7 @@ export class FileSource implements SourceReader {
 
   /** Reads rows until there are `rowsMax` (or as many rejected records), the end, or one that is not due yet. */
   #read(cursor: FileCursor, isLast: boolean, rowsMax: number, nowUs: bigint | null): ReadRows {
-    const { memory, scratch } = this.#context;
-    const builders = this.#fields.map(
-      ({ type }) => new ColumnBuilder(memory, scratch, type, rowsMax),
-    );
+    const builders = this.#builders(rowsMax);
     const rejected: RejectedRecord[] = [];
     let rowCount = 0;
     let isAtEnd = false;
@@ -267,6 +286,11 @@ export class FileSource implements SourceReader {
       rowCount += 1;
     }
     return { builders, rejected, rowCount, isAtEnd, dueUs };
+  }
+
+  #builders(rowsMax: number): readonly ColumnBuilder[] {
+    const { memory, scratch } = this.#context;
+    return this.#fields.map(({ type }) => new ColumnBuilder(memory, scratch, type, rowsMax));
   }
 
   /** When row `row`, the last one, is due; null: at once. */
@@ -324,7 +348,7 @@ export class FileSource implements SourceReader {
     };
   }
 
-  #batch({ builders, rowCount }: ReadRows): DeltaBatch | null {
+  #batch({ builders, rowCount }: Pick<ReadRows, 'builders' | 'rowCount'>): DeltaBatch | null {
     if (rowCount === 0) return null;
     const columns = this.#wantedFields.map((field) => builders[field]!.build());
     const { memory } = this.#context;

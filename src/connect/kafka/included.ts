@@ -3,7 +3,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { IncludedField } from '../source.ts';
-import type { RecordHeader, RecordWalker } from './record-batch.ts';
+import type { KafkaRecord } from './kept-record.ts';
+import type { RecordHeader } from './record-batch.ts';
 import { parseSplitName } from './topic-filter.ts';
 
 /** JSON. */
@@ -19,7 +20,7 @@ export function appendIncluded(
   builder: ColumnBuilder,
   { kind, header }: IncludedColumn,
   split: string,
-  walker: RecordWalker,
+  walker: KafkaRecord,
 ): void {
   switch (kind) {
     case 'key': {

@@ -19,6 +19,7 @@ import { registryOf } from '../encodings.ts';
 import { NotNullFields } from '../rejected.ts';
 import type {
   Json,
+  KeptRecord,
   RejectedRecord,
   RowChanges,
   SourceChunk,
@@ -38,8 +39,7 @@ import type {
   StartupMode,
   TopicSelection,
 } from './io-port.ts';
-import { rawOf, recordPlace } from './kept-record.ts';
-import type { RecordWalker } from './record-batch.ts';
+import { type KafkaRecord, keptRecord, rawOf, recordPlace } from './kept-record.ts';
 import { type Arrival, arrivalOf, RecordsAgain } from './records-again.ts';
 
 /** What a Kafka source is opened with; JSON. */
@@ -79,6 +79,7 @@ export class KafkaSource implements SourceReader {
   readonly #decoder: ChangeDecoder;
   readonly #changesRows: boolean;
   readonly #notNull: NotNullFields;
+  readonly retry?: NonNullable<SourceReader['retry']>;
   readonly #splits = new Map<string, Split>();
   #order: Split[] = [];
   #turn = 0;
@@ -100,6 +101,8 @@ export class KafkaSource implements SourceReader {
     this.#decoder = openRecordDecoder(options.records, fields, options.settings);
     this.#changesRows = options.records.format.kind !== 'plain';
     this.#notNull = new NotNullFields(options.fields, context.notNull, columns);
+    // Schemas come from elsewhere, at another time perhaps other ones.
+    if (this.#schemas() === null) this.retry = (split, records) => this.#retry(split, records);
   }
 
   get splits(): readonly string[] {
@@ -152,6 +155,12 @@ export class KafkaSource implements SourceReader {
       again.read((arrival) => this.#read(arrival, again, BATCH_ROWS_MAX, rows, end), end);
       yield this.#chunk(again, start, rows, false);
     }
+  }
+
+  #retry(split: string, records: readonly KeptRecord[]): SourceChunk {
+    const rows = this.#emptyBuilders(records.length);
+    for (const record of records) this.#append(split, keptRecord(record), rows);
+    return this.#chunk({ name: split, topicId: '', offset: 0 }, 0, rows, false);
   }
 
   #schemas(): SchemaSource | null {
@@ -296,7 +305,7 @@ export class KafkaSource implements SourceReader {
     return true;
   }
 
-  #append(split: string, walker: RecordWalker, rows: ReadRows): void {
+  #append(split: string, walker: KafkaRecord, rows: ReadRows): void {
     const { included } = this.#options;
     let op: number | null = null;
     try {
@@ -331,7 +340,7 @@ export class KafkaSource implements SourceReader {
 
   #rejected(
     split: string,
-    walker: RecordWalker,
+    walker: KafkaRecord,
     byteOffset: number,
     { sqlstate, message: reason }: SqlError,
   ): RejectedRecord {

@@ -1,8 +1,8 @@
-/** What the dead letter of a Kafka record keeps of it. */
+/** What the dead letter of a Kafka record keeps of it, and the record again. */
 
 import { rawRecord } from '../rejected.ts';
-import type { Json, RawRecord, RecordPlace } from '../source.ts';
-import type { RecordWalker } from './record-batch.ts';
+import type { Json, KeptRecord, RawRecord, RecordPlace } from '../source.ts';
+import type { RecordHeader, RecordWalker } from './record-batch.ts';
 import { parseSplitName } from './topic-filter.ts';
 
 /** JSON: what stands beside key and value. Absent: there are none. */
@@ -10,6 +10,39 @@ export interface RecordContext {
   readonly timestampMs: number;
   /** Names, and values in base64; null: a header without a value. */
   readonly headers?: readonly (readonly [string, string | null])[];
+}
+
+/** A record that was fetched (RecordWalker stands at it), or kept. */
+export type KafkaRecord = Pick<
+  RecordWalker,
+  | 'bytes'
+  | 'offset'
+  | 'timestampMs'
+  | 'keyStart'
+  | 'keyLength'
+  | 'valueStart'
+  | 'valueLength'
+  | 'headers'
+>;
+
+export function keptRecord({ offset, raw: { key, value, context } }: KeptRecord): KafkaRecord {
+  const { timestampMs, headers = [] } = context as unknown as RecordContext;
+  return {
+    bytes: Buffer.concat([key ?? NOTHING, value ?? NOTHING]),
+    offset,
+    timestampMs,
+    keyStart: 0,
+    keyLength: key?.length ?? -1,
+    valueStart: key?.length ?? 0,
+    valueLength: value?.length ?? -1,
+    headers: () => headers.map(headerOf),
+  };
+}
+
+const NOTHING = new Uint8Array(0);
+
+function headerOf([key, value]: readonly [string, string | null]): RecordHeader {
+  return { key, value: value === null ? null : Buffer.from(value, 'base64') };
 }
 
 export function recordPlace(
@@ -22,7 +55,7 @@ export function recordPlace(
 }
 
 /** The record found. */
-export function rawOf(walker: RecordWalker, bytesMax: number): RawRecord {
+export function rawOf(walker: KafkaRecord, bytesMax: number): RawRecord {
   const { bytes, keyStart, keyLength, valueStart, valueLength, timestampMs } = walker;
   const part = (start: number, length: number) =>
     length < 0 ? null : bytes.subarray(start, start + length);

@@ -14,6 +14,7 @@ import { type MessageEncoding, openMessageDecoder } from '../encodings.ts';
 import { NotNullFields, rawRecord } from '../rejected.ts';
 import type {
   Json,
+  KeptRecord,
   PostedBody,
   PushedReader,
   RecordPlace,
@@ -38,6 +39,14 @@ type WebhookPosition = {
   readonly index: number;
   readonly byteOffset?: number;
 };
+
+/** Rows on their way, and what was rejected. */
+interface PostedRows {
+  readonly builders: readonly ColumnBuilder[];
+  /** By row: number of its record. */
+  readonly records: number[];
+  readonly rejected: RejectedRecord[];
+}
 
 const SPLIT = '0';
 const SPACES = [9, 10, 13, 32];
@@ -108,40 +117,61 @@ export class WebhookSource implements PushedReader {
     end: number,
     before: number,
   ): SourceChunk {
-    const { memory, scratch } = this.#context;
-    const builders = this.#fields.map(
-      ({ type }) => new ColumnBuilder(memory, scratch, type, end - first),
-    );
-    const rejected: RejectedRecord[] = [];
-    /** By row, the record's number in the body. */
-    const indexes: number[] = [];
+    const rows = this.#emptyRows(end - first);
     for (let index = first; index < end; index += 1) {
-      const from = records[2 * index]!;
-      const to = records[2 * index + 1]!;
-      let isDecoded = false;
-      try {
-        this.#decoder.append(body, from, to, builders);
-        isDecoded = true;
-        this.#notNull.check(builders);
-        indexes.push(index);
-      } catch (error) {
-        if (!(error instanceof SqlError)) throw error;
-        for (const builder of builders) builder.truncate(indexes.length);
-        const byteOffset = isDecoded ? 0 : Math.max(0, this.#decoder.errorOffset - from);
-        const position = { record: before + index, index, byteOffset };
-        rejected.push(this.#rejected(body.subarray(from, to), error, position));
-      }
+      const record = body.subarray(records[2 * index]!, records[2 * index + 1]!);
+      this.#append(record, { record: before + index, index }, rows);
     }
+    return this.#chunk(before + first, before + end, rows, before);
+  }
+
+  readonly retry = (_split: string, records: readonly KeptRecord[]): SourceChunk => {
+    const rows = this.#emptyRows(records.length);
+    for (const [index, { offset, raw }] of records.entries()) {
+      this.#append(bufferOf(must(raw.value)), { record: offset, index }, rows);
+    }
+    return this.#chunk(this.#position, this.#position, rows, 0);
+  };
+
+  #emptyRows(rowsMax: number): PostedRows {
+    const { memory, scratch } = this.#context;
+    const builder = ({ type }: SourceColumn) => new ColumnBuilder(memory, scratch, type, rowsMax);
+    return { builders: this.#fields.map(builder), records: [], rejected: [] };
+  }
+
+  #append(record: Buffer, position: WebhookPosition, rows: PostedRows): void {
+    const { builders, records, rejected } = rows;
+    let isDecoded = false;
+    try {
+      this.#decoder.append(record, 0, record.length, builders);
+      isDecoded = true;
+      this.#notNull.check(builders);
+      records.push(position.record);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      for (const builder of builders) builder.truncate(records.length);
+      const byteOffset = isDecoded ? 0 : Math.max(0, this.#decoder.errorOffset);
+      rejected.push(this.#rejected(record, error, { ...position, byteOffset }));
+    }
+  }
+
+  #chunk(
+    from: Json,
+    to: Json,
+    { builders, records, rejected }: PostedRows,
+    before: number,
+  ): SourceChunk {
+    const { memory } = this.#context;
     const columns = this.#wantedFields.map((field) => must(builders[field]).build());
-    const rowCount = indexes.length;
+    const rowCount = records.length;
     return {
       split: SPLIT,
-      from: before + first,
-      to: before + end,
+      from,
+      to,
       batch: rowCount === 0 ? null : { memory, rowCount, columns, weights: 0, rowWatermarks: 0 },
       rejected,
       places: {
-        offsetOf: (row) => before + indexes[row]!,
+        offsetOf: (row) => records[row]!,
         placeAt: (record) => placeOf({ record, index: record - before }),
       },
       ...AT_END,

@@ -1,7 +1,7 @@
-/** ALTER ... RENAME, SET SCHEMA, OWNER TO: changes of the catalog alone. */
+/** ALTER ... RENAME, SET SCHEMA, OWNER TO: changes of the catalog alone; ALTER SOURCE ... DROP NOT NULL. */
 
 import { SqlError } from '../../base/sql-error.ts';
-import { isReadable, type RelationObject } from '../../catalog/objects.ts';
+import { constraintKey, isReadable, type RelationObject } from '../../catalog/objects.ts';
 import type { DdlAction } from '../../dataflow/port.ts';
 import type { Alter, AlterAction } from '../../sql/statements.ts';
 import { alreadyExists, changeOf, findObject, missingRelation } from '../ddl.ts';
@@ -15,6 +15,11 @@ const SUPPORTED: ReadonlySet<AlterAction['kind']> = new Set([
   'set_schema',
   'owner_to',
 ]);
+
+/** An action that only sources know. */
+function dropsNotNull(object: Alter['object'], action: AlterAction): boolean {
+  return object === 'source' && action.kind === 'set_not_null' && !action.isNotNull;
+}
 
 const ACTIONS: Readonly<Record<AlterAction['kind'], string>> = {
   rename: 'RENAME',
@@ -34,7 +39,9 @@ const ACTIONS: Readonly<Record<AlterAction['kind'], string>> = {
 };
 
 export function planAlter(ast: Alter, { session }: HandlerContext): StatementPlan {
-  const unsupported = ast.actions.find((action) => !SUPPORTED.has(action.kind));
+  const unsupported = ast.actions.find(
+    (action) => !SUPPORTED.has(action.kind) && !dropsNotNull(ast.object, action),
+  );
   if (unsupported !== undefined) {
     refuse(`ALTER ${ast.object.toUpperCase()} ... ${ACTIONS[unsupported.kind]}`, ast.position);
   }
@@ -79,6 +86,9 @@ function applyAction(action: AlterAction, id: number, session: SessionState): vo
     case 'rename_column':
       renameColumn(object, action.column, action.newName, session);
       return;
+    case 'set_not_null':
+      dropNotNull(object, action.column, session);
+      return;
     case 'owner_to':
       if (action.owner !== 'millrace')
         throw new SqlError('42704', `role "${action.owner}" does not exist`);
@@ -112,6 +122,24 @@ function renameColumn(
   }
   const columns = object.columns.map((one, at) => (at === index ? { ...one, name: newName } : one));
   put({ ...object, columns }, session, []);
+}
+
+/** Records with NULL in the column are taken from now on; those that were rejected wait for REPLAY DEAD LETTERS. */
+function dropNotNull(object: RelationObject, name: string, session: SessionState): void {
+  if (object.kind !== 'source') throw new SqlError('42809', `"${object.name}" is not a source`);
+  const column = object.columns.findIndex((one) => one.name === name);
+  if (column < 0) {
+    throw new SqlError('42703', `column "${name}" of relation "${object.name}" does not exist`);
+  }
+  if (constraintKey(object.columns, object.constraints)?.includes(column)) {
+    throw new SqlError('42P16', `column "${name}" is in a primary key`);
+  }
+  const columns = object.columns.map((one, at) =>
+    at === column ? { ...one, isNotNull: false } : one,
+  );
+  if (object.columns[column]!.isNotNull) {
+    put({ ...object, columns }, session, [{ kind: 'drop_not_null', id: object.id, column }]);
+  }
 }
 
 function renameSchema(ast: Alter, session: SessionState): void {

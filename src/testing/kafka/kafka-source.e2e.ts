@@ -187,6 +187,56 @@ test('records that cannot be decoded are dead letters, and hold nothing up', {
   assert.equal(await sql.value(counters), '6 2 4');
 });
 
+test('rejected records go through again after the schema is mended, once, through kill -9', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('mended', 2);
+  /** Every tenth has no amount, every 25th is no JSON. */
+  const value = (id: number) => {
+    if (id % 25 === 0) return `{"id": ${id}, `;
+    return id % 10 === 0 ? `{"id": ${id}}` : `{"id": ${id}, "amount": 1}`;
+  };
+  const records = Array.from({ length: 200 }, (_, i) => {
+    const id = i + 1;
+    return { partition: id % 2, key: `k${id}`, value: value(id), headers: { trace: `t${id}` } };
+  });
+  await kafka.send('mended', records);
+  await sql.query(
+    `CREATE SOURCE mended (id int, amount int NOT NULL) INCLUDE KEY AS k, OFFSET AS o, TIMESTAMP AS at, HEADER 'trace' AS trace ${options('mended')}`,
+  );
+  await sql.query('CREATE MATERIALIZED VIEW mended_early AS SELECT * FROM mended');
+  // 20 have no amount, 8 are no JSON, 4 are both.
+  await awaitValue('SELECT count(*) FROM mended_early', '176');
+  const accounts =
+    "SELECT rows_read || ' ' || rows_decoded || ' ' || rows_rejected FROM (SELECT DISTINCT rows_read, rows_decoded, rows_rejected FROM millrace.sources WHERE name = 'mended') AS s";
+  assert.equal(await sql.value(accounts), '200 176 24');
+  await sql.query('ALTER SOURCE mended ALTER COLUMN amount DROP NOT NULL');
+  await sql.query(
+    "CREATE MATERIALIZED VIEW mended_late AS SELECT count(*) AS n, count(DISTINCT id) AS ids FROM mended WHERE o >= 0 AND k <> ''",
+  );
+  await awaitValue('SELECT n FROM mended_late', '192');
+  await sql.query('REPLAY DEAD LETTERS FOR mended');
+  await sql.close();
+  await server.kill();
+  await server.restart();
+  sql = await SqlClient.connect(server.url);
+  assert.equal(await sql.value(accounts), '200 192 8');
+  assert.equal(
+    await sql.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM mended_early"),
+    '192 192',
+  );
+  assert.equal(await sql.value("SELECT n || ' ' || ids FROM mended_late"), '192 192');
+  const { rows } = await sql.query(
+    "SELECT amount, convert_from(k, 'UTF8'), o, convert_from(trace, 'UTF8'), at > now() - INTERVAL '1 hour' FROM mended_early WHERE id = 10",
+  );
+  assert.deepEqual(rows, [[null, 'k10', '4', 't10', 't']]);
+  await sql.query('REPLAY DEAD LETTERS FOR mended');
+  assert.equal(await sql.value('SELECT count(*) FROM mended_early'), '192');
+  assert.equal(await sql.value(accounts), '200 192 8');
+  const left = "SELECT count(*) FROM millrace.dead_letters WHERE source = 'mended'";
+  assert.equal(await sql.value(left), '8');
+});
+
 test('ENCODE CSV and BYTES', { skip: SKIP }, async () => {
   await kafka.createTopic('texts');
   await kafka.send('texts', [

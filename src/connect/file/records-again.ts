@@ -1,0 +1,54 @@
+/** Rejected records of files, as dead letters have kept them, once more. */
+
+import { must } from '../../base/assert.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import type { ColumnBuilder } from '../../batch/column-builder.ts';
+import { CsvDecoder } from '../../formats/csv.ts';
+import type { RecordDecoder } from '../../formats/record-decoder.ts';
+import type { KeptRecord, RejectedRecord } from '../source.ts';
+import type { Rejecting } from './file-cursor.ts';
+
+export interface FileRecordsAgain {
+  /** By row of the builders: offset of its record. */
+  readonly offsets: readonly number[];
+  readonly rejected: readonly RejectedRecord[];
+}
+
+/** Appends what can be decoded to the builders. */
+export function recordsAgain(
+  decoder: RecordDecoder,
+  { notNull }: Pick<Rejecting, 'notNull'>,
+  records: readonly KeptRecord[],
+  builders: readonly ColumnBuilder[],
+): FileRecordsAgain {
+  const offsets: number[] = [];
+  const rejected: RejectedRecord[] = [];
+  for (const { offset, raw } of records) {
+    try {
+      appendAgain(decoder, raw, builders);
+      notNull.check(builders);
+      offsets.push(offset);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      for (const builder of builders) builder.truncate(offsets.length);
+      const { sqlstate, message: reason } = error;
+      const place = { position: { offset }, offset, topic: null, partition: null };
+      rejected.push({ ...place, raw, sqlstate, reason });
+    }
+  }
+  return { offsets, rejected };
+}
+
+function appendAgain(
+  decoder: RecordDecoder,
+  { value, context }: KeptRecord['raw'],
+  builders: readonly ColumnBuilder[],
+): void {
+  const { header = null } = context as { readonly header?: readonly string[] };
+  if (header !== null && decoder instanceof CsvDecoder) decoder.matchHeader(header);
+  const bytes = Buffer.from(must(value));
+  const end = decoder.scan(bytes, 0, bytes.length, true);
+  if (end !== bytes.length)
+    throw new SqlError('22P04', 'there is more behind the end of the record');
+  decoder.append(bytes, builders);
+}

@@ -1,0 +1,211 @@
+/** Replayed dead letters: each record enters each view once, and the accounts hold, whatever crashes between (rules 24, 27). */
+
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { Random } from '../base/random.ts';
+import type { ScanNode } from '../plan/plan-node.ts';
+import { INT8 } from '../types/data-type.ts';
+import { createSource, createView, EngineBench } from './engine-bench.ts';
+import { column } from './graph-bench.ts';
+import { DEAD_LETTERS_ID } from './port.ts';
+
+const SOURCE = 20_001;
+const FIRST_VIEW = 20_002;
+const COLUMNS = [column('id', INT8), column('a', INT8), column('b', INT8)];
+const NULLABLE = [1, 2];
+const STEPS = 80;
+
+const scan: ScanNode = {
+  kind: 'scan',
+  relation: { kind: 'source', id: SOURCE, schema: 'public', name: 's' },
+  columnIndexes: [0],
+  columns: COLUMNS.slice(0, 1),
+};
+
+/** What there should be. */
+class Model {
+  /** By record: its columns that are NULL. */
+  readonly nulls: number[][] = [];
+  readonly dropped = new Set<number>();
+  /** By letter: its record. */
+  readonly letters = new Map<number, number>();
+  /** By view: the records that it has. */
+  readonly views = new Map<number, number[]>();
+  #nextLetter = 1;
+
+  isTaken(record: number): boolean {
+    return this.nulls[record]!.every((one) => this.dropped.has(one));
+  }
+
+  arrive(nulls: number[]): void {
+    const record = this.nulls.push(nulls) - 1;
+    if (!this.isTaken(record)) this.letters.set(this.#nextLetter++, record);
+    else for (const records of this.views.values()) records.push(record);
+  }
+
+  createView(id: number): void {
+    this.views.set(
+      id,
+      [...this.nulls.keys()].filter((record) => this.isTaken(record)),
+    );
+  }
+
+  /** How many letters of [first, last] go, and how many stay. */
+  replay(first: number, last: number): { replayed: number; rejected: number; unreadable: number } {
+    const before = this.letters.size;
+    const chosen = [...this.letters].filter(([id]) => id >= first && id <= last);
+    for (const [id, record] of chosen) {
+      if (!this.isTaken(record)) continue;
+      this.letters.delete(id);
+      for (const records of this.views.values())
+        if (!records.includes(record)) records.push(record);
+    }
+    const replayed = before - this.letters.size;
+    return { replayed, rejected: chosen.length - replayed, unreadable: 0 };
+  }
+}
+
+/** First values of a relation's rows, in order; each is there once. */
+function firstValues(bench: EngineBench, id: number): number[] {
+  const lines = bench.read(id).split('\n');
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => {
+      assert.match(line, /^\+ /);
+      return Number(line.split(' ')[1]);
+    })
+    .sort((a, b) => a - b);
+}
+
+function check(bench: EngineBench, model: Model, step: string): void {
+  const inOrder = (all: Iterable<number>) => [...all].sort((a, b) => a - b);
+  for (const [id, records] of model.views) {
+    assert.deepEqual(firstValues(bench, id), inOrder(records), `${step}: view ${id}`);
+  }
+  assert.deepEqual(firstValues(bench, DEAD_LETTERS_ID), inOrder(model.letters.keys()), step);
+  const { sources, letters } = bench.opened.engine.status();
+  const { rowsRead, rowsDecoded, rowsRejected } = sources[0]!;
+  const counted = [rowsRead, rowsDecoded, rowsRejected, letters.kept];
+  const { size } = model.letters;
+  assert.deepEqual(counted, [model.nulls.length, model.nulls.length - size, size, size], step);
+}
+
+class Run {
+  readonly #context: TestContext;
+  readonly #random: Random;
+  readonly model = new Model();
+  bench!: EngineBench;
+  #directory = '';
+  #nextView = FIRST_VIEW;
+
+  constructor(context: TestContext, seed: number) {
+    this.#context = context;
+    this.#random = new Random(seed);
+  }
+
+  async open(): Promise<void> {
+    this.#directory = this.#temporaryDirectory();
+    this.bench = await EngineBench.open({ dataDir: this.#directory });
+    this.bench.source('s').rejectsNulls = true;
+    const source = { ...createSource(SOURCE, 's', COLUMNS, null), notNull: NULLABLE };
+    await this.bench.commit({ ddl: [source] });
+    await this.#createView();
+  }
+
+  #temporaryDirectory(): string {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-replays-'));
+    this.#context.after(() => rmSync(directory, { recursive: true, force: true }));
+    return directory;
+  }
+
+  #below(limit: number): number {
+    return this.#random.below(limit);
+  }
+
+  async step(): Promise<string> {
+    const kind = this.#below(20);
+    if (kind < 8) return this.#arrive();
+    if (kind < 13) return this.#replay();
+    if (kind < 15) return this.#createView();
+    if (kind < 16) return this.#dropNotNull();
+    if (kind < 18) return this.#crash();
+    await this.bench.opened.engine.checkpoint();
+    return 'checkpoint';
+  }
+
+  async #arrive(): Promise<string> {
+    const source = this.bench.source('s');
+    for (let i = this.#below(6); i >= 0; i--) {
+      const nulls = NULLABLE.filter(() => this.#below(3) === 0);
+      const value = (one: number) => (nulls.includes(one) ? null : 1n);
+      source.rows.push([BigInt(source.rows.length), value(1), value(2)]);
+      this.model.arrive(nulls);
+    }
+    source.available = source.rows.length;
+    this.bench.run();
+    await this.bench.commit({});
+    return 'arrive';
+  }
+
+  /** Two statements that choose the same letters, in one epoch. */
+  async #replay(): Promise<string> {
+    const last = this.model.nulls.length + 1;
+    const first = 1 + this.#below(last);
+    const replays = Array.from({ length: 2 }, () => {
+      return { sourceId: SOURCE, ranges: [[first, first + this.#below(20)]] as const };
+    });
+    const { engine } = this.bench.opened;
+    const answers = replays.map((one) =>
+      engine.commit({ ddl: [], catalog: null, dml: [], replays: [one] }),
+    );
+    this.bench.run();
+    for (const [i, answer] of answers.entries()) {
+      const expected = this.model.replay(first, replays[i]!.ranges[0]![1]);
+      const got = (await answer).replays[0]!;
+      assert.equal(got.replayed, expected.replayed);
+    }
+    return `replay ${JSON.stringify(replays)}`;
+  }
+
+  async #createView(): Promise<string> {
+    const id = this.#nextView++;
+    await this.bench.commit({ ddl: [createView(id, scan)] });
+    this.model.createView(id);
+    return `create ${id}`;
+  }
+
+  async #dropNotNull(): Promise<string> {
+    const column = NULLABLE.find((one) => !this.model.dropped.has(one));
+    if (column === undefined) return 'nothing';
+    await this.bench.commit({ ddl: [{ kind: 'drop_not_null', id: SOURCE, column }] });
+    this.model.dropped.add(column);
+    return `drop NOT NULL of ${column}`;
+  }
+
+  /** The log is copied as it stands; the old engine writes no more to the copy. */
+  async #crash(): Promise<string> {
+    const copy = this.#temporaryDirectory();
+    cpSync(this.#directory, copy, { recursive: true });
+    await this.bench.opened.close();
+    this.bench = await EngineBench.open({ dataDir: copy }, this.bench);
+    this.#directory = copy;
+    this.bench.run();
+    return 'crash';
+  }
+}
+
+for (const seed of [1, 2, 3]) {
+  test(`each record enters each view once: seed ${seed}`, async (context) => {
+    const run = new Run(context, seed);
+    await run.open();
+    context.after(() => run.bench.opened.close());
+    const done: string[] = [];
+    for (let i = 0; i < STEPS; i++) {
+      done.push(await run.step());
+      check(run.bench, run.model, `seed ${seed}, step ${i}: ${done.slice(-4).join('; ')}`);
+    }
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * LetterReplays: rejected records go through their source again, and their letters with them (semantics.md rule 27).
+ *
+ * Correctness: a letter names a record that no view has; in the epoch that takes the record in, the letter goes, so that each
+ * record enters once. What is decoded is what the letter has kept, so that a replay of the epoch gives the same. A record that
+ * is rejected again keeps its letter, with the error of now. Rows of a stored source enter its relation; those of any other
+ * each view that lacks them (reader-starts.ts). They are judged by the watermark of their split, which they do not wake.
+ * Cost: one pass over all letters there are, O(1) a letter that is replayed.
+ */
+
+import { must } from '../base/assert.ts';
+import { SqlError } from '../base/sql-error.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { select } from '../batch/select.ts';
+import type { KeptRecord } from '../connect/source.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Scratch } from '../memory/scratch.ts';
+import type { Value } from '../types/data-type.ts';
+import type { LetterReplay, ReplayResult } from './port.ts';
+import type { ProblemRelations } from './problem-relations.ts';
+import { letterColumn } from './problems.ts';
+import { isValid } from './rows.ts';
+import type { SourceFeed } from './source-feed.ts';
+import type { Rejection } from './source-rows.ts';
+
+export interface LetterReplaysContext {
+  readonly memory: Memory;
+  readonly scratch: Scratch;
+  readonly problems: ProblemRelations;
+  feed(id: number): SourceFeed | undefined;
+  /** Rows become a part of the epoch, of the stored relation and of all views that read it. */
+  deliver(feed: SourceFeed, batch: DeltaBatch): void;
+  /** Rows enter one view. */
+  deliverTo(jobId: number, feed: SourceFeed, batch: DeltaBatch): void;
+}
+
+/** A row of DEAD_LETTERS whose record is whole. */
+interface Letter {
+  readonly id: number;
+  readonly split: string;
+  readonly record: KeptRecord;
+  readonly row: readonly Value[];
+}
+
+const ID = letterColumn('id');
+const KIND = letterColumn('kind');
+const SOURCE = letterColumn('source_id');
+const SPLIT = letterColumn('split');
+const POSITION = letterColumn('position');
+const REASON = letterColumn('reason');
+const SQLSTATE = letterColumn('sqlstate');
+const OFFSET = letterColumn('record_offset');
+const KEY = letterColumn('key');
+const RAW = letterColumn('raw');
+const IS_CUT = letterColumn('is_cut');
+const CONTEXT = letterColumn('context');
+const RECORDS_MAX = 1024;
+
+export class LetterReplays {
+  readonly #context: LetterReplaysContext;
+
+  constructor(context: LetterReplaysContext) {
+    this.#context = context;
+  }
+
+  /** Throws where the records cannot be taken; nothing has happened then. */
+  check({ sourceId }: LetterReplay): void {
+    const feed = this.#context.feed(sourceId);
+    if (feed === undefined) throw new SqlError('42P01', 'the source was dropped');
+    feed.checkReplay();
+  }
+
+  apply(replays: readonly LetterReplay[]): ReplayResult[] {
+    return replays.map((replay) => this.#apply(replay));
+  }
+
+  #apply({ sourceId, ranges }: LetterReplay): ReplayResult {
+    const { problems } = this.#context;
+    const feed = must(this.#context.feed(sourceId), 'letters of an unknown source are replayed');
+    const rows = problems.published(
+      (row) =>
+        row[KIND] === 'rejected' &&
+        Number(row[SOURCE]) === sourceId &&
+        isIn(ranges, Number(row[ID])),
+    );
+    const whole = rows.filter((row) => row[CONTEXT] !== null && row[IS_CUT] !== true);
+    let replayed = 0;
+    for (const group of groups(whole.map(letterOf))) replayed += this.#replay(feed, group);
+    const rejected = whole.length - replayed;
+    return { replayed, rejected, unreadable: rows.length - whole.length };
+  }
+
+  /** Letters of one split, each offset once; how many are gone. */
+  #replay(feed: SourceFeed, letters: readonly Letter[]): number {
+    const { problems, scratch } = this.#context;
+    const mark = scratch.mark();
+    const split = must(letters[0]).split;
+    const records = letters.map(({ record }) => record);
+    const rejections = feed.retake(split, records, (batch, offsets) => {
+      if (feed.isStored) this.#context.deliver(feed, batch);
+      else this.#deliverToViews(feed, batch, offsets, letters);
+    });
+    const stay = letters.filter(({ record }) => rejections.has(record.offset));
+    const gone = letters.filter(({ record }) => !rejections.has(record.offset));
+    problems.remove(gone.map(({ row }) => row));
+    problems.replace(
+      stay.map(({ row }) => row),
+      stay.map(({ row, record }) => withError(row, must(rejections.get(record.offset)))),
+    );
+    scratch.release(mark);
+    return gone.length;
+  }
+
+  /** Each view gets the rows that it lacks. */
+  #deliverToViews(
+    feed: SourceFeed,
+    batch: DeltaBatch,
+    offsets: readonly number[],
+    letters: readonly Letter[],
+  ): void {
+    const { memory } = this.#context;
+    const ids = new Map(letters.map(({ id, record }) => [record.offset, id]));
+    const versions = offsets.map((_, row) =>
+      feed.starts.versionOf((column) => !isValid(memory, must(batch.columns[column]), row)),
+    );
+    const isKept = feed.isReadAgain;
+    for (const { id: jobId } of feed.relation.readers) {
+      const lacking = offsets.flatMap((offset, row) => {
+        const letterId = must(ids.get(offset));
+        return feed.starts.lacks(jobId, letterId, versions[row]!, isKept) ? [row] : [];
+      });
+      if (lacking.length > 0) {
+        this.#context.deliverTo(jobId, feed, this.#selected(batch, lacking));
+      }
+    }
+  }
+
+  #selected(batch: DeltaBatch, rows: readonly number[]): DeltaBatch {
+    if (rows.length === batch.rowCount) return batch;
+    const { memory, scratch } = this.#context;
+    const list = scratch.alloc(Math.max(16, 4 * rows.length));
+    memory.u32.set(rows, list >>> 2);
+    // Columns that nobody reads are not there.
+    const present = [...batch.columns.keys()].filter((column) => column in batch.columns);
+    const dense = { ...batch, columns: present.map((column) => must(batch.columns[column])) };
+    const selected = select(dense, list, rows.length, scratch);
+    const columns = [...batch.columns];
+    present.forEach((column, index) => {
+      columns[column] = must(selected.columns[index]);
+    });
+    return { ...selected, columns };
+  }
+}
+
+function letterOf(row: readonly Value[]): Letter {
+  const raw = {
+    key: row[KEY] as Uint8Array | null,
+    value: row[RAW] as Uint8Array | null,
+    isCut: false,
+    context: JSON.parse(row[CONTEXT] as string),
+  };
+  const record = { offset: Number(row[OFFSET]), raw };
+  return { id: Number(row[ID]), split: row[SPLIT] as string, record, row };
+}
+
+/** By split, in the order in which they came; a file that was replaced has an offset twice. */
+function groups(letters: readonly Letter[]): readonly (readonly Letter[])[] {
+  const all: Letter[][] = [];
+  const open = new Map<string, { readonly letters: Letter[]; readonly offsets: Set<number> }>();
+  for (const letter of [...letters].sort((a, b) => a.id - b.id)) {
+    const { offset } = letter.record;
+    let group = open.get(letter.split);
+    const isOver = group?.offsets.has(offset) || group?.letters.length === RECORDS_MAX;
+    if (group === undefined || isOver) {
+      group = { letters: [], offsets: new Set() };
+      open.set(letter.split, group);
+      all.push(group.letters);
+    }
+    group.letters.push(letter);
+    group.offsets.add(offset);
+  }
+  return all;
+}
+
+/** Ranges in order. O(log ranges). */
+function isIn(ranges: LetterReplay['ranges'], id: number): boolean {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const [first, last] = ranges[middle]!;
+    if (id < first) high = middle;
+    else if (id > last) low = middle + 1;
+    else return true;
+  }
+  return false;
+}
+
+function withError(
+  row: readonly Value[],
+  { position, sqlstate, reason }: Rejection,
+): readonly Value[] {
+  const changed: Value[] = [...row];
+  changed[POSITION] = JSON.stringify(position);
+  changed[SQLSTATE] = sqlstate;
+  changed[REASON] = reason;
+  return changed;
+}

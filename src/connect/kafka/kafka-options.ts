@@ -1,10 +1,11 @@
 /** Options of the Kafka connector: checks at CREATE, under Kafka's own names. */
 
-import { SqlError } from '../../base/sql-error.ts';
+import { notSupported, SqlError } from '../../base/sql-error.ts';
 import { checkRecordEncoding } from '../change-formats.ts';
 import {
   type CheckRequest,
   checkOptions,
+  OptionError,
   type OptionSchema,
   type OptionValue,
 } from '../options.ts';
@@ -61,6 +62,7 @@ const SOURCE_SCHEMA: OptionSchema = {
   },
   'scan.startup.timestamp.millis': { kind: 'integer', min: 0, default: null },
   'scan.startup.specific-offsets': { kind: 'text', default: null },
+  'dead_letter.topic': { kind: 'text', default: null },
   'properties.fetch.wait.max.ms': { kind: 'integer', min: 1, max: 60_000, default: 500 },
   'properties.fetch.min.bytes': { kind: 'integer', min: 1, max: 64 * MIB, default: 1 },
   'properties.fetch.max.bytes': { kind: 'integer', min: 1024, max: 1024 * MIB, default: 16 * MIB },
@@ -89,6 +91,7 @@ type Options = ReadonlyMap<string, OptionValue>;
 
 export function checkKafkaSource(request: CheckRequest): Json {
   const options = checkOptions(OWNER, SOURCE_SCHEMA, request.options);
+  refuseDeadLetterTopic(options);
   const { columns } = request;
   const selection = checkSelection(options);
   const fields = columns.flatMap(({ isGenerated, included }, index) =>
@@ -230,6 +233,13 @@ function checkStartup(options: Options, { topics }: TopicSelection): StartupMode
     return [splitName(topics[0]!, Number(match[1])), Number(match[2])] as const;
   });
   return { kind: 'offsets', offsets: Object.fromEntries(entries) };
+}
+
+function refuseDeadLetterTopic(options: Options): void {
+  const name = 'dead_letter.topic';
+  if (options.get(name) === null) return;
+  const { sqlstate, message, fields } = notSupported('dead_letter.topic');
+  throw new OptionError(sqlstate, message, { clause: 'with', name, part: 'name' }, fields.hint);
 }
 
 function checkFetch(options: Options): FetchLimits {

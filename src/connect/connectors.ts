@@ -28,6 +28,8 @@ import {
   refuseDefaults,
   unknownName,
 } from './options.ts';
+import { openPostgresSink, type PostgresSinkOptions } from './postgres/postgres-sink.ts';
+import { checkPostgresSink, probePostgresSink } from './postgres/postgres-sink-options.ts';
 import { debeziumAvroColumns } from './schema-registry/avro-changes.ts';
 import {
   fetchSourceSchema,
@@ -128,6 +130,17 @@ const SINKS: ReadonlyMap<string, SinkConnector> = new Map<string, SinkConnector>
       check: checkKafkaSink,
       probe: probeKafkaSink,
       open: (checked, context) => openKafkaSink(checked as unknown as KafkaSinkOptions, context),
+    },
+  ],
+  [
+    'postgres',
+    {
+      takesEncode: false,
+      takesKeys: false,
+      check: checkPostgresSink,
+      probe: probePostgresSink,
+      open: (checked, context) =>
+        openPostgresSink(checked as unknown as PostgresSinkOptions, context),
     },
   ],
 ]);

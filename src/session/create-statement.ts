@@ -60,11 +60,16 @@ function includeText({ columns }: TableObject | SourceObject): string {
   return items.length === 0 ? '' : ` INCLUDE ${items.join(', ')}`;
 }
 
+const HIDDEN = '********';
+/** The password of a URL is nobody else's business. */
+const URL_PASSWORD = /(?<=:\/\/[^:@/]*:).*(?=@)/;
+
 function optionTexts(options: Readonly<Record<string, string>>, catalog: Catalog): string[] {
   return Object.entries(options).map(([name, value]) => {
     const id = referencedSecret(value);
     if (id !== null) return `${name} = secret ${quoteIdentifier(must(catalog.object(id)).name)}`;
-    return `${name} = ${isHiddenOption(name) ? "'********'" : literal(value)}`;
+    const shown = isHiddenOption(name) ? HIDDEN : value.replace(URL_PASSWORD, HIDDEN);
+    return `${name} = ${literal(shown)}`;
   });
 }
 

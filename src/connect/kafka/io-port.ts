@@ -1,9 +1,10 @@
 /** Messages between a thread that reads or writes Kafka synchronously and the thread that talks to the brokers. */
 
-import type { PortError } from '../../base/threads.ts';
 import type { WriterSchema } from '../../formats/message-decoder.ts';
 import type { RegistryConfig } from '../schema-registry/registry-client.ts';
+import type { CourierEvent } from '../spool/courier-events.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
+import type { SpoolContents } from '../spool/spooled-sink.ts';
 import type { KafkaConfig } from './client.ts';
 import type { TransactionOptions } from './delivery.ts';
 import type { CompressionName } from './record-codecs.ts';
@@ -68,17 +69,11 @@ export interface RangeOptions {
 }
 
 /** Epochs of a spool are delivered to a topic. */
-export interface WriterOptions {
+export interface WriterOptions extends SpoolContents {
   readonly config: KafkaConfig;
   readonly topic: string;
   /** null: at least once. */
   readonly transaction: TransactionOptions | null;
-  /** The spool's directory, and where its whole epochs begin and end. */
-  readonly directory: string;
-  readonly start: SpoolPosition;
-  readonly end: SpoolPosition;
-  /** No later epoch was given away by this server. */
-  readonly lastEpoch: number;
   readonly batchBytesMax: number;
   readonly compression: CompressionName;
   /** Whether records have the header `millrace.epoch`. */
@@ -130,15 +125,6 @@ export type FromKafkaIo =
       readonly schemaId: number;
       readonly schema: WriterSchema;
     }
-  /** A writer has delivered all up to `epoch`, which ends at `position` of the spool. */
-  | {
-      readonly kind: 'delivered';
-      readonly id: number;
-      readonly epoch: number;
-      readonly position: SpoolPosition;
-    }
   | { readonly kind: 'records'; readonly id: number; readonly records: FetchedRecords }
-  /** The brokers cannot be reached, or can be again (null); it goes on trying. */
-  | { readonly kind: 'trouble'; readonly id: number; readonly reason: string | null }
-  /** It cannot go on. */
-  | { readonly kind: 'failed'; readonly id: number; readonly error: PortError };
+  /** Of a writer; 'trouble' and 'failed' also of a reader. */
+  | (CourierEvent & { readonly id: number });

@@ -3,7 +3,9 @@
 import { SystemClock } from '../../base/clock.ts';
 import { awaitableThreadSelf, toPortError } from '../../base/threads.ts';
 import { SchemaRegistryClient } from '../schema-registry/registry-client.ts';
+import { postEvents } from '../spool/courier-events.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
+import { SpoolDeliverer } from '../spool/spool-deliverer.ts';
 import { recordBuffers } from './buffer-pool.ts';
 import { ClientPool } from './client-pool.ts';
 import { Credit } from './credit.ts';
@@ -100,11 +102,8 @@ function openRange(id: number, options: RangeOptions): Work {
 
 function openWriter(id: number, options: WriterOptions): Work {
   const client = clients.acquire(options.config);
-  const writer = new TopicWriter(client, options, clock, {
-    onDelivered: (epoch, position) => self.post({ kind: 'delivered', id, epoch, position }),
-    onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
-    onFailed: (error) => self.post({ kind: 'failed', id, error: toPortError(error) }),
-  });
+  const events = postEvents((event) => self.post({ ...event, id }));
+  const writer = new SpoolDeliverer(options, new TopicWriter(client, options, clock), events);
   writer.run();
   return {
     spooled: (end) => writer.spooled(end),

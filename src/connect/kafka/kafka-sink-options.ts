@@ -11,6 +11,7 @@ import {
 } from '../options.ts';
 import type { SinkCheckRequest } from '../sink.ts';
 import { checkSinkEncoding, registerSinkEncoding } from '../sink-encodings.ts';
+import { checkSinkKey, columnNamed, SINK_KEY_SCHEMA } from '../sink-key.ts';
 import type { Json } from '../source.ts';
 import { KafkaClient } from './client.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
@@ -35,8 +36,7 @@ const SINK_SCHEMA: OptionSchema = {
   ...CONNECTION_SCHEMA,
   topic: { kind: 'text' },
   type: { kind: 'choice', choices: TYPES, default: null },
-  primary_key: { kind: 'text', default: null },
-  force_append_only: { kind: 'boolean', default: false },
+  ...SINK_KEY_SCHEMA,
   delivery: {
     kind: 'choice',
     choices: ['exactly-once', 'at-least-once'],
@@ -65,7 +65,7 @@ type Options = ReadonlyMap<string, OptionValue>;
 export function checkKafkaSink(request: SinkCheckRequest): Json {
   const options = checkOptions(OWNER, SINK_SCHEMA, request.options);
   const type = checkType(options, request.format);
-  const key = checkKey(options, type, request);
+  const key = checkSinkKey(OWNER, type, options, request);
   const { columns, encode, encodeOptions, settings } = request;
   if (type === 'debezium' && encode !== null && encode !== 'json') {
     throw new OptionError(
@@ -108,57 +108,6 @@ function checkType(options: Options, format: string | null): SinkType {
     throw badValue(OWNER, 'type', named, `"${meant}", as FORMAT ${format?.toUpperCase()} says`);
   }
   return named ?? meant ?? 'append-only';
-}
-
-/** The columns of the key, in order; null: records have none. */
-function checkKey(options: Options, type: SinkType, request: SinkCheckRequest): number[] | null {
-  const { changes } = request;
-  const text = options.get('primary_key') as string | null;
-  const named = text === null ? null : columnsNamed(text, request);
-  if (type === 'append-only') {
-    if (!changes.isAppendOnly && options.get('force_append_only') !== true) {
-      throw new SqlError('0A000', 'an append-only sink cannot take a query whose rows change', {
-        hint: "Use type = 'upsert', or EMIT ON WINDOW CLOSE; force_append_only = true leaves retractions out.",
-      });
-    }
-    return named;
-  }
-  const key = named ?? changes.key;
-  if (key === null || key.length === 0) {
-    throw new SqlError('22023', `type "${type}" of ${OWNER} needs the option "primary_key"`, {
-      hint: 'Name the columns that identify a row, separated by commas.',
-    });
-  }
-  const isUnique = changes.key?.every((column) => key.includes(column)) ?? false;
-  if (!isUnique) {
-    const hint =
-      changes.key === null ? '' : ` The query's own key is (${namesOf(changes.key, request)}).`;
-    throw new SqlError(
-      '0A000',
-      `the query may have several rows of one key (${namesOf(key, request)})`,
-      {
-        hint: `Group by the key, or keep one row of it by SELECT DISTINCT ON.${hint}`,
-      },
-    );
-  }
-  return [...key];
-}
-
-function namesOf(columns: readonly number[], { columns: all }: SinkCheckRequest): string {
-  return columns.map((column) => all[column]!.name).join(', ');
-}
-
-function columnsNamed(text: string, request: SinkCheckRequest): number[] {
-  return text.split(',').map((part) => columnNamed('primary_key', part.trim(), request));
-}
-
-function columnNamed(option: string, name: string, { columns }: SinkCheckRequest): number {
-  const exact = columns.findIndex((column) => column.name === name);
-  if (exact >= 0) return exact;
-  const folded = columns.findIndex((column) => column.name === name.toLowerCase());
-  if (folded >= 0) return folded;
-  const place = { clause: 'with', name: option, part: 'value' } as const;
-  throw new OptionError('42703', `column "${name}" does not exist`, place);
 }
 
 function checkTimestampColumn(options: Options, request: SinkCheckRequest): number | null {

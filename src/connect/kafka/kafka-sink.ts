@@ -1,7 +1,5 @@
 /** The connector `kafka` as a sink: the changes of epochs as records, by way of a spool and the thread that talks to the brokers. */
 
-import { assert } from '../../base/assert.ts';
-import { fromPortError } from '../../base/threads.ts';
 import { weightOf } from '../../batch/concat.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { readValue } from '../../batch/read-value.ts';
@@ -10,6 +8,14 @@ import type { MessageEncoder } from '../../formats/message-encoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import type { SinkColumn, SinkContext, SinkWriter } from '../sink.ts';
 import { openMessageEncoder, type SinkEncoding } from '../sink-encodings.ts';
+import { tell } from '../spool/courier-events.ts';
+import {
+  AppendMaker,
+  keyOf,
+  millis,
+  type RecordSource,
+  UpsertMaker,
+} from '../spool/record-makers.ts';
 import type { Spool } from '../spool/spool.ts';
 import {
   type Courier,
@@ -77,9 +83,8 @@ function openCourier(
   const writer = io.openWriter(
     { config, topic, transaction, batchBytesMax, compression, epochHeader, ...contents },
     (message) => {
-      if (message.kind === 'delivered') listener.onDelivered(message.epoch, message.position);
-      else if (message.kind === 'trouble') listener.onTrouble(message.reason);
-      else if (message.kind === 'failed') listener.onFailed(fromPortError(message.error).message);
+      const { kind } = message;
+      if (kind === 'delivered' || kind === 'trouble' || kind === 'failed') tell(listener, message);
     },
   );
   return { spooled: (end) => io.spooled(writer, end), close: () => io.close(writer) };
@@ -96,8 +101,7 @@ function openMaker(options: KafkaSinkOptions, columns: readonly SinkColumn[]): R
   }
 }
 
-/** Key, value and time of a row. Bytes live until the next call. */
-class RowBytes {
+class RowBytes implements RecordSource {
   readonly #key: MessageEncoder | null;
   readonly #value: MessageEncoder;
   readonly #timestampColumn: number | null;
@@ -135,68 +139,6 @@ function encoded(encoder: MessageEncoder, batch: DeltaBatch, row: number, out: B
   out.clear();
   encoder.append(batch, row, out);
   return out.written;
-}
-
-function millis(us: bigint): number {
-  return Math.floor(Number(us) / 1000);
-}
-
-/** Every inserted row is a record; retractions are left out (they were forced, or there are none). */
-class AppendMaker implements RecordMaker {
-  readonly #rows: RowBytes;
-
-  constructor(rows: RowBytes) {
-    this.#rows = rows;
-  }
-
-  write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
-    for (let row = 0; row < batch.rowCount; row += 1) {
-      const weight = weightOf(batch, row);
-      if (weight <= 0) continue;
-      const key = this.#rows.key(batch, row);
-      const value = this.#rows.value(batch, row);
-      const time = this.#rows.timestampMs(batch, row, timeUs);
-      for (let i = 0; i < weight; i += 1) spool.append(epoch, timeUs, time, key, value);
-    }
-  }
-
-  endEpoch(): void {}
-
-  rollBack(): void {}
-}
-
-/** The newest row of a key; a key whose row is gone is a tombstone, at the end of the epoch. */
-class UpsertMaker implements RecordMaker {
-  readonly #rows: RowBytes;
-  /** Keys whose rows were retracted in this epoch, and have no new one yet. */
-  readonly #gone = new Map<string, Buffer>();
-
-  constructor(rows: RowBytes) {
-    this.#rows = rows;
-  }
-
-  write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
-    for (let row = 0; row < batch.rowCount; row += 1) {
-      const key = keyOf(this.#rows, batch, row);
-      const text = key.toString('latin1');
-      if (weightOf(batch, row) < 0) {
-        this.#gone.set(text, Buffer.from(key));
-        continue;
-      }
-      this.#gone.delete(text);
-      const time = this.#rows.timestampMs(batch, row, timeUs);
-      spool.append(epoch, timeUs, time, key, this.#rows.value(batch, row));
-    }
-  }
-
-  endEpoch(epoch: number, timeUs: bigint, spool: Spool): void {
-    for (const key of this.#gone.values()) spool.append(epoch, timeUs, millis(timeUs), key, null);
-    this.#gone.clear();
-  }
-
-  rollBack(): void {
-    this.#gone.clear();
-  }
 }
 
 /** Debezium's envelope: the row before and after, and what happened. A delete is followed by a tombstone. */
@@ -237,12 +179,6 @@ class EnvelopeMaker implements RecordMaker {
   rollBack(): void {
     this.#gone.clear();
   }
-}
-
-function keyOf(rows: RowBytes, batch: DeltaBatch, row: number): Buffer {
-  const key = rows.key(batch, row);
-  assert(key !== null, 'a changing sink has keys');
-  return key;
 }
 
 const NULL_JSON = Buffer.from('null');

@@ -1,20 +1,15 @@
 /**
- * TopicWriter: delivers the epochs of a spool to a topic. Runs on the thread that talks to the brokers.
+ * TopicWriter: the topic that the epochs of a spool are delivered to (spool-deliverer.ts; kafka.md, pitfalls 13-15).
  *
- * Algorithm: `start` of the delivery tells the last epoch that is there for good; from the first later one on, whole epochs are
- * sent, as many as fit, and committed together. Whatever goes wrong in between, it starts again and looks at the progress:
- * nothing depends on knowing how a request ended that was not answered (kafka.md, pitfalls 13-15).
- * Trouble with brokers is retried for ever, with a growing pause. What cannot be mended by waiting ends the writer: another
- * server that uses its transactional id, a message that the topic refuses, a login that is refused.
+ * What cannot be mended by waiting: another server that uses its transactional id, a message that the topic refuses, a login
+ * that is refused.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { must } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import type { SpoolPosition } from '../spool/spool.ts';
+import type { SpoolTarget } from '../spool/spool-deliverer.ts';
 import { type Frame, recordsOf } from '../spool/spool-frame.ts';
-import { SpoolReader } from '../spool/spool-reader.ts';
 import type { KafkaClient, ProducedPartition } from './client.ts';
 import { AtLeastOnce, type Delivery, ExactlyOnce } from './delivery.ts';
 import type { WriterOptions } from './io-port.ts';
@@ -23,151 +18,42 @@ import { partitionOf } from './partitioner.ts';
 import { RecordBatchWriter } from './record-batch-writer.ts';
 import { BATCH_CODECS } from './record-codecs.ts';
 
-const RETRY_MS_MIN = 50;
-const RETRY_MS_MAX = 5000;
-/** Epochs are committed together up to so many bytes of records. */
-const TRANSACTION_BYTES = 16 * 1024 * 1024;
-
-export interface TopicWriterEvents {
-  /** All up to the epoch that ends at `position` is delivered. */
-  onDelivered(epoch: number, position: SpoolPosition): void;
-  /** null: it is over. */
-  onTrouble(reason: string | null): void;
-  onFailed(error: unknown): void;
-}
-
-export class TopicWriter {
+export class TopicWriter implements SpoolTarget {
+  readonly name: string;
   readonly #client: KafkaClient;
   readonly #options: WriterOptions;
-  readonly #events: TopicWriterEvents;
   readonly #delivery: Delivery;
-  readonly #closing = new AbortController();
-  #spooled = Promise.withResolvers<void>();
-  #end: SpoolPosition;
-  /** What lies before it is delivered. */
-  #position: SpoolPosition;
-  #deliveredEpoch = 0;
-  /** No later epoch is ours. */
-  #lastEpoch: number;
-  #reader: SpoolReader | null = null;
   readonly #leaders = new Map<string, readonly number[]>();
   /** Of each partition, what is gathered. */
   #batches: RecordBatchWriter[] = [];
   /** Where records without a key go for now. */
   #keyless = 0;
-  /** Of the running transaction, in ms. */
-  #beganAt = 0;
-  #isInTrouble = false;
+  /** When the running transaction began, in ms; null: none is running. */
+  #beganAt: number | null = null;
 
-  constructor(
-    client: KafkaClient,
-    options: WriterOptions,
-    clock: Clock,
-    events: TopicWriterEvents,
-  ) {
+  constructor(client: KafkaClient, options: WriterOptions, clock: Clock) {
+    const { transaction, directory, config, topic } = options;
+    this.name = `topic "${topic}"`;
     this.#client = client;
     this.#options = options;
-    this.#events = events;
-    const { transaction, directory, config, start, end } = options;
     this.#delivery =
       transaction === null
         ? new AtLeastOnce(client, directory)
         : new ExactlyOnce(client, config, transaction, clock);
-    this.#lastEpoch = options.lastEpoch;
-    this.#position = start;
-    this.#end = end;
   }
 
-  /** Delivers until it is closed or fails. */
-  run(): void {
-    this.#deliverAll().catch((error: unknown) => {
-      if (this.#isClosed) return;
-      this.close();
-      this.#events.onFailed(error);
-    });
-  }
-
-  /** Whole epochs lie in the spool up to `end`. */
-  spooled(end: SpoolPosition): void {
-    this.#end = end;
-    this.#spooled.resolve();
-    this.#spooled = Promise.withResolvers();
-  }
-
-  close(): void {
-    this.#closing.abort();
-    this.#spooled.resolve();
-  }
-
-  get #isClosed(): boolean {
-    return this.#closing.signal.aborted;
-  }
-
-  async #deliverAll(): Promise<void> {
-    for (let retryMs = RETRY_MS_MIN; !this.#isClosed; ) {
-      try {
-        await this.#start();
-        this.#calm();
-        while (!this.#isClosed) {
-          if (!(await this.#deliverNext())) await this.#spooled.promise;
-          retryMs = RETRY_MS_MIN;
-        }
-      } catch (error) {
-        this.#trouble(error);
-        await this.#pause(retryMs);
-        retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
-      }
-    }
-  }
-
-  async #start(): Promise<void> {
-    const { topic, directory } = this.#options;
+  async start(): Promise<number> {
+    const { topic } = this.#options;
+    this.#beganAt = null;
     await this.#learnLeaders([topic, ...this.#delivery.topics]);
     const epoch = await this.#delivery.start();
-    if (epoch > this.#lastEpoch) throw ahead(topic, epoch, this.#lastEpoch);
-    this.#deliveredEpoch = epoch;
     const count = must(this.#leaders.get(topic)).length;
     this.#batches = Array.from({ length: count }, () => new RecordBatchWriter());
-    this.#reader?.close();
-    this.#reader = new SpoolReader(directory, this.#position);
+    return epoch;
   }
 
-  async #learnLeaders(topics: readonly string[]): Promise<void> {
-    for (const { name, errorCode, partitions } of await this.#client.metadata(topics)) {
-      if (errorCode !== 0) throw new KafkaError(`topic "${name}" is not there`, errorCode, 'TOPIC');
-      const leaders: number[] = [];
-      for (const { partition, leader } of partitions) leaders[partition] = leader;
-      this.#leaders.set(name, leaders);
-    }
-  }
-
-  /** Sends and commits what is there, as far as one transaction goes; false: nothing is. */
-  async #deliverNext(): Promise<boolean> {
-    const reader = must(this.#reader);
-    this.#beganAt = performance.now();
-    let epoch = 0;
-    let byteCount = 0;
-    for (let frame = reader.next(this.#end); frame !== null; frame = reader.next(this.#end)) {
-      ({ epoch } = frame);
-      this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
-      if (epoch > this.#deliveredEpoch) {
-        await this.#send(frame);
-        byteCount += frame.records.length;
-      }
-      if (frame.isLast && byteCount >= TRANSACTION_BYTES) break;
-    }
-    if (epoch === 0) return false;
-    if (epoch > this.#deliveredEpoch) {
-      await this.#flush();
-      await this.#delivery.commit(epoch, this.#leaders);
-      this.#deliveredEpoch = epoch;
-    }
-    this.#position = reader.position;
-    this.#events.onDelivered(epoch, this.#position);
-    return true;
-  }
-
-  async #send(frame: Frame): Promise<void> {
+  async send(frame: Frame): Promise<void> {
+    this.#beganAt ??= performance.now();
     const { batchBytesMax, epochHeader } = this.#options;
     const headers = epochHeader
       ? [['millrace.epoch', Buffer.from(String(frame.epoch))] as const]
@@ -178,6 +64,38 @@ export class TopicWriter {
       const size = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_OVERHEAD;
       if (batch.recordCount > 0 && batch.size + size > batchBytesMax) await this.#flush();
       batch.append(timestampMs, key, value, headers);
+    }
+  }
+
+  async commit(epoch: number): Promise<void> {
+    await this.#flush();
+    await this.#delivery.commit(epoch, this.#leaders);
+    this.#beganAt = null;
+  }
+
+  explain(error: unknown): string {
+    if (!(error instanceof KafkaError)) throw error;
+    const { topic } = this.#options;
+    if (error.isAuthentication) throw error.toSqlError('Kafka refused the login');
+    if (TOO_LARGE.has(error.code)) throw tooLarge(topic, error);
+    if (REFUSED.has(error.code)) throw error.toSqlError(`Kafka refused to write to "${topic}"`);
+    if (FENCED.has(error.code) && this.#isInTime) throw fenced(topic);
+    return error.message;
+  }
+
+  /** The coordinator fences a transaction also when its time is over. */
+  get #isInTime(): boolean {
+    const { transaction } = this.#options;
+    if (transaction === null || this.#beganAt === null) return false;
+    return performance.now() - this.#beganAt < 0.9 * transaction.timeoutMs;
+  }
+
+  async #learnLeaders(topics: readonly string[]): Promise<void> {
+    for (const { name, errorCode, partitions } of await this.#client.metadata(topics)) {
+      if (errorCode !== 0) throw new KafkaError(`topic "${name}" is not there`, errorCode, 'TOPIC');
+      const leaders: number[] = [];
+      for (const { partition, leader } of partitions) leaders[partition] = leader;
+      this.#leaders.set(name, leaders);
     }
   }
 
@@ -192,34 +110,6 @@ export class TopicWriter {
     }
     this.#keyless = (this.#keyless + 1) % this.#batches.length;
     if (batches.length > 0) await this.#delivery.send(batches, this.#leaders);
-  }
-
-  /** Throws what waiting does not mend. */
-  #trouble(error: unknown): void {
-    if (!(error instanceof KafkaError)) throw error;
-    const { topic, transaction } = this.#options;
-    if (error.isAuthentication) throw error.toSqlError('Kafka refused the login');
-    if (TOO_LARGE.has(error.code)) throw tooLarge(topic, error);
-    if (REFUSED.has(error.code)) throw error.toSqlError(`Kafka refused to write to "${topic}"`);
-    // The coordinator fences a transaction also when its time is over.
-    const isInTime =
-      transaction !== null && performance.now() - this.#beganAt < 0.9 * transaction.timeoutMs;
-    if (FENCED.has(error.code) && isInTime) throw fenced(topic);
-    this.#isInTrouble = true;
-    this.#events.onTrouble(error.message);
-  }
-
-  #calm(): void {
-    if (!this.#isInTrouble) return;
-    this.#isInTrouble = false;
-    this.#events.onTrouble(null);
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { signal } = this.#closing;
-    await delay(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
   }
 }
 
@@ -249,12 +139,5 @@ function fenced(topic: string): SqlError {
 function tooLarge(topic: string, { message }: KafkaError): SqlError {
   return new SqlError('54000', `a message is too large for the topic "${topic}": ${message}`, {
     hint: "Raise the topic's max.message.bytes, or lower properties.batch.size.",
-  });
-}
-
-function ahead(topic: string, epoch: number, last: number): SqlError {
-  const message = `the topic "${topic}" holds epoch ${epoch} of this sink, which is ahead of this server's ${last}`;
-  return new SqlError('55000', message, {
-    hint: 'The data directory is older than the topic: was it restored from a backup?',
   });
 }

@@ -93,6 +93,6 @@ export const PACKAGE_OWNER: Readonly<Record<string, readonly string[]>> = {
   re2js: ['expr', 'connect'],
   '@platformatic/kafka': ['connect'],
   hono: ['ops'],
-  pg: ['client'],
+  pg: ['client', 'connect'],
   '@hono/node-server': ['ops'],
 };

@@ -1,0 +1,67 @@
+/**
+ * What sinks have delivered, in a table of the target database: a row for each sink with its last epoch, written in the
+ * transaction that delivers the epochs up to it (semantics.md rule 30). A start takes the next `generation`: whoever writes
+ * under an older one is fenced.
+ */
+
+import { SqlError } from '../../base/sql-error.ts';
+import type { PostgresClient } from './client.ts';
+import { PostgresError } from './postgres-error.ts';
+import { quotedTable, type TableName } from './write-statements.ts';
+
+const ALREADY_THERE: ReadonlySet<string | null> = new Set(['42P07', '23505']);
+
+/** Makes the table where it is missing. */
+export async function ensureProgressTable(client: PostgresClient, table: TableName): Promise<void> {
+  const [row] = await client.query('SELECT to_regclass($1)', [quotedTable(table)]);
+  if (row?.[0] !== null) return;
+  try {
+    await client.query(`CREATE TABLE ${quotedTable(table)} (
+      sink uuid NOT NULL, incarnation text NOT NULL, epoch bigint NOT NULL, generation bigint NOT NULL,
+      delivered_at timestamptz NOT NULL, PRIMARY KEY (sink, incarnation))`);
+  } catch (error) {
+    // Somebody else made it meanwhile.
+    if (error instanceof PostgresError && ALREADY_THERE.has(error.sqlstate)) return;
+    throw error;
+  }
+}
+
+export class SinkProgress {
+  readonly #table: string;
+  readonly #target: string;
+  readonly #owner: readonly [uuid: string, incarnation: string];
+  #generation: string | null = null;
+
+  /** `target`: as errors call it. */
+  constructor(table: TableName, target: string, uuid: string, incarnation: string) {
+    this.#table = quotedTable(table);
+    this.#target = target;
+    this.#owner = [uuid, incarnation];
+  }
+
+  /** Fences whoever wrote before, once their transaction has ended; gives the last epoch that was delivered. */
+  async start(client: PostgresClient): Promise<number> {
+    const [row] = await client.query(
+      `INSERT INTO ${this.#table} AS p (sink, incarnation, epoch, generation, delivered_at)
+       VALUES ($1, $2, 0, 1, now())
+       ON CONFLICT (sink, incarnation) DO UPDATE SET generation = p.generation + 1
+       RETURNING epoch, generation`,
+      this.#owner,
+    );
+    this.#generation = row?.[1] ?? null;
+    return Number(row?.[0] ?? 0);
+  }
+
+  /** Within the transaction; 55000 for a server that was fenced. */
+  async note(client: PostgresClient, epoch: number): Promise<void> {
+    const rows = await client.query(
+      `UPDATE ${this.#table} SET epoch = $3, delivered_at = now()
+       WHERE sink = $1 AND incarnation = $2 AND generation = $4 RETURNING epoch`,
+      [...this.#owner, epoch, this.#generation],
+    );
+    if (rows.length > 0) return;
+    throw new SqlError('55000', `another server writes to ${this.#target} for this sink`, {
+      hint: 'Two servers run on copies of one data directory: stop one of them, then restart the other.',
+    });
+  }
+}

@@ -30,6 +30,7 @@ import {
 } from './options.ts';
 import { openPostgresSink, type PostgresSinkOptions } from './postgres/postgres-sink.ts';
 import { checkPostgresSink, probePostgresSink } from './postgres/postgres-sink-options.ts';
+import { checkPrint, openPrintSink } from './print.ts';
 import { debeziumAvroColumns } from './schema-registry/avro-changes.ts';
 import {
   fetchSourceSchema,
@@ -121,6 +122,7 @@ const SINKS: ReadonlyMap<string, SinkConnector> = new Map<string, SinkConnector>
     'blackhole',
     { ...KEYLESS, takesEncode: false, check: checkNothing, open: () => new BlackholeSink() },
   ],
+  ['print', { ...KEYLESS, takesEncode: false, check: checkPrint, open: openPrintSink }],
   ['file', { ...KEYLESS, check: checkFileSink, open: openFileSink }],
   [
     'kafka',

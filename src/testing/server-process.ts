@@ -103,6 +103,11 @@ export class ServerProcess {
     return this.#log;
   }
 
+  /** What this run wrote to stdout. */
+  get output(): string {
+    return this.#output;
+  }
+
   /** Starts it (again) on its directory; the ports are new ones. */
   async restart(): Promise<void> {
     this.spawn();

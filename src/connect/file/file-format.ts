@@ -85,10 +85,10 @@ export function openDecoder(
 
 /** Checks that lines of these columns can be told apart from the fields in front of them. */
 export function checkChangeColumns(
-  encoding: LineEncoding,
+  areFieldsNamed: boolean,
   columns: readonly DecodedColumn[],
 ): void {
-  const taken = new Set(encoding.kind === 'json' ? CHANGE_FIELDS : []);
+  const taken = new Set(areFieldsNamed ? CHANGE_FIELDS : []);
   for (const { name } of columns) {
     if (taken.has(name)) {
       throw new SqlError('42701', `column name "${name}" would be twice in a line of the sink`, {

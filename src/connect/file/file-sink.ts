@@ -1,5 +1,5 @@
 /**
- * The connector `file` as a sink: lines of the change stream, exactly once through restarts.
+ * The connector `file` as a sink: lines of the change stream, exactly once through restarts (Parquet: parquet-sink.ts).
  *
  * Algorithm: lines go to the end of the file; `commit` syncs it and then notes epoch and length in a small file beside it
  * (two slots with checksums, written in turn, so that a torn write leaves the other one). `begin` cuts the file back to the
@@ -25,6 +25,7 @@ import {
   type LineEncoding,
   openEncoder,
 } from './file-format.ts';
+import { checkParquetSink, ParquetSink, type ParquetSinkOptions } from './parquet-sink.ts';
 import { type Progress, ProgressFile } from './sink-progress.ts';
 
 const SCHEMA: OptionSchema = { path: { kind: 'text' } };
@@ -43,19 +44,30 @@ export function checkFileSink(request: CheckRequest): Json {
   const file = resolvePath(text, request.context.fileRoots);
   if (isGlob(path.basename(file)))
     throw new SqlError('22023', 'a sink writes one file, not a glob');
-  for (const one of [file, progressPath(file)]) {
+  const isParquet = request.encode === 'parquet';
+  for (const one of isParquet && isEmptyDirectory(file) ? [] : [file, progressPath(file)]) {
     if (fs.existsSync(one)) throw existsAlready(one);
   }
   if (!fs.existsSync(path.dirname(file))) {
     throw new SqlError('58P01', `could not create file "${text}": No such file or directory`);
   }
+  if (isParquet) {
+    checkChangeColumns(true, request.columns);
+    return checkParquetSink(file, request) as unknown as Json;
+  }
   const encoding = checkLineEncoding(request.encode, request.encodeOptions, file);
-  checkChangeColumns(encoding, request.columns);
+  checkChangeColumns(encoding.kind === 'json', request.columns);
   return { path: file, encoding, settings: request.settings } as unknown as Json;
 }
 
 export function openFileSink(checked: Json, context: SinkContext): SinkWriter {
-  return new FileSink(checked as unknown as FileSinkOptions, context);
+  const options = checked as unknown as FileSinkOptions | ParquetSinkOptions;
+  return 'kind' in options ? new ParquetSink(options, context) : new FileSink(options, context);
+}
+
+function isEmptyDirectory(file: string): boolean {
+  const isDirectory = fs.existsSync(file) && fs.statSync(file).isDirectory();
+  return isDirectory && fs.readdirSync(file).length === 0;
 }
 
 function progressPath(file: string): string {

@@ -94,5 +94,6 @@ export const PACKAGE_OWNER: Readonly<Record<string, readonly string[]>> = {
   '@platformatic/kafka': ['connect'],
   hono: ['ops'],
   pg: ['client', 'connect'],
+  'hyparquet-writer': ['formats'],
   '@hono/node-server': ['ops'],
 };

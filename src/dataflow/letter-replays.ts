@@ -100,12 +100,15 @@ export class LetterReplays {
       if (feed.isStored) this.#context.deliver(feed, batch);
       else this.#deliverToViews(feed, batch, offsets, letters);
     });
-    const stay = letters.filter(({ record }) => rejections.has(record.offset));
     const gone = letters.filter(({ record }) => !rejections.has(record.offset));
     problems.remove(gone.map(({ row }) => row));
+    const renewed = letters.flatMap(({ row, record }) => {
+      const rejection = rejections.get(record.offset);
+      return rejection === undefined ? [] : renewedOf(row, rejection);
+    });
     problems.replace(
-      stay.map(({ row }) => row),
-      stay.map(({ row, record }) => withError(row, must(rejections.get(record.offset)))),
+      renewed.map(({ before }) => before),
+      renewed.map(({ after }) => after),
     );
     scratch.release(mark);
     return gone.length;
@@ -196,13 +199,20 @@ function isIn(ranges: LetterReplay['ranges'], id: number): boolean {
   return false;
 }
 
-function withError(
-  row: readonly Value[],
+interface RenewedLetter {
+  readonly before: readonly Value[];
+  readonly after: readonly Value[];
+}
+
+/** A letter with another error than before; none where it is the same one. */
+function renewedOf(
+  before: readonly Value[],
   { position, sqlstate, reason }: Rejection,
-): readonly Value[] {
-  const changed: Value[] = [...row];
-  changed[POSITION] = JSON.stringify(position);
-  changed[SQLSTATE] = sqlstate;
-  changed[REASON] = reason;
-  return changed;
+): readonly RenewedLetter[] {
+  if (before[SQLSTATE] === sqlstate && before[REASON] === reason) return [];
+  const after: Value[] = [...before];
+  after[POSITION] = JSON.stringify(position);
+  after[SQLSTATE] = sqlstate;
+  after[REASON] = reason;
+  return [{ before, after }];
 }

@@ -89,6 +89,9 @@ export function parseBytea(text: string): Uint8Array {
 }
 
 function parseHex(text: string): Uint8Array {
+  // It stops at what is no digit: then white space or an error is among them.
+  const plain = Buffer.from(text, 'hex');
+  if (2 * plain.length === text.length) return new Uint8Array(plain);
   const bytes = new Uint8Array(text.length >> 1);
   let count = 0;
   for (let i = 0; i < text.length; i += 1) {

@@ -224,28 +224,37 @@ class ConflictRun {
   async #work(client: SqlClient, index: number): Promise<void> {
     const statements = new Statements(new Random(this.#random.u32()));
     for (let i = 0; i < TRANSACTIONS_A_ROUND; i++) {
-      const ended = await this.#transaction(client, statements.transaction());
-      this.#script.push(`-- connection ${index}: ${ended.error ?? 'ok'}`, ...ended.statements);
-      this.#checked = this.#checked.then(() => this.#repeat(ended));
+      const ended = await this.#transaction(client, statements.transaction(), index);
+      if (ended.error !== null) await client.query('ROLLBACK');
     }
+  }
+
+  /** Its place among the transactions: where it was committed, or failed (others may end before it is rolled back). */
+  #note(ended: Ended, index: number): Ended {
+    this.#script.push(`-- connection ${index}: ${ended.error ?? 'ok'}`, ...ended.statements);
+    this.#checked = this.#checked.then(() => this.#repeat(ended));
+    return ended;
   }
 
   async #transaction(
     client: SqlClient,
     { begin, statements, end }: ReturnType<Statements['transaction']>,
+    index: number,
   ): Promise<Ended> {
     const results: string[][] = [];
     await client.query(begin);
     try {
       for (const sql of statements) results.push(sorted((await client.query(sql)).rows));
       await client.query(end);
-      return { statements, results, error: null, isRolledBack: end === 'ROLLBACK' };
+      return this.#note(
+        { statements, results, error: null, isRolledBack: end === 'ROLLBACK' },
+        index,
+      );
     } catch (error) {
       const code = serverError(error)?.code;
       if (code === undefined) throw error;
       if (CONFLICTS.has(code)) this.#conflictCount++;
-      await client.query('ROLLBACK');
-      return { statements, results, error: code, isRolledBack: true };
+      return this.#note({ statements, results, error: code, isRolledBack: true }, index);
     }
   }
 

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { buildGenerated } from '../build.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Files at once; each may start server processes of its own. */
-const CONCURRENCY = 2;
+/** Files at once; each may start server processes of its own, and much of their time is waiting for others. */
+const CONCURRENCY = 3;
 
 const PATTERNS: Readonly<Record<string, readonly string[]>> = {
   check: ['{src,bench}/**/*.test.ts'],

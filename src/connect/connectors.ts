@@ -14,9 +14,9 @@ import { checkFormatName, isKeyedFormat } from './change-formats.ts';
 import { checkDatagen, openDatagen } from './datagen.ts';
 import { checkFileSource, openFileSource } from './file/file-options.ts';
 import { checkFileSink, openFileSink } from './file/file-sink.ts';
-import { checkKafkaSource, openKafkaSource, probeKafkaSource } from './kafka/kafka-options.ts';
+import { checkKafkaSource, openKafkaSource } from './kafka/kafka-options.ts';
 import { type KafkaSinkOptions, openKafkaSink } from './kafka/kafka-sink.ts';
-import { checkKafkaSink, probeKafkaSink } from './kafka/kafka-sink-options.ts';
+import { checkKafkaSink } from './kafka/kafka-sink-options.ts';
 import { checkNexmark, nexmarkColumns, openNexmark } from './nexmark/nexmark.ts';
 import {
   badValue,
@@ -29,7 +29,7 @@ import {
   unknownName,
 } from './options.ts';
 import { openPostgresSink, type PostgresSinkOptions } from './postgres/postgres-sink.ts';
-import { checkPostgresSink, probePostgresSink } from './postgres/postgres-sink-options.ts';
+import { checkPostgresSink } from './postgres/postgres-sink-options.ts';
 import { checkPrint, openPrintSink } from './print.ts';
 import { debeziumAvroColumns } from './schema-registry/avro-changes.ts';
 import {
@@ -79,6 +79,9 @@ interface SinkConnector {
   readonly open: (checked: Json, context: SinkContext) => SinkWriter;
 }
 
+/** Loaded when somebody needs it: the library is a third of a start. */
+const kafkaProbes = () => import('./kafka/probes.ts');
+
 const GENERATED = { takesEncode: false, takesInclude: false, takesKeys: false };
 const SOURCES: ReadonlyMap<string, SourceConnector> = new Map<string, SourceConnector>([
   ['nexmark', { ...GENERATED, check: checkNexmark, open: openNexmark }],
@@ -100,7 +103,7 @@ const SOURCES: ReadonlyMap<string, SourceConnector> = new Map<string, SourceConn
       takesInclude: true,
       takesKeys: true,
       check: checkKafkaSource,
-      probe: probeKafkaSource,
+      probe: async (checked) => (await kafkaProbes()).probeKafkaSource(checked),
       open: openKafkaSource,
     },
   ],
@@ -130,7 +133,7 @@ const SINKS: ReadonlyMap<string, SinkConnector> = new Map<string, SinkConnector>
       takesEncode: true,
       takesKeys: true,
       check: checkKafkaSink,
-      probe: probeKafkaSink,
+      probe: async (checked, uuid) => (await kafkaProbes()).probeKafkaSink(checked, uuid),
       open: (checked, context) => openKafkaSink(checked as unknown as KafkaSinkOptions, context),
     },
   ],
@@ -140,7 +143,7 @@ const SINKS: ReadonlyMap<string, SinkConnector> = new Map<string, SinkConnector>
       takesEncode: false,
       takesKeys: false,
       check: checkPostgresSink,
-      probe: probePostgresSink,
+      probe: async (checked) => (await import('./postgres/probe.ts')).probePostgresSink(checked),
       open: (checked, context) =>
         openPostgresSink(checked as unknown as PostgresSinkOptions, context),
     },

@@ -7,7 +7,7 @@ import type { SpoolPosition } from '../spool/spool.ts';
 import type { SpoolContents } from '../spool/spooled-sink.ts';
 import type { KafkaConfig } from './client.ts';
 import type { TransactionOptions } from './delivery.ts';
-import type { CompressionName } from './record-codecs.ts';
+import type { CompressionName } from './record-batch-writer.ts';
 
 /** Where a source begins in partitions of which nothing was read yet. */
 export type StartupMode =

@@ -10,11 +10,10 @@ import {
   type OptionValue,
 } from '../options.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
-import { KafkaClient, type KafkaConfig } from './client.ts';
+import type { KafkaConfig } from './client.ts';
 import type { FetchLimits, StartupMode, TopicSelection } from './io-port.ts';
-import { KafkaError } from './kafka-error.ts';
 import { KafkaSource, type KafkaSourceOptions } from './kafka-source.ts';
-import { splitName, TopicFilter } from './topic-filter.ts';
+import { splitName } from './topic-filter.ts';
 
 const OWNER = 'connector "kafka"';
 const MIB = 1024 * 1024;
@@ -110,26 +109,6 @@ export function checkKafkaSource(request: CheckRequest): Json {
     settings: request.settings,
   };
   return checked as unknown as Json;
-}
-
-/** Asks the brokers once: the login is right, and the topics are there. */
-export async function probeKafkaSource(checked: Json): Promise<void> {
-  const { config, selection } = checked as unknown as KafkaSourceOptions;
-  const client = new KafkaClient(config);
-  try {
-    const topics = await new TopicFilter(selection).topics(client);
-    const missing = topics.find(({ errorCode }) => errorCode !== 0);
-    if (missing !== undefined) {
-      throw new SqlError('42704', `Kafka has no topic "${missing.name}"`, {
-        hint: `Brokers asked: ${config.brokers.join(', ')}.`,
-      });
-    }
-  } catch (error) {
-    if (!(error instanceof KafkaError)) throw error;
-    throw error.toSqlError(`could not reach Kafka at ${config.brokers.join(', ')}`);
-  } finally {
-    await client.close();
-  }
 }
 
 export function openKafkaSource(

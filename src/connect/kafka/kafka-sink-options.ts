@@ -1,7 +1,5 @@
 /** Options of the Kafka connector as a sink: checks at CREATE, under Kafka's own names where it has one. */
 
-import { SystemClock } from '../../base/clock.ts';
-import { SqlError } from '../../base/sql-error.ts';
 import {
   badValue,
   checkOptions,
@@ -10,16 +8,12 @@ import {
   type OptionValue,
 } from '../options.ts';
 import type { SinkCheckRequest } from '../sink.ts';
-import { checkSinkEncoding, registerSinkEncoding } from '../sink-encodings.ts';
+import { checkSinkEncoding } from '../sink-encodings.ts';
 import { checkSinkKey, columnNamed, SINK_KEY_SCHEMA } from '../sink-key.ts';
 import type { Json } from '../source.ts';
-import { KafkaClient } from './client.ts';
-import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { CONNECTION_SCHEMA, checkConnection } from './kafka-options.ts';
-import { type KafkaSinkOptions, type SinkType, transactionalId } from './kafka-sink.ts';
-import { ensureProgressTopic } from './progress-topic.ts';
-import { BATCH_CODECS, type CompressionName } from './record-codecs.ts';
-import { startProducer } from './transaction.ts';
+import type { KafkaSinkOptions, SinkType } from './kafka-sink.ts';
+import { COMPRESSION_NAMES, type CompressionName } from './record-batch-writer.ts';
 
 const OWNER = 'connector "kafka"';
 const KIB = 1024;
@@ -55,7 +49,7 @@ const SINK_SCHEMA: OptionSchema = {
   'properties.batch.size': { kind: 'integer', min: KIB, max: GIB, default: 512 * KIB },
   'properties.compression.type': {
     kind: 'choice',
-    choices: Object.keys(BATCH_CODECS),
+    choices: COMPRESSION_NAMES,
     default: 'none',
   },
 };
@@ -117,59 +111,4 @@ function checkTimestampColumn(options: Options, request: SinkCheckRequest): numb
   const { type } = request.columns[index]!;
   if (type.id === 'timestamp' || type.id === 'timestamptz') return index;
   throw badValue(OWNER, 'timestamp.column', name, 'a column of type timestamp or timestamptz');
-}
-
-/** Asks the brokers once: the login is right, the topic is there, transactions are allowed. */
-export async function probeKafkaSink(checked: Json, uuid: string): Promise<Json> {
-  const options = checked as unknown as KafkaSinkOptions;
-  const { config, topic, isExactlyOnce, progressTopic } = options;
-  const client = new KafkaClient(config);
-  try {
-    const [found] = await client.metadata([topic]);
-    if (found?.errorCode !== 0) throw noTopic(options);
-    if (isExactlyOnce) {
-      await ensureProgressTopic(client, progressTopic);
-      await checkTransactions(client, options, uuid);
-    }
-    return (await withSchemas(options)) as unknown as Json;
-  } catch (error) {
-    if (!(error instanceof KafkaError)) throw error;
-    throw error.toSqlError(`could not reach Kafka at ${config.brokers.join(', ')}`);
-  } finally {
-    await client.close();
-  }
-}
-
-/** Schemas of key and value are registered once: their ids are kept with the options. */
-async function withSchemas(options: KafkaSinkOptions): Promise<KafkaSinkOptions> {
-  const clock = new SystemClock();
-  const { keyEncoding, encoding } = options;
-  return {
-    ...options,
-    keyEncoding: keyEncoding === null ? null : await registerSinkEncoding(keyEncoding, clock),
-    encoding: await registerSinkEncoding(encoding, clock),
-  };
-}
-
-function noTopic({ topic, config }: KafkaSinkOptions): SqlError {
-  return new SqlError('42704', `Kafka has no topic "${topic}"`, {
-    hint: `Make it first, with as many partitions as it shall have. Brokers asked: ${config.brokers.join(', ')}.`,
-  });
-}
-
-async function checkTransactions(
-  client: KafkaClient,
-  { transactionTimeoutMs }: KafkaSinkOptions,
-  uuid: string,
-): Promise<void> {
-  try {
-    await startProducer(client, transactionalId(uuid), transactionTimeoutMs);
-  } catch (error) {
-    if (!(error instanceof KafkaError) || error.code !== KAFKA_CODES.invalidTransactionTimeout) {
-      throw error;
-    }
-    const name = 'properties.transaction.timeout.ms';
-    const wanted = "no more than the brokers' transaction.max.timeout.ms";
-    throw badValue(OWNER, name, String(transactionTimeoutMs), wanted);
-  }
 }

@@ -26,7 +26,7 @@ import {
 } from '../spool/spooled-sink.ts';
 import type { KafkaConfig } from './client.ts';
 import { kafkaIo } from './io.ts';
-import type { CompressionName } from './record-codecs.ts';
+import type { CompressionName } from './record-batch-writer.ts';
 
 export type SinkType = 'append-only' | 'upsert' | 'debezium';
 

@@ -29,6 +29,10 @@ export const PLAIN_BATCH: BatchOptions = Object.freeze({
   isTransactional: false,
 });
 
+/** Kafka's names of compressions. */
+export const COMPRESSION_NAMES = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
+export type CompressionName = (typeof COMPRESSION_NAMES)[number];
+
 export interface BatchCodec {
   crc32c(bytes: Buffer): number;
   /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */

@@ -3,7 +3,7 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { compressionsAlgorithms, crc32c, Reader } from '@platformatic/kafka';
 import type { RecordCodecs } from './record-batch.ts';
-import type { BatchCodec } from './record-batch-writer.ts';
+import type { BatchCodec, CompressionName } from './record-batch-writer.ts';
 
 /** CRC32C. The library would copy plain bytes first; those of a reader it takes as they are. */
 function checksum(bytes: Buffer): number {
@@ -32,6 +32,4 @@ export const BATCH_CODECS = Object.freeze({
   snappy: { crc32c: checksum, codec: 2, compress: compressionsAlgorithms.snappy.compressSync },
   lz4: { crc32c: checksum, codec: 3, compress: compressionsAlgorithms.lz4.compressSync },
   zstd: { crc32c: checksum, codec: 4, compress: (bytes: Buffer) => zstdCompressSync(bytes) },
-} satisfies Record<string, BatchCodec>);
-
-export type CompressionName = keyof typeof BATCH_CODECS;
+} satisfies Record<CompressionName, BatchCodec>);

@@ -2,9 +2,13 @@
 /**
  * The first thing that runs, in plain JavaScript so that an old Node can say what is missing: checks the version, then
  * starts dist/main.js (installed package) or src/main.ts (checkout, after building the generated files once).
+ *
+ * What Node makes of the sources is kept beside them (docs/decisions/020): where that folder cannot be written, nothing is kept.
  */
 
 import { existsSync } from 'node:fs';
+import * as nodeModule from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR = 24;
 
@@ -16,9 +20,18 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
 }
 
 const packaged = new URL('./main.js', import.meta.url);
-if (existsSync(packaged)) await import(packaged.href);
+const isPackaged = existsSync(packaged);
+
+const cache = new URL(isPackaged ? './compile-cache' : '../build/compile-cache', import.meta.url);
+// Worker threads find it in the environment.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(cache);
+nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE);
+
+if (isPackaged) await import(packaged.href);
 else {
   const { buildGenerated } = await import(new URL('./build.ts', import.meta.url).href);
   await buildGenerated();
   await import(new URL('./main.ts', import.meta.url).href);
 }
+// A process that is killed would keep nothing.
+nodeModule.flushCompileCache();

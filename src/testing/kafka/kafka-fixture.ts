@@ -6,7 +6,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kafka, logLevel, type Message, type Producer } from 'kafkajs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
 import { missingCommands } from '../services/debian.ts';
 import { KafkaCluster, type KafkaOptions } from '../services/kafka.ts';
 
@@ -17,6 +18,18 @@ export function kafkaSkip(): string | false {
   const reason = `no Kafka without ${missing.join(', ')}`;
   if (process.env.CI === 'true') throw new Error(reason);
   return reason;
+}
+
+const TOPIC_DEADLINE_MS = 30_000;
+
+async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]!.partitions.every(({ leader }) => leader >= 0);
+  } catch (error) {
+    if ((error as { retriable?: boolean }).retriable === true) return false;
+    throw error;
+  }
 }
 
 export class KafkaFixture {
@@ -55,12 +68,18 @@ export class KafkaFixture {
     replicationFactor = 1,
   ): Promise<void> {
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-    await this.#admin((admin) =>
-      admin.createTopics({
-        waitForLeaders: true,
+    await this.#admin(async (admin) => {
+      // The witness's own waiting gives up at a broker that has not heard of the topic.
+      await admin.createTopics({
+        waitForLeaders: false,
         topics: [{ topic, numPartitions: partitionCount, replicationFactor, configEntries }],
-      }),
-    );
+      });
+      const end = performance.now() + TOPIC_DEADLINE_MS;
+      while (!(await hasLeaders(admin, topic))) {
+        if (performance.now() > end) throw new Error(`topic ${topic} has no leaders`);
+        await delay(20);
+      }
+    });
   }
 
   /** The number of the broker that leads the partition. */
@@ -149,7 +168,7 @@ export class KafkaFixture {
     await this.cluster.dispose();
   }
 
-  async #admin<T>(work: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
+  async #admin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.#kafka.admin();
     await admin.connect();
     try {

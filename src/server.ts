@@ -109,7 +109,7 @@ export async function startServer(
     busyPollUs: config.busyPollUs,
   });
   lifecycle.onStop('SQL port', () => wire.close(CLOSE_GRACE_MS));
-  const httpPort = await startHttp(config, database, () => wire.waitedSeconds, lifecycle);
+  const httpPort = await startHttp(config, log, database, () => wire.waitedSeconds, lifecycle);
   lifecycle.running();
   return { lifecycle, sqlPort: wire.port, httpPort };
 }
@@ -149,6 +149,7 @@ function engineOptions(config: Config, secretKey: SecretKeySource, tuning: Serve
 
 async function startHttp(
   config: Config,
+  log: Log,
   database: Database,
   socketSeconds: () => number,
   lifecycle: Lifecycle,
@@ -161,6 +162,7 @@ async function startHttp(
       notReadyReason: () => (lifecycle.phase === 'running' ? null : lifecycle.phase),
       metrics: () => gauges.render(),
       ingest: ingestPort(database, config.password !== null),
+      failed: (err) => log.error({ part: 'http', err }, 'a request failed'),
     });
     lifecycle.onStop('HTTP port', () => http.close());
     return http.port;

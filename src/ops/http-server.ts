@@ -17,6 +17,8 @@ export interface OpsPort {
   /** Refreshes the gauges and renders them. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   readonly ingest: IngestPort;
+  /** A request failed in a way that is a bug of ours. */
+  failed(error: Error): void;
 }
 
 export interface HttpServer {
@@ -40,6 +42,10 @@ function routes(ops: OpsPort): Hono {
     return context.body(text, 200, { 'content-type': contentType });
   });
   addIngestRoute(app, ops.ingest);
+  app.onError((error, context) => {
+    ops.failed(error);
+    return context.json({ error: 'internal error' }, 500);
+  });
   app.notFound((context) =>
     context.text('not found: /healthz, /readyz, /metrics and /ingest/SCHEMA/NAME are here\n', 404),
   );

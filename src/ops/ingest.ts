@@ -11,7 +11,7 @@ import { isSignedBy } from '../connect/webhook/signature.ts';
 import { type WebhookDoor, webhookDoor } from '../connect/webhook/webhook-options.ts';
 import type { IngestPort, WebhookTarget } from '../session/ingest.ts';
 
-type Status = 200 | 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429 | 500 | 503;
+type Status = 200 | 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429 | 503;
 
 /** An answer that is none of success. */
 class Refusal extends Error {
@@ -130,11 +130,17 @@ function tooLarge(bytesMax: number): Refusal {
 async function readBody(context: Context, bytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of context.req.raw.body ?? []) {
-    size += chunk.length;
-    if (size > bytesMax) throw tooLarge(bytesMax);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of context.req.raw.body ?? []) {
+      size += chunk.length;
+      if (size > bytesMax) break;
+      chunks.push(chunk);
+    }
+  } catch {
+    // Only the connection can fail here.
+    throw new Refusal(400, 'the body ended too soon');
   }
+  if (size > bytesMax) throw tooLarge(bytesMax);
   const bytes = new Uint8Array(size);
   let at = 0;
   for (const chunk of chunks) {
@@ -158,7 +164,7 @@ function idempotencyKey(context: Context): string | null {
 
 function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (!(error instanceof SqlError)) return new Refusal(500, 'internal error');
+  if (!(error instanceof SqlError)) throw error;
   const { sqlstate, message } = error;
   if (sqlstate === '42P01') return new Refusal(404, message);
   if (sqlstate.startsWith('22') || sqlstate === '54001') return new Refusal(400, message);

@@ -85,6 +85,9 @@ test('a header matches by exact name, then without case; a missing column is an 
   assert.throws(() => decoder.matchHeader(['id', 'other']), {
     sqlstate: '42703',
     message: 'column "name" is not in the header of the file',
+    fields: {
+      hint: 'The header has "id", "other". Where the first line is data, say header = false.',
+    },
   });
   assert.throws(() => decoder.matchHeader(['id', 'name', 'name']), { sqlstate: '42702' });
   assert.throws(() => decoder.matchHeader(['id', 'Name', 'NAME']), { sqlstate: '42702' });

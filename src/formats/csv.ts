@@ -332,8 +332,9 @@ export class CsvDecoder implements RecordDecoder {
 }
 
 function missingColumn(name: string, header: readonly string[]): SqlError {
+  const names = header.map((text) => `"${text}"`).join(', ');
   return new SqlError('42703', `column "${name}" is not in the header of the file`, {
-    hint: `The header has ${header.map((text) => `"${text}"`).join(', ')}.`,
+    hint: `The header has ${names}. Where the first line is data, say header = false.`,
   });
 }
 

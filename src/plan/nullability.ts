@@ -1,12 +1,24 @@
 /** Which values are never NULL: what NOT IN needs to become a plain anti join. Says true only where it is proved. */
 
 import { must } from '../base/assert.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import { functionById } from '../expr/registry.ts';
 import type { PlanNode } from './plan-node.ts';
 
 /** Whether a stored relation's column is declared NOT NULL. */
 export type NotNullLookup = (relationId: number, column: number) => boolean;
+
+/** NOT NULL as the catalog declares it. */
+export function declaredNotNull(catalog: Catalog): NotNullLookup {
+  return (id, column) => {
+    const object = catalog.object(id);
+    if (object?.kind === 'table' || object?.kind === 'materialized_view') {
+      return object.columns[column]?.isNotNull ?? false;
+    }
+    return catalog.systemRelation(id)?.columns[column]?.isNotNull ?? false;
+  };
+}
 
 /** Whether an expression over `node`'s columns cannot be NULL. */
 export function neverNull(expr: BoundExpr, node: PlanNode, declared: NotNullLookup): boolean {

@@ -12,6 +12,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { type RelationProperties, relationProperties } from '../catalog/objects.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import { inputsOf, mapInputs, range } from './build.ts';
+import { declaredNotNull, type NotNullLookup, neverNullColumn } from './nullability.ts';
 import type {
   AggregateNode,
   JoinNode,
@@ -22,8 +23,11 @@ import type {
 } from './plan-node.ts';
 import { constantShiftUs, lowerBoundShiftUs } from './time-shift.ts';
 
-/** What a scanned relation promises. */
-export type RelationLookup = (id: number) => RelationProperties;
+/** What scanned relations promise. */
+export interface RelationLookup {
+  readonly properties: (id: number) => RelationProperties;
+  readonly isNotNull: NotNullLookup;
+}
 
 export const NO_PROPERTIES: RelationProperties = Object.freeze({
   key: null,
@@ -33,13 +37,14 @@ export const NO_PROPERTIES: RelationProperties = Object.freeze({
 
 /** Properties of the catalog's relations; system relations and views promise nothing. */
 export function catalogProperties(catalog: Catalog): RelationLookup {
-  return (id) => {
+  const properties = (id: number): RelationProperties => {
     const object = catalog.object(id);
     if (object === undefined) return NO_PROPERTIES;
     const { kind } = object;
     if (kind !== 'table' && kind !== 'source' && kind !== 'materialized_view') return NO_PROPERTIES;
     return relationProperties(object);
   };
+  return { properties, isNotNull: declaredNotNull(catalog) };
 }
 
 /** The plan with `properties` filled in at every node, and `closeOn` where groups close with time. */
@@ -61,7 +66,7 @@ export function propertiesOf(node: PlanNode): StreamProperties {
 function deriveProperties(node: PlanNode, relations: RelationLookup): StreamProperties {
   switch (node.kind) {
     case 'scan':
-      return scanProperties(node, relations(node.relation.id));
+      return scanProperties(node, relations.properties(node.relation.id));
     case 'values':
       return { key: node.rows.length <= 1 ? [] : null, isAppendOnly: true, watermarks: [] };
     case 'filter': {
@@ -71,7 +76,7 @@ function deriveProperties(node: PlanNode, relations: RelationLookup): StreamProp
     case 'project':
       return projectProperties(node.expressions, propertiesOf(node.input));
     case 'join':
-      return joinProperties(node);
+      return joinProperties(node, relations.isNotNull);
     case 'aggregate':
       return aggregateProperties(node);
     case 'union':
@@ -162,7 +167,7 @@ function projectProperties(
   };
 }
 
-function joinProperties(node: JoinNode): StreamProperties {
+function joinProperties(node: JoinNode, isNotNull: NotNullLookup): StreamProperties {
   const left = propertiesOf(node.left);
   const right = propertiesOf(node.right);
   const { joinKind } = node;
@@ -172,7 +177,7 @@ function joinProperties(node: JoinNode): StreamProperties {
     return { key: left.key, isAppendOnly, watermarks: intervalWatermarks(node) };
   }
   return {
-    key: joinKey(node, left, right),
+    key: joinKey(node, left, right, isNotNull),
     isAppendOnly: joinKind === 'inner' && areAppendOnly,
     watermarks: intervalWatermarks(node),
   };
@@ -183,6 +188,7 @@ function joinKey(
   node: JoinNode,
   left: StreamProperties,
   right: StreamProperties,
+  isNotNull: NotNullLookup,
 ): readonly number[] | null {
   const { joinKind } = node;
   if (left.key === null || right.key === null) return null;
@@ -192,7 +198,12 @@ function joinKey(
   const meetsOneLeft = left.key.every((column) => node.leftKeys.includes(column));
   if (meetsOneRight && (joinKind === 'inner' || joinKind === 'left')) return left.key;
   if (meetsOneLeft && (joinKind === 'inner' || joinKind === 'right')) return rightKey;
-  return [...left.key, ...rightKey];
+  // A row of either side that meets none has NULLs for the other's key: they differ where one key is never all NULL.
+  const isTold =
+    joinKind !== 'full' ||
+    left.key.some((column) => neverNullColumn(node.left, column, isNotNull)) ||
+    right.key.some((column) => neverNullColumn(node.right, column, isNotNull));
+  return isTold ? [...left.key, ...rightKey] : null;
 }
 
 /** Both time columns of an interval join carry the minimum of both sides less the widest bound. */

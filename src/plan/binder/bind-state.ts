@@ -1,7 +1,6 @@
 /** What is shared while one statement is bound: its context, subqueries, parameters' types, relations read. */
 
 import { SqlError } from '../../base/sql-error.ts';
-import type { Catalog } from '../../catalog/catalog.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { CastContext } from '../../expr/casts.ts';
 import { coerce } from '../../expr/coerce.ts';
@@ -9,7 +8,7 @@ import { type DataType, isSameType, TEXT, UNKNOWN } from '../../types/data-type.
 import { plainTypeName } from '../../types/type-name.ts';
 import type { PlannerContext } from '../context.ts';
 import type { Coercer } from '../expr-make.ts';
-import type { NotNullLookup } from '../nullability.ts';
+import { declaredNotNull } from '../nullability.ts';
 import { numberedPlaceholder } from '../placeholder.ts';
 import { type BoundSubquery, SubqueryAttacher } from './subquery.ts';
 
@@ -115,15 +114,4 @@ export class BindState implements Coercer {
       throw new SqlError('42P18', message, { position: this.#parameterPositions[index] });
     });
   }
-}
-
-/** NOT NULL as the catalog declares it. */
-export function declaredNotNull(catalog: Catalog): NotNullLookup {
-  return (id, column) => {
-    const object = catalog.object(id);
-    if (object?.kind === 'table' || object?.kind === 'materialized_view') {
-      return object.columns[column]?.isNotNull ?? false;
-    }
-    return catalog.systemRelation(id)?.columns[column]?.isNotNull ?? false;
-  };
 }

@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServerProcess } from '../server-process.ts';
 import { KAFKA_USERS } from '../services/kafka.ts';
@@ -59,7 +59,7 @@ const record = (partition: number, id: number) => ({ partition, value: `{"id": $
 
 test('leaders that move: each record counts once, also those of new partitions', {
   skip: SKIP,
-}, async () => {
+}, async (context: TestContext) => {
   await kafka.createTopic('moving', 3, {}, 3);
   await sql.query(`CREATE SOURCE moving (id int) INCLUDE PARTITION AS p ${options('moving')}`);
   await sql.query(
@@ -71,7 +71,8 @@ test('leaders that move: each record counts once, also those of new partitions',
   await transaction.send({ topic: 'moving', messages: [record(0, 1000), record(1, 2000)] });
   const leader = await kafka.leader('moving', 0);
   await kafka.cluster.kill(leader);
-  await transaction.abort();
+  context.after(() => kafka.cluster.start(leader));
+  await kafka.abort('moving-tx');
   await kafka.send('moving', [record(0, 4), record(1, 5), record(2, 6)]);
   await awaitValue('SELECT rows FROM moved', '6');
   assert.notEqual(await kafka.leader('moving', 0), leader);

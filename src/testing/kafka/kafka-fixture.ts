@@ -20,15 +20,29 @@ export function kafkaSkip(): string | false {
   return reason;
 }
 
-const TOPIC_DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
-async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
-  try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics[0]!.partitions.every(({ leader }) => leader >= 0);
-  } catch (error) {
-    if ((error as { retriable?: boolean }).retriable === true) return false;
-    throw error;
+async function checkLeaders(admin: Admin, topic: string): Promise<void> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  if (topics[0]!.partitions.some(({ leader }) => leader < 0)) throw new NoLeaderError(topic);
+}
+
+class NoLeaderError extends Error {
+  readonly retriable = true;
+}
+
+/** The witness gives up at a broker that is gone, or has not heard of a topic: asked again it finds another. */
+async function persistently<T>(work: () => Promise<T>): Promise<T> {
+  const end = performance.now() + DEADLINE_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const { retriable, name } = error as { retriable?: boolean; name: string };
+      const mayPass = retriable === true || name === 'KafkaJSNumberOfRetriesExceeded';
+      if (!mayPass || performance.now() > end) throw error;
+    }
+    await delay(20);
   }
 }
 
@@ -69,17 +83,12 @@ export class KafkaFixture {
   ): Promise<void> {
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
     await this.#admin(async (admin) => {
-      // The witness's own waiting gives up at a broker that has not heard of the topic.
       await admin.createTopics({
         waitForLeaders: false,
         topics: [{ topic, numPartitions: partitionCount, replicationFactor, configEntries }],
       });
-      const end = performance.now() + TOPIC_DEADLINE_MS;
-      while (!(await hasLeaders(admin, topic))) {
-        if (performance.now() > end) throw new Error(`topic ${topic} has no leaders`);
-        await delay(20);
-      }
     });
+    await this.#admin((admin) => persistently(() => checkLeaders(admin, topic)));
   }
 
   /** The number of the broker that leads the partition. */
@@ -158,9 +167,16 @@ export class KafkaFixture {
         ? {}
         : { transactionalId, idempotent: true, maxInFlightRequests: 1 },
     );
-    await producer.connect();
+    await persistently(() => producer.connect());
     if (transactionalId === undefined) this.#producers.push(producer);
     return producer;
+  }
+
+  /** Aborts what a producer with this id has open, although its coordinator may be gone. */
+  async abort(transactionalId: string): Promise<void> {
+    const producer = await this.producer(transactionalId);
+    await (await persistently(() => producer.transaction())).abort();
+    await producer.disconnect();
   }
 
   async dispose(): Promise<void> {
@@ -170,8 +186,8 @@ export class KafkaFixture {
 
   async #admin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.#kafka.admin();
-    await admin.connect();
     try {
+      await persistently(() => admin.connect());
       return await work(admin);
     } finally {
       await admin.disconnect();

@@ -25,6 +25,8 @@ class CopyIn implements pg.Submittable {
   readonly #reject: (error: Error) => void;
   #count = 0;
   #error: Error | null = null;
+  /** `pg` puts here what ends the timer of `query_timeout`; where that runs on, the process does, too. */
+  callback: (() => void) | null = null;
 
   constructor(
     sql: string,
@@ -56,10 +58,12 @@ class CopyIn implements pg.Submittable {
 
   handleError(error: Error): void {
     this.#error = error;
+    this.callback?.();
     this.#reject(error);
   }
 
   handleReadyForQuery(): void {
+    this.callback?.();
     if (this.#error === null) this.#resolve(this.#count);
   }
 }

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
+import { polled } from './polled.ts';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
@@ -174,14 +175,12 @@ test('a full disk: writes fail with 53100, reads go on, and it heals', {
   assert.equal((failure as { code?: string }).code, '53100', String(failure));
   assert.equal(await writer.value('SELECT c FROM m'), String(known));
   rmSync(ballast);
-  let healed = false;
-  for (let attempt = 0; attempt < 50 && !healed; attempt++) {
-    healed = await writer.query(`INSERT INTO t VALUES (0, 'after')`).then(
+  const insert = () =>
+    writer.query(`INSERT INTO t VALUES (0, 'after')`).then(
       () => true,
       () => false,
     );
-    if (!healed) await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  const healed = await polled(insert, Boolean);
   assert.ok(healed, 'writes go on once there is space');
   assert.equal(await writer.value('SELECT c FROM m'), String(known + 1));
   await small.kill();

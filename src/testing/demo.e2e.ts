@@ -6,19 +6,18 @@
 import assert from 'node:assert/strict';
 import { exec } from 'node:child_process';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { must } from '../base/assert.ts';
 import { SqlClient } from '../client/sql-client.ts';
 import { createDemo, DEMO_DATA_DIR, demoText } from '../demo/demo.ts';
 import { TOUR } from '../demo/tour.ts';
+import { polled } from './polled.ts';
 import { ServerProcess } from './server-process.ts';
 
 const isCompleting = process.env.DEMO_COMPLETE === '1';
 /** 90 days in a second. */
 const REPLAY_SPEED = 7_776_000;
-const ENDED_WITHIN_MS = 60_000;
 const FLIGHTS = '20000';
 
 const withoutTrailingBlanks = (table: string): string => table.replace(/ +$/gm, '').trimEnd();
@@ -57,16 +56,15 @@ async function printedShell(url: string): Promise<void> {
 }
 
 async function untilPlayed(client: SqlClient): Promise<void> {
-  const deadline = performance.now() + ENDED_WITHIN_MS;
-  for (;;) {
-    const { rows } = await client.query('SELECT sum(flights)::text FROM delays_per_hour');
+  const progress = async () => {
+    const flights = await client.query('SELECT sum(flights)::text FROM delays_per_hour');
     const ended = await client.query(
       "SELECT is_ended::text FROM millrace.sources WHERE name = 'flights'",
     );
-    if (rows[0]?.[0] === FLIGHTS && ended.rows[0]?.[0] === 'true') return;
-    assert.ok(performance.now() < deadline, `history got to ${rows[0]?.[0]} flights`);
-    await pause(50);
-  }
+    return [flights.rows[0]?.[0], ended.rows[0]?.[0]];
+  };
+  const end = [FLIGHTS, 'true'];
+  assert.deepEqual(await polled(progress, (found) => found.join() === end.join()), end);
 }
 
 async function compareAll(client: SqlClient): Promise<void> {

@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { polled } from './polled.ts';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient, serverError } from './sql-client.ts';
 
@@ -83,13 +84,13 @@ class Writer {
   /** Tries until it works. */
   async heal(): Promise<number> {
     const startMs = performance.now();
-    for (;;) {
-      const code = await this.refusal(1);
-      if (code === null) return performance.now() - startMs;
-      assert.equal(code, '53100');
-      assert.ok(performance.now() - startMs < HEAL_MS_MAX, 'it heals without a restart');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const code = await polled(
+      () => this.refusal(1),
+      (answer) => answer !== '53100',
+      HEAL_MS_MAX,
+    );
+    assert.equal(code, null, `it heals without a restart: ${code}`);
+    return performance.now() - startMs;
   }
 }
 

@@ -5,12 +5,11 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { polled } from './polled.ts';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
 const PERIOD_MS = 400;
-const WAIT_MS_MAX = 20_000;
 
 interface Line {
   readonly weight: number;
@@ -48,14 +47,6 @@ function folded(lines: readonly Line[]): string[] {
   return [...rows].filter(([, count]) => count !== 0).map(([row]) => row);
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + WAIT_MS_MAX;
-  while (!(await holds())) {
-    assert.ok(performance.now() < endMs, `it was never so: ${what}`);
-    await sleep(20);
-  }
-}
-
 /** Each change is net, in order, and a period after the one before. */
 function assertThrottled(lines: readonly Line[]): void {
   let beforeMs = Number.NEGATIVE_INFINITY;
@@ -77,7 +68,7 @@ test('a file sink has each period once, through kill -9, and the last change by 
     tuning: { checkpointIntervalMs: 150 },
   });
   context.after(() => server.dispose());
-  let sql = await SqlClient.connect(server.url);
+  const sql = await SqlClient.connect(server.url);
   await sql.query('CREATE TABLE t (k int, v int)');
   await sql.query(
     `CREATE MATERIALIZED VIEW m AS SELECT k, count(*) AS n FROM t GROUP BY k EMIT PERIODIC INTERVAL '${PERIOD_MS} milliseconds'`,
@@ -93,15 +84,15 @@ test('a file sink has each period once, through kill -9, and the last change by 
     }
     // Something is held back here as a rule.
     await sql.query('INSERT INTO t VALUES (7, 7)');
-    await server.kill();
-    await server.restart();
-    sql = await SqlClient.connect(server.url);
+    await server.killAndRestart(sql);
   }
   const { rows } = await sql.query('SELECT k, n FROM m');
   const expected = rows.map((row) => row.join(' ')).sort();
-  await until('the sink has the last change', async () => {
-    return folded(linesOf(file)).sort().join() === expected.join();
-  });
+  const shown = await polled(
+    () => folded(linesOf(file)).sort(),
+    (found) => found.join() === expected.join(),
+  );
+  assert.deepEqual(shown, expected);
   assertThrottled(linesOf(file));
   await sql.close();
 });

@@ -79,7 +79,7 @@ const ABOVE = `
 /** A server with one connection to it. */
 class Target {
   readonly #server: ServerProcess;
-  client: SqlClient;
+  readonly client: SqlClient;
 
   private constructor(server: ServerProcess, client: SqlClient) {
     this.#server = server;
@@ -92,10 +92,7 @@ class Target {
   }
 
   async kill9(): Promise<void> {
-    await this.#server.kill();
-    await this.client.close();
-    await this.#server.restart();
-    this.client = await SqlClient.connect(this.#server.url);
+    await this.#server.killAndRestart(this.client);
   }
 
   async dispose(): Promise<void> {

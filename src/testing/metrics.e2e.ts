@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serialize } from 'pg-protocol';
+import { polled } from './polled.ts';
 import { RawClient } from './raw-client.ts';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
-const WAIT_MS_MAX = 20_000;
 const DOCS = new URL('../../docs/operations.md', import.meta.url);
 
 type Samples = ReadonlyMap<string, number>;
@@ -54,13 +54,13 @@ class Bench {
 
   /** Scrapes until `holds`; the samples for which it did. */
   async until(what: string, holds: (samples: Samples) => boolean): Promise<Samples> {
-    const endMs = performance.now() + WAIT_MS_MAX;
-    for (;;) {
+    const ask = async () => {
       const samples = await this.samples();
-      if (holds(samples)) return samples;
-      assert.ok(performance.now() < endMs, `it was never so: ${what}`);
-      await sleep(20);
-    }
+      return { samples, isSo: holds(samples) };
+    };
+    const { samples, isSo } = await polled(ask, (answer) => answer.isSo);
+    assert.ok(isSo, `it was never so: ${what}`);
+    return samples;
   }
 }
 

@@ -42,7 +42,7 @@ test('kill -9 while files are written: their changes add up to the view', async 
     tuning: { checkpointIntervalMs: CHECKPOINT_MS },
   });
   t.after(() => server.dispose());
-  let sql = await SqlClient.connect(server.url);
+  const sql = await SqlClient.connect(server.url);
   await sql.query('CREATE TABLE facts (id int)');
   await sql.query(
     'CREATE MATERIALIZED VIEW groups AS SELECT id % 50 AS g, count(*) AS n FROM facts GROUP BY 1',
@@ -58,9 +58,7 @@ test('kill -9 while files are written: their changes add up to the view', async 
       await sql.query(`DELETE FROM facts WHERE id = ${random.between(1, 50)}`);
       await delay(random.below(60));
     }
-    await server.kill();
-    await server.restart();
-    sql = await SqlClient.connect(server.url);
+    await server.killAndRestart(sql);
   }
   const { rows } = await sql.query('SELECT g, n FROM groups ORDER BY g');
   await sql.close();

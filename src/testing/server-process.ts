@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { SqlClient } from './sql-client.ts';
 
 /** Time that a start may take before the test fails; generous, because the machine may be busy. */
 const START_TIMEOUT_MS = 60_000;
@@ -172,6 +173,13 @@ export class ServerProcess {
   async kill(): Promise<void> {
     if (this.isRunning) this.#child?.kill('SIGKILL');
     await this.#exited;
+  }
+
+  /** kill -9 and a start on its directory, with `sql` connected to it again. */
+  async killAndRestart(sql: SqlClient): Promise<void> {
+    await this.kill();
+    await this.restart();
+    await sql.reconnect(this.#url);
   }
 
   /** SIGTERM, as a service manager does; throws when it does not end in time or not with 0. */

@@ -8,8 +8,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { polled } from './polled.ts';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
@@ -36,7 +36,7 @@ for (const [name, options] of SOURCES) {
     const server = await ServerProcess.start({ args: ['--file-root', root] });
     try {
       const format = name === 'datagen' ? '' : 'FORMAT PLAIN ENCODE CSV (header = false)';
-      let client = await SqlClient.connect(server.url);
+      const client = await SqlClient.connect(server.url);
       await client.query(`CREATE SOURCE s (id bigint) WITH (${options}) ${format}`);
       await client.query(
         'CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(id) AS s, max(id) AS last FROM s',
@@ -44,10 +44,7 @@ for (const [name, options] of SOURCES) {
       for (const share of KILLS_AT) {
         const seen = await reached(client, share * ROWS);
         assert.ok(seen < ROWS, `all ${seen} rows had come before the kill`);
-        await server.kill();
-        await client.close().catch(() => undefined);
-        await server.restart();
-        client = await SqlClient.connect(server.url);
+        await server.killAndRestart(client);
       }
       assert.equal(await reached(client, ROWS), ROWS);
       const sum = (ROWS * (ROWS + 1)) / 2;
@@ -73,17 +70,10 @@ function writeRows(root: string): void {
   writeFileSync(join(root, 'rows.csv.gz'), gzipSync(text, { level: 1 }));
 }
 
-async function count(client: SqlClient): Promise<number> {
-  return Number(await client.value('SELECT n FROM v'));
-}
-
 /** Waits until at least so many rows are in the view; gives how many. */
 async function reached(client: SqlClient, rows: number): Promise<number> {
-  const deadline = performance.now() + WITHIN_MS;
-  for (;;) {
-    const n = await count(client);
-    if (n >= rows) return n;
-    assert.ok(performance.now() < deadline, `only ${n} of ${rows} rows came`);
-    await pause(POLL_MS);
-  }
+  const count = async () => Number(await client.value('SELECT n FROM v'));
+  const n = await polled(count, (found) => found >= rows, WITHIN_MS, POLL_MS);
+  assert.ok(n >= rows, `only ${n} of ${rows} rows came`);
+  return n;
 }

@@ -1,16 +1,20 @@
 /** A connection for tests: `pg` with every value as the text that the server sent, errors with SQLSTATE and position. */
 
+import assert from 'node:assert/strict';
 import pg from 'pg';
 import { copyIn } from './copy-in.ts';
+import { polled } from './polled.ts';
 
 const AS_TEXT = { getTypeParser: () => (value: unknown) => value };
+
+export type TextRow = readonly (string | null)[];
 
 export interface TextResult {
   readonly command: string;
   /** Type OIDs of the columns; empty for a statement without rows. */
   readonly oids: readonly number[];
   readonly columns: readonly string[];
-  readonly rows: readonly (readonly (string | null)[])[];
+  readonly rows: readonly TextRow[];
   readonly rowCount: number | null;
 }
 
@@ -37,27 +41,40 @@ export function serverError(error: unknown): ServerError | null {
 }
 
 export class SqlClient {
-  readonly #client: pg.Client;
+  readonly #timeoutMs: number;
   readonly #notices: string[] = [];
+  #client: pg.Client;
   #isLost = false;
 
-  private constructor(client: pg.Client) {
-    this.#client = client;
-    client.on('notice', (notice) => this.#notices.push(notice.message ?? ''));
-    client.on('error', () => {
-      this.#isLost = true;
-    });
+  private constructor(url: string, timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.#client = this.#made(url);
   }
 
   static async connect(url: string, timeoutMs = 30_000): Promise<SqlClient> {
+    const made = new SqlClient(url, timeoutMs);
+    await made.#client.connect();
+    return made;
+  }
+
+  /** A new connection in the place of one that was closed or whose server has ended. */
+  async reconnect(url: string): Promise<void> {
+    this.#client = this.#made(url);
+    this.#isLost = false;
+    await this.#client.connect();
+  }
+
+  #made(url: string): pg.Client {
     const client = new pg.Client({
       connectionString: url,
-      query_timeout: timeoutMs,
+      query_timeout: this.#timeoutMs,
       connectionTimeoutMillis: 10_000,
     });
-    const made = new SqlClient(client);
-    await client.connect();
-    return made;
+    client.on('notice', (notice) => this.#notices.push(notice.message ?? ''));
+    client.on('error', () => {
+      if (client === this.#client) this.#isLost = true;
+    });
+    return client;
   }
 
   get isLost(): boolean {
@@ -93,6 +110,34 @@ export class SqlClient {
   async value(text: string): Promise<string | null> {
     const { rows } = await this.query(text);
     return rows[0]?.[0] ?? null;
+  }
+
+  /** Asks until these are the rows; fails with the difference when they are not after `withinMs` (polled.ts). */
+  async awaitRows(query: string, expected: readonly TextRow[], withinMs?: number): Promise<void> {
+    const wanted = JSON.stringify(expected);
+    const ask = async () => (await this.query(query)).rows;
+    const rows = await polled(ask, (answer) => JSON.stringify(answer) === wanted, withinMs);
+    assert.deepEqual({ query, rows }, { query, rows: expected });
+  }
+
+  /** Asks until the one value is this one, as `awaitRows` does. */
+  async awaitValue(query: string, expected: string, withinMs?: number): Promise<void> {
+    const value = await polled(
+      () => this.value(query),
+      (answer) => answer === expected,
+      withinMs,
+    );
+    assert.deepEqual({ query, value }, { query, value: expected });
+  }
+
+  /** The error that the statement is refused with. */
+  async refused(statement: string): Promise<ServerError> {
+    const error = await this.query(statement).then(
+      () => null,
+      (reason: unknown) => serverError(reason) ?? Promise.reject(reason),
+    );
+    assert.ok(error, `${statement} was not refused`);
+    return error;
   }
 
   async close(): Promise<void> {

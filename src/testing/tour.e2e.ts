@@ -8,10 +8,10 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SqlClient } from '../client/sql-client.ts';
 import { DEMO_DATA_DIR } from '../demo/demo.ts';
+import { polled } from './polled.ts';
 import { comparable, type TourStep, tourSteps } from './readme-tour.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -20,7 +20,6 @@ const README = fileURLToPath(new URL('README.md', ROOT));
 const isCompleting = process.env.TOUR_COMPLETE === '1';
 /** A view over a source that still runs gets there within this time. */
 const SHOWN_WITHIN_MS = isCompleting ? 3000 : 20_000;
-const RETRY_MS = 50;
 
 test('the tour of README.md shows what it says', async () => {
   const readme = readFileSync(README, 'utf8');
@@ -88,14 +87,10 @@ function compareOrComplete(path: string, text: string, tables: readonly Shown[])
 
 /** The table that comes; asked again while it is another one than the README's, for a while. */
 async function shown(client: SqlClient, step: TourStep & { kind: 'shown' }): Promise<string> {
-  const deadline = performance.now() + SHOWN_WITHIN_MS;
-  for (;;) {
-    const table = await client.table(step.text);
-    const isRepeatable = !step.text.startsWith('FETCH');
-    const isThere = !isCompleting && comparable(table) === comparable(step.table);
-    if (isThere || !isRepeatable || performance.now() > deadline) return table;
-    await pause(RETRY_MS);
-  }
+  const ask = () => client.table(step.text);
+  if (step.text.startsWith('FETCH')) return ask();
+  const isThere = (table: string) => !isCompleting && comparable(table) === comparable(step.table);
+  return polled(ask, isThere, SHOWN_WITHIN_MS);
 }
 
 function completed(before: string, tables: readonly Shown[]): string {

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { polled } from './polled.ts';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
@@ -81,34 +81,22 @@ test('objects, arrays and lines become rows; bad ones are dead letters with thei
   assert.deepEqual((await client.query(letters)).rows, wanted);
   const accounts = 'SELECT rows_read, rows_rejected FROM millrace.sources';
   assert.deepEqual((await client.query(accounts)).rows, [['12', '4']]);
-  await server.kill();
-  await server.restart();
-  const again = await SqlClient.connect(server.url);
-  assert.deepEqual(
-    (await again.query('SELECT id, page, double FROM v ORDER BY id')).rows,
-    expected,
-  );
-  assert.deepEqual((await again.query(letters)).rows, wanted);
-  assert.deepEqual((await again.query(accounts)).rows, [['12', '4']]);
+  await server.killAndRestart(client);
+  assert.deepEqual(await rows(), expected);
+  assert.deepEqual((await client.query(letters)).rows, wanted);
+  assert.deepEqual((await client.query(accounts)).rows, [['12', '4']]);
   // A view that came later has the rows since its own start.
-  await again.query('CREATE MATERIALIZED VIEW later AS SELECT page FROM clicks');
-  await again.query('ALTER SOURCE clicks ALTER COLUMN id DROP NOT NULL');
-  await again.query("REPLAY DEAD LETTERS FOR clicks WHERE sqlstate = '23502'");
-  await again.close();
-  await server.kill();
-  await server.restart();
-  const mended = await SqlClient.connect(server.url);
-  assert.deepEqual((await mended.query('SELECT id, page, double FROM v ORDER BY id')).rows, [
-    ...expected,
-    [null, 'b', null],
-  ]);
-  assert.deepEqual((await mended.query('SELECT * FROM later')).rows, []);
+  await client.query('CREATE MATERIALIZED VIEW later AS SELECT page FROM clicks');
+  await client.query('ALTER SOURCE clicks ALTER COLUMN id DROP NOT NULL');
+  await client.query("REPLAY DEAD LETTERS FOR clicks WHERE sqlstate = '23502'");
+  await server.killAndRestart(client);
+  assert.deepEqual(await rows(), [...expected, [null, 'b', null]]);
+  assert.deepEqual((await client.query('SELECT * FROM later')).rows, []);
   assert.deepEqual(
-    (await mended.query(letters)).rows,
+    (await client.query(letters)).rows,
     wanted.filter(([, sqlstate]) => sqlstate !== '23502'),
   );
-  assert.deepEqual((await mended.query(accounts)).rows, [['12', '3']]);
-  await mended.close();
+  assert.deepEqual((await client.query(accounts)).rows, [['12', '3']]);
 });
 
 test('each view has the rows since its own start; without one nothing is taken', async (t) => {
@@ -125,16 +113,13 @@ test('each view has the rows since its own start; without one nothing is taken',
   assert.equal((await post(server, 'public/s', '{"id": 10}')).status, 200);
   const sums = 'SELECT (SELECT n FROM a), (SELECT n FROM b)';
   assert.deepEqual((await client.query(sums)).rows, [['11', '10']]);
-  await server.kill();
-  await server.restart();
-  const again = await SqlClient.connect(server.url);
-  assert.deepEqual((await again.query(sums)).rows, [['11', '10']]);
-  await again.query('DROP MATERIALIZED VIEW a, b');
+  await server.killAndRestart(client);
+  assert.deepEqual((await client.query(sums)).rows, [['11', '10']]);
+  await client.query('DROP MATERIALIZED VIEW a, b');
   assert.equal((await post(server, 'public/s', '{"id": 100}')).status, 503);
-  await assert.rejects(again.query('SELECT * FROM s LIMIT 1'), /keeps no rows/);
-  await again.query('DROP SOURCE s');
+  await assert.rejects(client.query('SELECT * FROM s LIMIT 1'), /keeps no rows/);
+  await client.query('DROP SOURCE s');
   assert.equal((await post(server, 'public/s', '{"id": 100}')).status, 404);
-  await again.close();
 });
 
 test('a signature is asked for where there is a secret, which nobody is shown', async (t) => {
@@ -261,20 +246,19 @@ test('kill -9: what was answered is there, a body enters whole or not at all, an
       'the kill came in the middle',
     );
     await server.restart();
-    const told = await SqlClient.connect(server.url);
-    const { rows } = await told.query('SELECT post, n, s FROM v');
+    await client.reconnect(server.url);
+    const { rows } = await client.query('SELECT post, n, s FROM v');
     const seen = new Map(rows.map(([name, ...values]) => [name, values]));
     for (const values of seen.values()) assert.deepEqual(values, whole);
     for (const name of answered)
       assert.ok(seen.has(name), `post ${name} was answered, and is lost`);
     // Whoever got no answer sends it again.
     for (const name of names) if (!answered.has(name)) await send(name);
-    const after = await told.query('SELECT post, n, s FROM v');
+    const after = await client.query('SELECT post, n, s FROM v');
     assert.equal(after.rows.length, (round + 1) * POSTS);
     for (const [, ...values] of after.rows) assert.deepEqual(values, whole);
-    const read = await told.value('SELECT rows_read FROM millrace.sources');
+    const read = await client.value('SELECT rows_read FROM millrace.sources');
     assert.equal(Number(read), (round + 1) * POSTS * ROWS_A_POST);
-    await told.close();
   }
 });
 
@@ -294,10 +278,9 @@ test('a key is known after a checkpoint, too, and by each source for itself', as
   await server.restart();
   assert.deepEqual((await send('s')).body, { ...answer, repeated: true });
   assert.deepEqual((await send('t')).body, answer);
-  const again = await SqlClient.connect(server.url);
+  await client.reconnect(server.url);
   const counts = 'SELECT (SELECT count(*) FROM of_s), (SELECT count(*) FROM of_t)';
-  assert.deepEqual((await again.query(counts)).rows, [['1', '1']]);
-  await again.close();
+  assert.deepEqual((await client.query(counts)).rows, [['1', '1']]);
 });
 
 test('a table of a webhook keeps its rows without a reader', async (t) => {
@@ -310,16 +293,13 @@ test('a table of a webhook keeps its rows without a reader', async (t) => {
   await client.query(`CREATE MATERIALIZED VIEW v AS SELECT window_end, count(*) AS n
     FROM TUMBLE(t, at, INTERVAL '1 minute') GROUP BY window_end EMIT ON WINDOW CLOSE`);
   assert.deepEqual((await client.query('SELECT n FROM v')).rows, [['1']]);
-  await server.kill();
-  await server.restart();
-  const again = await SqlClient.connect(server.url);
-  assert.equal(await again.value('SELECT sum(id) FROM t'), '3');
+  await server.killAndRestart(client);
+  assert.equal(await client.value('SELECT sum(id) FROM t'), '3');
   assert.equal(
     (await post(server, 'public/t', '{"id": 4, "at": "2026-01-01T00:03:00Z"}')).status,
     200,
   );
-  assert.deepEqual((await again.query('SELECT n FROM v ORDER BY n')).rows, [['1'], ['1']]);
-  await again.close();
+  assert.deepEqual((await client.query('SELECT n FROM v ORDER BY n')).rows, [['1'], ['1']]);
 });
 
 test('the statements and the body of the manual', async (t) => {
@@ -346,8 +326,9 @@ test('the statements and the body of the manual', async (t) => {
   ]);
   const line =
     /^clicks: epoch \d+ \+1 \{"id":1,"page":"\/start","at":"2026-01-01T00:00:00\+00:00"\}$/m;
-  for (const end = performance.now() + 10_000; !line.test(server.output); ) {
-    assert.ok(performance.now() < end, server.output);
-    await delay(10);
-  }
+  const output = await polled(
+    () => server.output,
+    (text) => line.test(text),
+  );
+  assert.match(output, line);
 });

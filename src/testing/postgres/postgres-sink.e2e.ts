@@ -19,9 +19,8 @@ import { Random, systemRandom } from '../../base/random.ts';
 import { ServerProcess } from '../server-process.ts';
 import { makeCertificates } from '../services/certificates.ts';
 import { PostgresServer, postgresProblem } from '../services/postgres.ts';
-import { SqlClient, serverError } from '../sql-client.ts';
+import { SqlClient } from '../sql-client.ts';
 
-const DEADLINE_MS = 60_000;
 const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
 const problem = postgresProblem();
 if (problem !== null && process.env.CI === 'true') throw new Error(problem);
@@ -53,38 +52,6 @@ after(async () => {
 const sinkOptions = (table: string, more = '') =>
   `WITH (connector = 'postgres', url = '${postgres.url}', table = '${table}'${more})`;
 
-async function refusal(statement: string): Promise<NonNullable<ReturnType<typeof serverError>>> {
-  const error = await sql.query(statement).then(
-    () => null,
-    (reason: unknown) => serverError(reason),
-  );
-  assert.ok(error, `${statement} was not refused`);
-  return error;
-}
-
-async function awaitRows(
-  client: SqlClient,
-  query: string,
-  expected: readonly (readonly (string | null)[])[],
-): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const { rows } = await client.query(query);
-    if (JSON.stringify(rows) === JSON.stringify(expected)) return;
-    if (performance.now() > end) assert.deepEqual(rows, expected, query);
-    await delay(20);
-  }
-}
-
-const awaitTarget = (query: string, expected: readonly (readonly (string | null)[])[]) =>
-  awaitRows(target, query, expected);
-
-async function restartKilled(): Promise<void> {
-  await server.kill();
-  await server.restart();
-  sql = await SqlClient.connect(server.url);
-}
-
 test('upsert: the snapshot, changes and deletes, one row for each key', {
   skip: SKIP,
 }, async () => {
@@ -98,7 +65,7 @@ test('upsert: the snapshot, changes and deletes, one row for each key', {
   );
   await sql.query(`CREATE SINK totals_out FROM totals ${sinkOptions('totals')}`);
   const rows = 'SELECT region, total FROM totals ORDER BY region';
-  await awaitTarget(rows, [
+  await target.awaitRows(rows, [
     ["it's", '7'],
     ['n', '1.50'],
     ['s', '5'],
@@ -106,7 +73,7 @@ test('upsert: the snapshot, changes and deletes, one row for each key', {
   await sql.query("INSERT INTO sales VALUES ('n', 1)");
   await sql.query("DELETE FROM sales WHERE region = 's'");
   await sql.query("INSERT INTO sales VALUES ('w', 4)");
-  await awaitTarget(rows, [
+  await target.awaitRows(rows, [
     ["it's", '7'],
     ['n', '2.50'],
     ['w', '4'],
@@ -126,7 +93,7 @@ test('values of every type arrive as they are', { skip: SKIP }, async () => {
      '0044-03-15 12:00:00 BC', '2024-02-29 12:00:00+05:30', '1 year -2 days 03:04:05.678', '{1,NULL,3}',
      ARRAY['NULL', '', E'q"\\,{}', NULL])`);
   await sql.query('INSERT INTO kinds (id) VALUES (2)');
-  await awaitTarget('SELECT count(*) FROM kinds', [['2']]);
+  await target.awaitRows('SELECT count(*) FROM kinds', [['2']]);
   await sql.query("SET timezone = 'UTC'");
   await target.query("SET timezone = 'UTC'");
   const all = 'SELECT * FROM kinds ORDER BY id';
@@ -141,14 +108,14 @@ test('append-only: every row once, through kills of both servers', { skip: SKIP 
   );
   for (let id = 1; id <= 20; id += 1) {
     await sql.query(`INSERT INTO events VALUES (${id}, 'a'), (${id}, 'a')`);
-    if (id === 7) await restartKilled();
+    if (id === 7) await server.killAndRestart(sql);
     if (id === 10) {
       await postgres.kill();
       await postgres.start();
-      target = await SqlClient.connect(postgres.url);
+      await target.reconnect(postgres.url);
     }
   }
-  await awaitTarget('SELECT count(*), count(DISTINCT id), min(note) FROM events', [
+  await target.awaitRows('SELECT count(*), count(DISTINCT id), min(note) FROM events', [
     ['40', '20', 'a'],
   ]);
   const [[progress]] = (await target.query('SELECT count(*) FROM millrace_sink_progress')).rows as [
@@ -177,10 +144,10 @@ test('kills in the middle of large epochs: the table equals the view', {
     );
     await sql.query(`DELETE FROM facts WHERE k % ${random.between(2, 9)} = 0`);
     await delay(random.below(300));
-    await restartKilled();
+    await server.killAndRestart(sql);
   }
   const sums = 'SELECT count(*), sum(k::numeric * n), sum(s) FROM counts';
-  await awaitTarget(sums, (await sql.query(sums)).rows);
+  await target.awaitRows(sums, (await sql.query(sums)).rows);
   const all = 'SELECT * FROM counts ORDER BY k';
   assert.deepEqual((await target.query(all)).rows, (await sql.query(all)).rows);
 });
@@ -190,16 +157,16 @@ test('a database that is away: disconnected, then all of it', { skip: SKIP }, as
   await postgres.stop();
   await sql.query("INSERT INTO sales VALUES ('away', 1)");
   const state = "SELECT state FROM millrace.sinks WHERE name = 'totals_out'";
-  await awaitRows(sql, state, [['disconnected']]);
-  await restartKilled();
+  await sql.awaitRows(state, [['disconnected']]);
+  await server.killAndRestart(sql);
   await sql.query("INSERT INTO sales VALUES ('away', 2)");
-  await awaitRows(sql, state, [['disconnected']]);
-  const error = await refusal(`CREATE SINK more FROM totals ${sinkOptions('totals')}`);
+  await sql.awaitRows(state, [['disconnected']]);
+  const error = await sql.refused(`CREATE SINK more FROM totals ${sinkOptions('totals')}`);
   assert.equal(error.code, '08001');
   await postgres.start();
-  target = await SqlClient.connect(postgres.url);
-  await awaitTarget("SELECT total FROM totals WHERE region = 'away'", [['3']]);
-  await awaitRows(sql, state, [['running']]);
+  await target.reconnect(postgres.url);
+  await target.awaitRows("SELECT total FROM totals WHERE region = 'away'", [['3']]);
+  await sql.awaitRows(state, [['running']]);
 });
 
 test('a row that the table refuses stops the sink with the reason, and no other', {
@@ -209,17 +176,17 @@ test('a row that the table refuses stops the sink with the reason, and no other'
   await sql.query('CREATE TABLE few (id int PRIMARY KEY, n int)');
   await sql.query(`CREATE SINK few_out FROM few ${sinkOptions('few')}`);
   await sql.query('INSERT INTO few VALUES (1, 1)');
-  await awaitTarget('SELECT id, n FROM few', [['1', '1']]);
+  await target.awaitRows('SELECT id, n FROM few', [['1', '1']]);
   await sql.query('INSERT INTO few VALUES (2, 20)');
   const state =
     "SELECT state, error LIKE '%violates check constraint \"few_n_check\"%' FROM millrace.sinks WHERE name = 'few_out'";
-  await awaitRows(sql, state, [['failed', 't']]);
-  await awaitTarget('SELECT id, n FROM few', [['1', '1']]);
+  await sql.awaitRows(state, [['failed', 't']]);
+  await target.awaitRows('SELECT id, n FROM few', [['1', '1']]);
   await sql.query("INSERT INTO sales VALUES ('after', 1)");
-  await awaitTarget("SELECT total FROM totals WHERE region = 'after'", [['1']]);
+  await target.awaitRows("SELECT total FROM totals WHERE region = 'after'", [['1']]);
   await target.query('ALTER TABLE few DROP CONSTRAINT few_n_check');
-  await restartKilled();
-  await awaitTarget('SELECT id, n FROM few ORDER BY id', [
+  await server.killAndRestart(sql);
+  await target.awaitRows('SELECT id, n FROM few ORDER BY id', [
     ['1', '1'],
     ['2', '20'],
   ]);
@@ -230,13 +197,12 @@ test('a copy of the server is held off; progress that was lost is told', {
 }, async () => {
   await target.query('UPDATE millrace_sink_progress SET generation = generation + 1');
   await sql.query("INSERT INTO sales VALUES ('fenced', 1)");
-  await awaitRows(
-    sql,
+  await sql.awaitRows(
     "SELECT state, error LIKE 'another server writes to%' FROM millrace.sinks WHERE name = 'totals_out'",
     [['failed', 't']],
   );
-  await restartKilled();
-  await awaitTarget("SELECT total FROM totals WHERE region = 'fenced'", [['1']]);
+  await server.killAndRestart(sql);
+  await target.awaitRows("SELECT total FROM totals WHERE region = 'fenced'", [['1']]);
 });
 
 test('CREATE SINK says what is wrong', { skip: SKIP }, async () => {
@@ -245,7 +211,7 @@ test('CREATE SINK says what is wrong', { skip: SKIP }, async () => {
   await target.query("CREATE ROLE reader LOGIN PASSWORD 'x'");
   await sql.query('CREATE TABLE wide (k int PRIMARY KEY, v int)');
   const create = (table: string, more = '', from = 'wide') =>
-    refusal(`CREATE SINK x FROM ${from} ${sinkOptions(table, more)}`);
+    sql.refused(`CREATE SINK x FROM ${from} ${sinkOptions(table, more)}`);
   const absent = await create('nowhere');
   assert.deepEqual(
     [absent.code, absent.message],
@@ -272,16 +238,16 @@ test('CREATE SINK says what is wrong', { skip: SKIP }, async () => {
   const inexact = await create('narrow', ", primary_key = 'k,n'", 'inexact');
   assert.match(inexact.message, /^column "n" of type numeric cannot be part of the key/);
   const read =
-    await refusal(`CREATE SINK x FROM wide WITH (connector = 'postgres', host = '127.0.0.1', port = ${postgres.port},
+    await sql.refused(`CREATE SINK x FROM wide WITH (connector = 'postgres', host = '127.0.0.1', port = ${postgres.port},
     user = 'reader', database = 'postgres', table = 'needy')`);
   assert.equal(read.code, '23502');
   await target.query('ALTER TABLE narrow ALTER k SET NOT NULL');
   const denied =
-    await refusal(`CREATE SINK x FROM wide WITH (connector = 'postgres', host = '127.0.0.1', port = ${postgres.port},
+    await sql.refused(`CREATE SINK x FROM wide WITH (connector = 'postgres', host = '127.0.0.1', port = ${postgres.port},
     user = 'reader', database = 'postgres', table = 'narrow')`);
   assert.equal(denied.code, '42501');
   const login =
-    await refusal(`CREATE SINK x FROM wide WITH (connector = 'postgres', host = '127.0.0.1', port = ${postgres.port},
+    await sql.refused(`CREATE SINK x FROM wide WITH (connector = 'postgres', host = '127.0.0.1', port = ${postgres.port},
     user = 'nobody-known', database = 'postgres', table = 'narrow')`);
   assert.equal(login.code, '28000');
 });
@@ -305,7 +271,7 @@ async function secure(): Promise<string> {
     await target.query(`ALTER SYSTEM SET ${name} = ${value}`);
   }
   await target.query('SELECT pg_reload_conf()');
-  await awaitTarget('SHOW ssl', [['on']]);
+  await target.awaitRows('SHOW ssl', [['on']]);
   return readFileSync(join(certificates, 'ca.pem'), 'utf8');
 }
 
@@ -319,11 +285,11 @@ test('TLS and passwords', { skip: SKIP }, async () => {
       url = 'postgres://secured:${password}@${host}:${postgres.port}/postgres'${more})`;
   const mode = (name: string) => `, sslmode = '${name}'`;
   const authority = `, ssl.ca.pem = '${ca}'`;
-  assert.equal((await refusal(create('127.0.0.1', ''))).code, '28000');
-  assert.equal((await refusal(create('127.0.0.1', mode('require'), 'wrong'))).code, '28P01');
-  assert.equal((await refusal(create('127.0.0.1', mode('verify-full')))).code, '08001');
+  assert.equal((await sql.refused(create('127.0.0.1', ''))).code, '28000');
+  assert.equal((await sql.refused(create('127.0.0.1', mode('require'), 'wrong'))).code, '28P01');
+  assert.equal((await sql.refused(create('127.0.0.1', mode('verify-full')))).code, '08001');
   const named = create('127.1', mode('verify-full') + authority);
-  assert.match((await refusal(named)).message, /altnames|certificate/);
+  assert.match((await sql.refused(named)).message, /altnames|certificate/);
   for (const [host, options] of [
     ['127.0.0.1', mode('require')],
     ['127.0.0.1', mode('verify-ca') + authority],
@@ -332,7 +298,7 @@ test('TLS and passwords', { skip: SKIP }, async () => {
     await sql.query(create(host, options));
     await sql.query(`DELETE FROM safe`);
     await sql.query(`INSERT INTO safe VALUES (${host.length})`);
-    await awaitTarget('SELECT id FROM safe', [[String(host.length)]]);
+    await target.awaitRows('SELECT id FROM safe', [[String(host.length)]]);
     await sql.query('DROP SINK safe_out');
   }
   await sql.query(create('127.0.0.1', mode('require')));
@@ -350,5 +316,5 @@ test('the statements of the manual run', { skip: SKIP }, async () => {
     here!.replace("host = 'localhost'", `host = '127.0.0.1', port = ${postgres.port}`),
   );
   await sql.query("INSERT INTO orders VALUES (1, 'a', 2.5), (2, 'a', 1)");
-  await awaitTarget('SELECT shop, total FROM turnover', [['a', '3.50']]);
+  await target.awaitRows('SELECT shop, total FROM turnover', [['a', '3.50']]);
 });

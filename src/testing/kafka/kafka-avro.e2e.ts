@@ -2,50 +2,38 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import avro from 'avsc';
-import { SystemClock } from '../../base/clock.ts';
-import { SchemaRegistryClient } from '../../connect/schema-registry/registry-client.ts';
-import { ServerProcess } from '../server-process.ts';
-import { SchemaRegistry } from '../services/schema-registry.ts';
-import { SqlClient, serverError } from '../sql-client.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import type { SchemaRegistryClient } from '../../connect/schema-registry/registry-client.ts';
+import type { ServerProcess } from '../server-process.ts';
+import type { ServerError, SqlClient } from '../sql-client.ts';
+import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
+import { framed, RegistryFixture } from './registry-fixture.ts';
 
-const DEADLINE_MS = 60_000;
 const SKIP = kafkaSkip();
 
+let scene: KafkaScene | undefined;
+let registry: RegistryFixture;
 let kafka: KafkaFixture;
-let directory: string;
-let registry: SchemaRegistry;
-let client: SchemaRegistryClient;
 let server: ServerProcess;
 let sql: SqlClient;
+let client: SchemaRegistryClient;
 
 before(async () => {
   if (SKIP !== false) return;
-  directory = mkdtempSync(join(tmpdir(), 'millrace-registry-'));
-  [kafka, registry, server] = await Promise.all([
-    KafkaFixture.start(),
-    SchemaRegistry.start(directory),
-    ServerProcess.start(),
-  ]);
-  const config = { url: registry.url, authorization: null, timeoutMs: 10_000 };
-  client = new SchemaRegistryClient(config, new SystemClock());
-  sql = await SqlClient.connect(server.url);
+  [scene, registry] = await Promise.all([KafkaScene.start(), RegistryFixture.start()]);
+  ({ kafka, server, sql } = scene);
+  ({ client } = registry);
 });
 
 after(async () => {
-  await sql?.close();
-  await server?.dispose();
-  await registry?.stop();
-  await kafka?.dispose();
-  if (directory !== undefined) rmSync(directory, { recursive: true });
+  await registry?.dispose();
+  await scene?.dispose();
 });
 
 const FIRST = {
@@ -84,35 +72,12 @@ function order(schema: object, value: object): Buffer {
   return type.toBuffer({ ...common, ...value });
 }
 
-function framed(id: number, body: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeInt32BE(id, 1);
-  return Buffer.concat([head, body]);
-}
-
 const options = (topic: string, encode: string) =>
   `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}') FORMAT PLAIN ENCODE AVRO (${encode})`;
 
+const shown = ({ code, message }: ServerError) => `${code}: ${message}`;
+
 const fromRegistry = () => `schema.registry = '${registry.url}'`;
-
-async function awaitValue(query: string, expected: string): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const value = await sql.value(query);
-    if (value === expected) return;
-    if (performance.now() > end) assert.equal(value, expected, query);
-    await delay(20);
-  }
-}
-
-async function refusal(statement: string): Promise<string> {
-  const error = await sql.query(statement).then(
-    () => null,
-    (reason: unknown) => serverError(reason),
-  );
-  assert.ok(error, `${statement} was not refused`);
-  return `${error.code}: ${error.message}`;
-}
 
 test('columns from the registry; schemas change while it runs; unknown ids are dead letters', {
   skip: SKIP,
@@ -144,14 +109,14 @@ test('columns from the registry; schemas change while it runs; unknown ids are d
     { value: Buffer.from('{"id": 1}') },
     { value: framed(first, body.subarray(0, 6)) },
   ]);
-  await awaitValue('SELECT count(*) FROM orders_view', '1');
+  await sql.awaitValue('SELECT count(*) FROM orders_view', '1');
   const second = await client.register('orders-value', 'AVRO', JSON.stringify(SECOND));
   assert.notEqual(second, first);
   await kafka.send('orders', [
     { value: framed(second, order(SECOND, { order_id: 2, note: { string: 'x' } })) },
     { value: framed(first, order(FIRST, { id: 3, tags: [] })) },
   ]);
-  await awaitValue('SELECT count(*) FROM orders_view', '3');
+  await sql.awaitValue('SELECT count(*) FROM orders_view', '3');
   const rows = async () =>
     (
       await sql.query(
@@ -171,15 +136,12 @@ test('columns from the registry; schemas change while it runs; unknown ids are d
     ['22P03', 'invalid Avro record: it does not begin with 0 and a schema id'],
     ['22P03', 'schema 987654 is not in the schema registry'],
   ]);
-  await sql.close();
-  await server.kill();
-  await server.restart();
-  sql = await SqlClient.connect(server.url);
+  await server.killAndRestart(sql);
   assert.deepEqual(await rows(), expected);
   await kafka.send('orders', [
     { value: framed(second, order(SECOND, { order_id: 4, note: null })) },
   ]);
-  await awaitValue('SELECT count(*) FROM orders_view', '4');
+  await sql.awaitValue('SELECT count(*) FROM orders_view', '4');
 });
 
 test('without a registry: an inline schema, bare messages', { skip: SKIP }, async () => {
@@ -188,7 +150,7 @@ test('without a registry: an inline schema, bare messages', { skip: SKIP }, asyn
   await sql.query(`CREATE SOURCE bare (id numeric, state text) ${options('bare', schema)}`);
   await sql.query('CREATE MATERIALIZED VIEW bare_view AS SELECT id, state FROM bare');
   await kafka.send('bare', [{ value: order(FIRST, { id: 2 ** 50, tags: [] }) }]);
-  await awaitValue("SELECT id || ' ' || state FROM bare_view", '1125899906842624 PAID');
+  await sql.awaitValue("SELECT id || ' ' || state FROM bare_view", '1125899906842624 PAID');
 });
 
 test('the statement of the manual runs', { skip: SKIP }, async () => {
@@ -204,14 +166,14 @@ test('the statement of the manual runs', { skip: SKIP }, async () => {
   );
   await sql.query('CREATE MATERIALIZED VIEW manual_view AS SELECT id FROM manual');
   await kafka.send('manual', [{ value: framed(id, order(FIRST, { id: 5, tags: [] })) }]);
-  await awaitValue('SELECT id FROM manual_view', '5');
+  await sql.awaitValue('SELECT id FROM manual_view', '5');
 });
 
 test('what CREATE refuses', { skip: SKIP }, async () => {
   await kafka.createTopic('refused');
   await client.register('refused-value', 'AVRO', JSON.stringify(FIRST));
   const create = (columns: string, encode: string, topic = 'refused') =>
-    refusal(`CREATE SOURCE refused ${columns} ${options(topic, encode)}`);
+    sql.refused(`CREATE SOURCE refused ${columns} ${options(topic, encode)}`).then(shown);
   assert.equal(
     await create('(id int, state bigint)', fromRegistry()),
     '42804: column "state": Avro enum "shop.State" does not fit type bigint',
@@ -260,17 +222,17 @@ test('a registry that is away holds the source up and is waited for', { skip: SK
   await sql.query(`CREATE SOURCE waiting ${options('waiting', encode)}`);
   await sql.query('CREATE MATERIALIZED VIEW waiting_view AS SELECT id FROM waiting');
   await kafka.send('waiting', [{ value: framed(id, order(FIRST, { id: 1, tags: [] })) }]);
-  await awaitValue('SELECT count(*) FROM waiting_view', '1');
+  await sql.awaitValue('SELECT count(*) FROM waiting_view', '1');
   assert.deepEqual([...gateway.logins], [`Basic ${Buffer.from('me:pw').toString('base64')}`]);
   const third = { ...FIRST, doc: 'again' };
   const other = await client.register('waiting-value', 'AVRO', JSON.stringify(third));
   await gateway.close();
   await kafka.send('waiting', [{ value: framed(other, order(third, { id: 2, tags: [] })) }]);
-  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'disconnected');
+  await sql.awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'disconnected');
   assert.equal(await sql.value('SELECT count(*) FROM waiting_view'), '1');
   await gateway.open();
-  await awaitValue('SELECT count(*) FROM waiting_view', '2');
-  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'running');
+  await sql.awaitValue('SELECT count(*) FROM waiting_view', '2');
+  await sql.awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'running');
   await gateway.close();
 });
 
@@ -304,7 +266,10 @@ test('FORMAT UPSERT: keys are Avro as well, records or single values, or text', 
   await sql.query(
     `CREATE TABLE stock (shop text, article bigint, pieces int, PRIMARY KEY (shop, article)) ${upsert('stock')}`,
   );
-  await awaitValue("SELECT string_agg(shop || article || '=' || pieces, ',') FROM stock", 'a1=3');
+  await sql.awaitValue(
+    "SELECT string_agg(shop || article || '=' || pieces, ',') FROM stock",
+    'a1=3',
+  );
   await kafka.createTopic('single');
   const singleId = await client.register('single-key', 'AVRO', '"long"');
   await kafka.send('single', [
@@ -313,11 +278,14 @@ test('FORMAT UPSERT: keys are Avro as well, records or single values, or text', 
     { key: framed(singleId + 1000, encode('long', 9)), value: pieces(3) },
   ]);
   await sql.query(`CREATE TABLE single (id bigint PRIMARY KEY, pieces int) ${upsert('single')}`);
-  await awaitValue(
+  await sql.awaitValue(
     "SELECT string_agg(id || '=' || pieces, ',' ORDER BY id) FROM single",
     '7=1,8=2',
   );
-  await awaitValue("SELECT sqlstate FROM millrace.dead_letters WHERE source = 'single'", '22P03');
+  await sql.awaitValue(
+    "SELECT sqlstate FROM millrace.dead_letters WHERE source = 'single'",
+    '22P03',
+  );
 });
 
 test('FORMAT DEBEZIUM: columns of the row, changes of it', { skip: SKIP }, async () => {
@@ -354,10 +322,10 @@ test('FORMAT DEBEZIUM: columns of the row, changes of it', { skip: SKIP }, async
   const debezium = options('changes', fromRegistry()).replace('PLAIN', 'DEBEZIUM');
   await sql.query(`CREATE SOURCE changes (PRIMARY KEY (id)) ${debezium}`);
   await sql.query('CREATE MATERIALIZED VIEW changed AS SELECT * FROM changes');
-  await awaitValue('SELECT max(id) FROM changed WHERE name IS NULL', '1');
-  await awaitValue('SELECT count(*) FROM changed', '1');
+  await sql.awaitValue('SELECT max(id) FROM changed WHERE name IS NULL', '1');
+  await sql.awaitValue('SELECT count(*) FROM changed', '1');
   assert.match(
-    await refusal(`CREATE SOURCE wrong (id int PRIMARY KEY, name int[]) ${debezium}`),
+    shown(await sql.refused(`CREATE SOURCE wrong (id int PRIMARY KEY, name int[]) ${debezium}`)),
     /42804.*column "name"/,
   );
 });

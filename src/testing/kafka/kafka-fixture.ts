@@ -6,8 +6,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
+import { polled } from '../polled.ts';
 import { missingCommands } from '../services/debian.ts';
 import { KafkaCluster, type KafkaOptions } from '../services/kafka.ts';
 
@@ -20,8 +20,6 @@ export function kafkaSkip(): string | false {
   return reason;
 }
 
-const DEADLINE_MS = 60_000;
-
 async function checkLeaders(admin: Admin, topic: string): Promise<void> {
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
   if (topics[0]!.partitions.some(({ leader }) => leader < 0)) throw new NoLeaderError(topic);
@@ -33,17 +31,22 @@ class NoLeaderError extends Error {
 
 /** The witness gives up at a broker that is gone, or has not heard of a topic: asked again it finds another. */
 async function persistently<T>(work: () => Promise<T>): Promise<T> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      const { retriable, name } = error as { retriable?: boolean; name: string };
-      const mayPass = retriable === true || name === 'KafkaJSNumberOfRetriesExceeded';
-      if (!mayPass || performance.now() > end) throw error;
-    }
-    await delay(20);
-  }
+  const once = (): Promise<{ value: T } | { error: unknown }> =>
+    work().then(
+      (value) => ({ value }),
+      (error: unknown) => {
+        if (!mayPass(error)) throw error;
+        return { error };
+      },
+    );
+  const outcome = await polled(once, (one) => 'value' in one);
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}
+
+function mayPass(error: unknown): boolean {
+  const { retriable, name } = error as { retriable?: boolean; name: string };
+  return retriable === true || name === 'KafkaJSNumberOfRetriesExceeded';
 }
 
 export class KafkaFixture {

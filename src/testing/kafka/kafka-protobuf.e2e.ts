@@ -4,49 +4,37 @@
  */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import avro from 'avsc';
 import protobuf from 'protobufjs';
-import { SystemClock } from '../../base/clock.ts';
-import { SchemaRegistryClient } from '../../connect/schema-registry/registry-client.ts';
-import { ServerProcess } from '../server-process.ts';
-import { SchemaRegistry } from '../services/schema-registry.ts';
-import { SqlClient, serverError } from '../sql-client.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import type { SchemaRegistryClient } from '../../connect/schema-registry/registry-client.ts';
+import type { ServerProcess } from '../server-process.ts';
+import type { ServerError, SqlClient } from '../sql-client.ts';
+import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
+import { framed, RegistryFixture } from './registry-fixture.ts';
 
-const DEADLINE_MS = 60_000;
 const SKIP = kafkaSkip();
 
+let scene: KafkaScene | undefined;
+let registry: RegistryFixture;
 let kafka: KafkaFixture;
-let directory: string;
-let registry: SchemaRegistry;
-let client: SchemaRegistryClient;
 let server: ServerProcess;
 let sql: SqlClient;
+let client: SchemaRegistryClient;
 
 before(async () => {
   if (SKIP !== false) return;
-  directory = mkdtempSync(join(tmpdir(), 'millrace-registry-'));
-  [kafka, registry, server] = await Promise.all([
-    KafkaFixture.start(),
-    SchemaRegistry.start(directory),
-    ServerProcess.start(),
-  ]);
-  const config = { url: registry.url, authorization: null, timeoutMs: 10_000 };
-  client = new SchemaRegistryClient(config, new SystemClock());
-  sql = await SqlClient.connect(server.url);
+  [scene, registry] = await Promise.all([KafkaScene.start(), RegistryFixture.start()]);
+  ({ kafka, server, sql } = scene);
+  ({ client } = registry);
 });
 
 after(async () => {
-  await sql?.close();
-  await server?.dispose();
-  await registry?.stop();
-  await kafka?.dispose();
-  if (directory !== undefined) rmSync(directory, { recursive: true });
+  await registry?.dispose();
+  await scene?.dispose();
 });
 
 const FIRST = `syntax = "proto3";
@@ -81,35 +69,16 @@ function order(text: string, value: object): Buffer {
 }
 
 /** Path [1]: the second message of the schema. */
-function framed(id: number, body: Buffer, path = [2, 2]): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeInt32BE(id, 1);
-  return Buffer.concat([head, Buffer.from(path), body]);
+function message(id: number, body: Buffer, path = [2, 2]): Buffer {
+  return framed(id, Buffer.from(path), body);
 }
 
 const options = (topic: string, encode: string, format = 'PLAIN ENCODE PROTOBUF') =>
   `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}') FORMAT ${format} ${encode === '' ? '' : `(${encode})`}`;
 
+const shown = ({ code, message }: ServerError) => `${code}: ${message}`;
+
 const fromRegistry = () => `schema.registry = '${registry.url}'`;
-
-async function awaitValue(query: string, expected: string): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const value = await sql.value(query);
-    if (value === expected) return;
-    if (performance.now() > end) assert.equal(value, expected, query);
-    await delay(20);
-  }
-}
-
-async function refusal(statement: string): Promise<string> {
-  const error = await sql.query(statement).then(
-    () => null,
-    (reason: unknown) => serverError(reason),
-  );
-  assert.ok(error, `${statement} was not refused`);
-  return `${error.code}: ${error.message}`;
-}
 
 const columnTypes = async (table: string) =>
   (
@@ -141,20 +110,20 @@ test('columns from the registry; schemas change while it runs; broken messages a
   const one = { id: 1, price: '1.50', at, state: 1, tags: ['a', 'b'], buyer: { name: 'Ann' } };
   const body = order(FIRST, { ...one, counts: { x: 5 }, level: 0 });
   await kafka.send('orders', [
-    { value: framed(first, body) },
-    { value: framed(987_654, body) },
+    { value: message(first, body) },
+    { value: message(987_654, body) },
     { value: Buffer.from('{"id": 1}') },
-    { value: framed(first, body.subarray(0, 6)) },
-    { value: framed(first, body, [0]) },
+    { value: message(first, body.subarray(0, 6)) },
+    { value: message(first, body, [0]) },
   ]);
-  await awaitValue('SELECT count(*) FROM orders_view', '1');
+  await sql.awaitValue('SELECT count(*) FROM orders_view', '1');
   const second = await client.register('orders-value', 'PROTOBUF', SECOND);
   assert.notEqual(second, first);
   await kafka.send('orders', [
-    { value: framed(second, order(SECOND, { price: '2', note: 'x' })) },
-    { value: framed(first, order(FIRST, {})) },
+    { value: message(second, order(SECOND, { price: '2', note: 'x' })) },
+    { value: message(first, order(FIRST, {})) },
   ]);
-  await awaitValue('SELECT count(*) FROM orders_view', '3');
+  await sql.awaitValue('SELECT count(*) FROM orders_view', '3');
   const rows = async () =>
     (
       await sql.query(
@@ -177,13 +146,10 @@ test('columns from the registry; schemas change while it runs; broken messages a
     ['22P03', 'schema 987654 is not in the schema registry'],
     ['42804', 'Protobuf message "shop.Other" is not "Order"'],
   ]);
-  await sql.close();
-  await server.kill();
-  await server.restart();
-  sql = await SqlClient.connect(server.url);
+  await server.killAndRestart(sql);
   assert.deepEqual(await rows(), expected);
-  await kafka.send('orders', [{ value: framed(second, order(SECOND, { id: 4 })) }]);
-  await awaitValue('SELECT count(*) FROM orders_view', '4');
+  await kafka.send('orders', [{ value: message(second, order(SECOND, { id: 4 })) }]);
+  await sql.awaitValue('SELECT count(*) FROM orders_view', '4');
 });
 
 test('without a registry: an inline schema, bare messages', { skip: SKIP }, async () => {
@@ -194,7 +160,7 @@ test('without a registry: an inline schema, bare messages', { skip: SKIP }, asyn
   );
   await sql.query('CREATE MATERIALIZED VIEW bare_view AS SELECT id, state, price FROM bare');
   await kafka.send('bare', [{ value: order(FIRST, { id: 2 ** 50, state: 1, price: '7.10' }) }]);
-  await awaitValue(
+  await sql.awaitValue(
     "SELECT id || ' ' || state || ' ' || price FROM bare_view",
     '1125899906842624 1 7.10',
   );
@@ -213,15 +179,15 @@ test('the statement of the manual runs', { skip: SKIP }, async () => {
       .replaceAll('orders', 'manual'),
   );
   await sql.query('CREATE MATERIALIZED VIEW manual_view AS SELECT id FROM manual');
-  await kafka.send('manual', [{ value: framed(id, order(text, { id: 5 }), [0]) }]);
-  await awaitValue('SELECT id FROM manual_view', '5');
+  await kafka.send('manual', [{ value: message(id, order(text, { id: 5 }), [0]) }]);
+  await sql.awaitValue('SELECT id FROM manual_view', '5');
 });
 
 test('what CREATE refuses', { skip: SKIP }, async () => {
   await kafka.createTopic('refused');
   await client.register('refused-value', 'PROTOBUF', FIRST);
   const create = (columns: string, encode: string) =>
-    refusal(`CREATE SOURCE refused ${columns} ${options('refused', encode)}`);
+    sql.refused(`CREATE SOURCE refused ${columns} ${options('refused', encode)}`).then(shown);
   assert.equal(
     await create('(id int, tags bigint)', `${fromRegistry()}, message = 'Order'`),
     '42804: column "tags": Protobuf repeated string does not fit type bigint',
@@ -230,13 +196,13 @@ test('what CREATE refuses', { skip: SKIP }, async () => {
   assert.match(await create('(id int)', "schema = 'message {'"), /^22023: .*line 1: a name is/);
   const avroEncode = options('refused', fromRegistry(), 'PLAIN ENCODE AVRO');
   assert.match(
-    await refusal(`CREATE SOURCE refused ${avroEncode}`),
+    shown(await sql.refused(`CREATE SOURCE refused ${avroEncode}`)),
     /^42804: the schema is PROTOBUF, not AVRO/,
   );
   await sql.query('CREATE TABLE odd (id int, "a b" int) APPEND ONLY');
   const sink = options('refused', fromRegistry());
   assert.match(
-    await refusal(`CREATE SINK odd_out FROM odd ${sink}`),
+    shown(await sql.refused(`CREATE SINK odd_out FROM odd ${sink}`)),
     /^42602: "a b" cannot be the name of a Protobuf field/,
   );
 });
@@ -262,7 +228,7 @@ test('every encoding: what a sink writes, a source reads as it was', { skip: SKI
     await sql.query(`CREATE SINK ${topic}_out FROM whole ${place}`);
     await sql.query(`CREATE SOURCE ${topic} (${TYPES}) ${place}`);
     await sql.query(`CREATE MATERIALIZED VIEW ${topic}_view AS SELECT * FROM ${topic}`);
-    await awaitValue(`SELECT count(*) FROM ${topic}_view`, '2');
+    await sql.awaitValue(`SELECT count(*) FROM ${topic}_view`, '2');
     assert.deepEqual((await sql.query(`${all} ${topic}_view ORDER BY id`)).rows, expected, encode);
     if (!hasSchema) continue;
     const found = await client.latest(`${topic}-value`);
@@ -290,14 +256,14 @@ test('keys of an upsert sink have a schema of their own; the table is the same a
       `CREATE TABLE ${topic} (shop text, article bigint, pieces int, PRIMARY KEY (shop, article)) ${place}`,
     );
     const content = `SELECT string_agg(shop || article || '=' || pieces, ',' ORDER BY shop) FROM ${topic}`;
-    await awaitValue(content, 'a1=10,b1=20');
+    await sql.awaitValue(content, 'a1=10,b1=20');
     const key = await client.latest(`${topic}-key`);
     assert.match(key!.schema.text, encode === 'AVRO' ? /"shop.StockKey"/ : /message StockKey \{/);
   }
   await sql.query("DELETE FROM stock WHERE shop = 'a'");
   await sql.query("UPDATE stock SET pieces = 21 WHERE shop = 'b'");
   for (const encode of ['avro', 'protobuf']) {
-    await awaitValue(
+    await sql.awaitValue(
       `SELECT string_agg(shop || article || '=' || pieces, ',' ORDER BY shop) FROM stock_${encode}`,
       'b1=21',
     );

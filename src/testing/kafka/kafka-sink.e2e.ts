@@ -5,59 +5,43 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { polled } from '../polled.ts';
 import { ServerProcess } from '../server-process.ts';
-import { SqlClient, serverError } from '../sql-client.ts';
+import { SqlClient } from '../sql-client.ts';
 import { type CommittedRecord, committedRecords } from './committed-records.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
 
-const DEADLINE_MS = 60_000;
 const SKIP = kafkaSkip();
 
+let scene: KafkaScene | undefined;
 let kafka: KafkaFixture;
 let server: ServerProcess;
 let sql: SqlClient;
 
 before(async () => {
   if (SKIP !== false) return;
-  kafka = await KafkaFixture.start();
-  server = await ServerProcess.start();
-  sql = await SqlClient.connect(server.url);
+  scene = await KafkaScene.start();
+  ({ kafka, server, sql } = scene);
 });
 
-after(async () => {
-  await sql?.close();
-  await server?.dispose();
-  await kafka?.dispose();
-});
+after(() => scene?.dispose());
 
 const sinkOptions = (topic: string, more = '') =>
   `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}'${more})`;
 
 /** Reads the topic until it has so many records. */
 async function awaitRecords(topic: string, count: number): Promise<CommittedRecord[]> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const records = await committedRecords(kafka.bootstrap, topic);
-    if (records.length >= count || performance.now() > end) {
-      assert.equal(records.length, count, JSON.stringify(records.slice(-20)));
-      return records;
-    }
-    await delay(20);
-  }
+  const records = await polled(
+    () => committedRecords(kafka.bootstrap, topic),
+    ({ length }) => length >= count,
+  );
+  assert.equal(records.length, count, JSON.stringify(records.slice(-20)));
+  return records;
 }
 
 const pairs = (records: readonly CommittedRecord[]) =>
   records.map(({ key, value }) => [key, value]);
-
-async function refusal(statement: string): Promise<NonNullable<ReturnType<typeof serverError>>> {
-  const error = await sql.query(statement).then(
-    () => null,
-    (reason: unknown) => serverError(reason),
-  );
-  assert.ok(error, `${statement} was not refused`);
-  return error;
-}
 
 test('upsert: the snapshot, the newest row of each key, tombstones', { skip: SKIP }, async () => {
   await kafka.createTopic('totals');
@@ -94,9 +78,7 @@ test('append-only: every row once, through kill -9, with a witness', { skip: SKI
   for (let id = 2; id <= 30; id += 1) {
     await sql.query(`INSERT INTO events VALUES (${id}, '2024-01-01 00:00:0${id % 10}')`);
     if (id % 10 !== 0) continue;
-    await server.kill();
-    await server.restart();
-    sql = await SqlClient.connect(server.url);
+    await server.killAndRestart(sql);
   }
   const records = await awaitRecords('events', 30);
   const ids = records.map(({ value }) => (JSON.parse(value!) as { id: number }).id);
@@ -134,17 +116,6 @@ test('debezium: envelopes', { skip: SKIP }, async () => {
   ]);
 });
 
-/** Asks until the answer is as it should be. */
-async function awaitValue(query: string, expected: string, client = sql): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const value = await client.value(query);
-    if (value === expected) return;
-    if (performance.now() > end) assert.equal(value, expected, query);
-    await delay(20);
-  }
-}
-
 test('without a snapshot, at least once; what a dropped sink kept goes', {
   skip: SKIP,
 }, async () => {
@@ -160,9 +131,7 @@ test('without a snapshot, at least once; what a dropped sink kept goes', {
   await sql.query('INSERT INTO later VALUES (2)');
   assert.deepEqual(pairs(await awaitRecords('later', 1)), [[null, '{"id":2}']]);
   await sql.query('DROP SINK later_out');
-  const end = performance.now() + DEADLINE_MS;
-  while (spools() > before && performance.now() < end) await delay(20);
-  assert.equal(spools(), before);
+  assert.equal(await polled(spools, (count) => count <= before), before);
 });
 
 test('brokers that are away: views go on, also beyond the spool; nothing is lost', {
@@ -184,10 +153,10 @@ test('brokers that are away: views go on, also beyond the spool; nothing is lost
     );
   }
   assert.equal(await sql.value('SELECT sum(round) FROM away'), '3000');
-  await awaitValue(state('state'), 'disconnected');
-  await awaitValue(state('held_rows > 0 AND spooled_bytes >= 1000000'), 't');
+  await sql.awaitValue(state('state'), 'disconnected');
+  await sql.awaitValue(state('held_rows > 0 AND spooled_bytes >= 1000000'), 't');
   await kafka.cluster.start();
-  await awaitValue(state('held_rows = 0 AND pending_rows = 0 AND spooled_bytes = 0'), 't');
+  await sql.awaitValue(state('held_rows = 0 AND pending_rows = 0 AND spooled_bytes = 0'), 't');
   assert.equal(await sql.value(state('state')), 'running');
   const newest = new Map(
     (await committedRecords(kafka.bootstrap, 'away')).map((one) => [one.key, one.value]),
@@ -204,7 +173,7 @@ test('a second server with a copy of the data fences the first', {
   await kafka.createTopic('fenced');
   const first = await ServerProcess.start();
   context.after(() => first.dispose());
-  let one = await SqlClient.connect(first.url);
+  const one = await SqlClient.connect(first.url);
   await one.query('CREATE TABLE t (id int) APPEND ONLY');
   await one.query(`CREATE SINK k FROM t ${sinkOptions('fenced')} FORMAT PLAIN ENCODE JSON`);
   await one.query('INSERT INTO t VALUES (1)');
@@ -214,7 +183,7 @@ test('a second server with a copy of the data fences the first', {
   context.after(() => rmSync(directory, { recursive: true, force: true }));
   cpSync(first.dataDir, directory, { recursive: true });
   await first.restart();
-  one = await SqlClient.connect(first.url);
+  await one.reconnect(first.url);
   await one.query('INSERT INTO t VALUES (2)');
   await awaitRecords('fenced', 2);
   const second = await ServerProcess.start({ dataDir: directory });
@@ -222,9 +191,9 @@ test('a second server with a copy of the data fences the first', {
   const two = await SqlClient.connect(second.url);
   const state = "SELECT state FROM millrace.sinks WHERE name = 'k'";
   // The copy finds progress that is not its own, and sends nothing; the first finds that it was fenced.
-  await awaitValue(state, 'failed', two);
+  await two.awaitValue(state, 'failed');
   await one.query('INSERT INTO t VALUES (3)');
-  await awaitValue(state, 'failed', one);
+  await one.awaitValue(state, 'failed');
   assert.equal(await one.value('SELECT count(*) FROM t'), '3');
   assert.deepEqual(pairs(await awaitRecords('fenced', 2)), [
     [null, '{"id":1}'],
@@ -251,7 +220,9 @@ test('CREATE SINK says what is wrong', { skip: SKIP }, async () => {
   await kafka.createTopic('refused');
   await sql.query('CREATE TABLE plain (a int, b int)');
   const create = (options: string, format = 'PLAIN', topic = 'refused') =>
-    refusal(`CREATE SINK x FROM plain ${sinkOptions(topic, options)} FORMAT ${format} ENCODE JSON`);
+    sql.refused(
+      `CREATE SINK x FROM plain ${sinkOptions(topic, options)} FORMAT ${format} ENCODE JSON`,
+    );
   const absent = await create(', force_append_only = true', 'PLAIN', 'no-such-topic');
   assert.deepEqual([absent.code, absent.message], ['42704', 'Kafka has no topic "no-such-topic"']);
   const changing = await create('');

@@ -7,53 +7,29 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { encode } from '@msgpack/msgpack';
 import { CompressionTypes } from 'kafkajs';
-import { ServerProcess } from '../server-process.ts';
+import type { ServerProcess } from '../server-process.ts';
 import { KAFKA_USERS } from '../services/kafka.ts';
-import { SqlClient, serverError } from '../sql-client.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { SqlClient } from '../sql-client.ts';
+import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
 
-const DEADLINE_MS = 60_000;
 const SKIP = kafkaSkip();
 
+let scene: KafkaScene | undefined;
 let kafka: KafkaFixture;
 let server: ServerProcess;
 let sql: SqlClient;
 
 before(async () => {
   if (SKIP !== false) return;
-  kafka = await KafkaFixture.start();
-  server = await ServerProcess.start();
-  sql = await SqlClient.connect(server.url);
+  scene = await KafkaScene.start();
+  ({ kafka, server, sql } = scene);
 });
 
-after(async () => {
-  await sql?.close();
-  await server?.dispose();
-  await kafka?.dispose();
-});
+after(() => scene?.dispose());
 
 const options = (topic: string, more = '') =>
   `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}'${more}) FORMAT PLAIN ENCODE JSON`;
-
-/** Asks until the one value is there. */
-async function awaitValue(query: string, expected: string): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const value = await sql.value(query);
-    if (value === expected) return;
-    if (performance.now() > end) assert.equal(value, expected, query);
-    await delay(20);
-  }
-}
-
-async function refusal(statement: string): Promise<NonNullable<ReturnType<typeof serverError>>> {
-  const error = await sql.query(statement).then(
-    () => null,
-    (reason: unknown) => serverError(reason),
-  );
-  assert.ok(error, `${statement} was not refused`);
-  return error;
-}
 
 test('reads what is there and what comes, in all partitions, with keys, offsets and headers', {
   skip: SKIP,
@@ -69,9 +45,9 @@ test('reads what is there and what comes, in all partitions, with keys, offsets 
   await sql.query(
     'CREATE MATERIALIZED VIEW basics_view AS SELECT id, v, k, p, o, at IS NOT NULL AS has_time, trace, hs FROM basics',
   );
-  await awaitValue('SELECT count(*) FROM basics_view', '2');
+  await sql.awaitValue('SELECT count(*) FROM basics_view', '2');
   await kafka.send('basics', [{ partition: 1, key: 'b', value: null }]);
-  await awaitValue('SELECT count(*) FROM basics_view', '3');
+  await sql.awaitValue('SELECT count(*) FROM basics_view', '3');
   const { rows } = await sql.query('SELECT * FROM basics_view ORDER BY p, o');
   assert.deepEqual(rows, [
     ['1', '1.50', '\\x61', '0', '0', 't', '\\x7431', '[{"key": "trace", "value": "t1"}]'],
@@ -97,14 +73,14 @@ test('aborted transactions are never seen, open ones not yet', { skip: SKIP }, a
   await transaction(2, false);
   await transaction(3, false);
   await transaction(4, true);
-  await awaitValue('SELECT max(id) FROM committed', '4');
+  await sql.awaitValue('SELECT max(id) FROM committed', '4');
   const open = await producer.transaction();
   await open.send({ topic: 'transactions', messages: [{ value: '{"id": 5}' }] });
   await kafka.send('transactions', [{ value: '{"id": 6}' }]);
   await delay(300);
   assert.deepEqual((await sql.query('SELECT id FROM committed ORDER BY id')).rows, [['1'], ['4']]);
   await open.commit();
-  await awaitValue('SELECT count(*) FROM committed', '4');
+  await sql.awaitValue('SELECT count(*) FROM committed', '4');
   await producer.disconnect();
 });
 
@@ -117,7 +93,7 @@ test('compressed batches', { skip: SKIP }, async () => {
   assert.equal(await sql.value('SELECT id FROM compressed LIMIT 1 OFFSET 2'), '2');
   assert.equal(await sql.value('SELECT max(id) FROM compressed WHERE id < 100'), '99');
   await sql.query('CREATE MATERIALIZED VIEW unpacked AS SELECT count(*), sum(id) FROM compressed');
-  await awaitValue("SELECT count || ' ' || sum FROM unpacked", '500 124750');
+  await sql.awaitValue("SELECT count || ' ' || sum FROM unpacked", '500 124750');
 });
 
 test('latest begins where the topic ends, and keeps that through a restart without records', {
@@ -129,7 +105,7 @@ test('latest begins where the topic ends, and keeps that through a restart witho
     `CREATE SOURCE latest (id int) ${options('latest', ", scan.startup.mode = 'latest'")}`,
   );
   await sql.query('CREATE MATERIALIZED VIEW latest_view AS SELECT id FROM latest');
-  await awaitValue(
+  await sql.awaitValue(
     "SELECT count(*) FROM millrace.sources WHERE name = 'latest' AND split IS NOT NULL",
     '1',
   );
@@ -137,8 +113,8 @@ test('latest begins where the topic ends, and keeps that through a restart witho
   await server.kill();
   await kafka.send('latest', [{ value: '{"id": 2}' }]);
   await server.restart();
-  sql = await SqlClient.connect(server.url);
-  await awaitValue("SELECT string_agg(id::text, ',') FROM latest_view", '2');
+  await sql.reconnect(server.url);
+  await sql.awaitValue("SELECT string_agg(id::text, ',') FROM latest_view", '2');
 });
 
 test('new partitions are read from their beginning', { skip: SKIP }, async () => {
@@ -147,13 +123,13 @@ test('new partitions are read from their beginning', { skip: SKIP }, async () =>
     `CREATE SOURCE growing (id int) ${options('growing', ", scan.startup.mode = 'latest', properties.metadata.max.age.ms = 200")}`,
   );
   await sql.query('CREATE MATERIALIZED VIEW growing_view AS SELECT id FROM growing');
-  await awaitValue(
+  await sql.awaitValue(
     "SELECT count(*) FROM millrace.sources WHERE name = 'growing' AND split IS NOT NULL",
     '1',
   );
   await kafka.setPartitions('growing', 2);
   await kafka.send('growing', [{ partition: 1, value: '{"id": 7}' }]);
-  await awaitValue("SELECT string_agg(id::text, ',') FROM growing_view", '7');
+  await sql.awaitValue("SELECT string_agg(id::text, ',') FROM growing_view", '7');
 });
 
 test('records that cannot be decoded are dead letters, and hold nothing up', {
@@ -170,8 +146,8 @@ test('records that cannot be decoded are dead letters, and hold nothing up', {
   ]);
   await sql.query(`CREATE SOURCE poison (id int) ${options('poison')}`);
   await sql.query('CREATE MATERIALIZED VIEW clean AS SELECT id FROM poison');
-  await awaitValue("SELECT string_agg(id::text, ',' ORDER BY id) FROM clean", '1,2');
-  await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'poison'", '4');
+  await sql.awaitValue("SELECT string_agg(id::text, ',' ORDER BY id) FROM clean", '1,2');
+  await sql.awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'poison'", '4');
   const { rows } = await sql.query(
     `SELECT "row", raw, key, topic, partition, record_offset, sqlstate, is_cut FROM millrace.dead_letters WHERE source = 'poison' ORDER BY id`,
   );
@@ -206,7 +182,7 @@ test('rejected records go through again after the schema is mended, once, throug
   );
   await sql.query('CREATE MATERIALIZED VIEW mended_early AS SELECT * FROM mended');
   // 20 have no amount, 8 are no JSON, 4 are both.
-  await awaitValue('SELECT count(*) FROM mended_early', '176');
+  await sql.awaitValue('SELECT count(*) FROM mended_early', '176');
   const accounts =
     "SELECT rows_read || ' ' || rows_decoded || ' ' || rows_rejected FROM (SELECT DISTINCT rows_read, rows_decoded, rows_rejected FROM millrace.sources WHERE name = 'mended') AS s";
   assert.equal(await sql.value(accounts), '200 176 24');
@@ -214,12 +190,9 @@ test('rejected records go through again after the schema is mended, once, throug
   await sql.query(
     "CREATE MATERIALIZED VIEW mended_late AS SELECT count(*) AS n, count(DISTINCT id) AS ids FROM mended WHERE o >= 0 AND k <> ''",
   );
-  await awaitValue('SELECT n FROM mended_late', '192');
+  await sql.awaitValue('SELECT n FROM mended_late', '192');
   await sql.query('REPLAY DEAD LETTERS FOR mended');
-  await sql.close();
-  await server.kill();
-  await server.restart();
-  sql = await SqlClient.connect(server.url);
+  await server.killAndRestart(sql);
   assert.equal(await sql.value(accounts), '200 192 8');
   assert.equal(
     await sql.value("SELECT count(*) || ' ' || count(DISTINCT id) FROM mended_early"),
@@ -251,16 +224,19 @@ test('ENCODE CSV and BYTES', { skip: SKIP }, async () => {
   await sql.query(
     "CREATE MATERIALIZED VIEW csv_view AS SELECT id, coalesce(t, '-') AS t FROM csv_texts",
   );
-  await awaitValue("SELECT string_agg(id || t, '|' ORDER BY id) FROM csv_view", '1a "b", c|5-');
-  await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'csv_texts'", '3');
+  await sql.awaitValue("SELECT string_agg(id || t, '|' ORDER BY id) FROM csv_view", '1a "b", c|5-');
+  await sql.awaitValue(
+    "SELECT count(*) FROM millrace.dead_letters WHERE source = 'csv_texts'",
+    '3',
+  );
   const bytes = options('texts').replace('JSON', 'BYTES');
   await sql.query(`CREATE SOURCE raw_texts (b bytea) INCLUDE OFFSET AS o ${bytes}`);
   await sql.query('CREATE MATERIALIZED VIEW raw_view AS SELECT o, b FROM raw_texts');
-  await awaitValue(
+  await sql.awaitValue(
     "SELECT string_agg(o || encode(b, 'hex'), '|' ORDER BY o) FROM raw_view WHERE o IN (1, 3)",
     '1323b780a|3',
   );
-  const wide = await refusal(`CREATE SOURCE wide (a bytea, b bytea) ${bytes}`);
+  const wide = await sql.refused(`CREATE SOURCE wide (a bytea, b bytea) ${bytes}`);
   assert.equal(wide.code, '42804');
 });
 
@@ -277,7 +253,7 @@ test('ENCODE MSGPACK', { skip: SKIP }, async () => {
     `CREATE SOURCE packed (id bigint, tags text[] DEFAULT ARRAY['none'], more jsonb) ${packed}`,
   );
   await sql.query('CREATE MATERIALIZED VIEW packed_view AS SELECT id, tags, more FROM packed');
-  await awaitValue(
+  await sql.awaitValue(
     "SELECT string_agg(id::text, ',' ORDER BY id) FROM packed_view",
     '1,1099511627776',
   );
@@ -286,7 +262,7 @@ test('ENCODE MSGPACK', { skip: SKIP }, async () => {
     ['{a,b}', '{"x": 1.5}'],
     ['{none}', null],
   ]);
-  await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'packed'", '1');
+  await sql.awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE source = 'packed'", '1');
 });
 
 test('an offset that is gone is an error state, never a jump', { skip: SKIP }, async () => {
@@ -294,14 +270,14 @@ test('an offset that is gone is an error state, never a jump', { skip: SKIP }, a
   await kafka.send('trimmed', [{ value: '{"id": 1}' }]);
   await sql.query(`CREATE SOURCE trimmed (id int) ${options('trimmed')}`);
   await sql.query('CREATE MATERIALIZED VIEW trimmed_view AS SELECT id FROM trimmed');
-  await awaitValue('SELECT count(*) FROM trimmed_view', '1');
+  await sql.awaitValue('SELECT count(*) FROM trimmed_view', '1');
   await sql.close();
   await server.stop();
   await kafka.send('trimmed', [{ value: '{"id": 2}' }, { value: '{"id": 3}' }]);
   await kafka.deleteRecords('trimmed', 0, 2);
   await server.restart();
-  sql = await SqlClient.connect(server.url);
-  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'trimmed'", 'failed');
+  await sql.reconnect(server.url);
+  await sql.awaitValue("SELECT state FROM millrace.sources WHERE name = 'trimmed'", 'failed');
   const error = await sql.value("SELECT error FROM millrace.sources WHERE name = 'trimmed'");
   assert.match(error ?? '', /offset 1 of trimmed-0 is not there: the broker has 2 to 3/);
   assert.equal(await sql.value('SELECT count(*) FROM trimmed_view'), '1');
@@ -314,11 +290,11 @@ test('a topic deleted and created again is an error state', { skip: SKIP }, asyn
     `CREATE SOURCE again (id int) ${options('again', ', properties.metadata.max.age.ms = 200')}`,
   );
   await sql.query('CREATE MATERIALIZED VIEW again_view AS SELECT id FROM again');
-  await awaitValue('SELECT count(*) FROM again_view', '1');
+  await sql.awaitValue('SELECT count(*) FROM again_view', '1');
   await kafka.deleteTopic('again');
   await kafka.createTopic('again');
   await kafka.send('again', [{ value: '{"id": 8}' }, { value: '{"id": 9}' }]);
-  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'again'", 'failed');
+  await sql.awaitValue("SELECT state FROM millrace.sources WHERE name = 'again'", 'failed');
   assert.match(
     (await sql.value("SELECT error FROM millrace.sources WHERE name = 'again'")) ?? '',
     /topic "again" was deleted and created again/,
@@ -330,10 +306,10 @@ test('a broker that dies and comes back', { skip: SKIP }, async () => {
   await kafka.send('outage', [{ value: '{"id": 1}' }]);
   await sql.query(`CREATE SOURCE outage (id int) ${options('outage')}`);
   await sql.query('CREATE MATERIALIZED VIEW outage_view AS SELECT id FROM outage');
-  await awaitValue('SELECT count(*) FROM outage_view', '1');
+  await sql.awaitValue('SELECT count(*) FROM outage_view', '1');
   await sql.query('CREATE TABLE meanwhile (a int)');
   await kafka.cluster.kill();
-  await awaitValue("SELECT state FROM millrace.sources WHERE name = 'outage'", 'disconnected');
+  await sql.awaitValue("SELECT state FROM millrace.sources WHERE name = 'outage'", 'disconnected');
   // A view that has to read again what is there waits, and holds nobody up.
   const late = sql.query('CREATE MATERIALIZED VIEW outage_late AS SELECT max(id) FROM outage');
   const other = await SqlClient.connect(server.url);
@@ -344,7 +320,7 @@ test('a broker that dies and comes back', { skip: SKIP }, async () => {
   await late;
   assert.equal(await sql.value('SELECT max FROM outage_late'), '1');
   await kafka.send('outage', [{ value: '{"id": 2}' }]);
-  await awaitValue('SELECT count(*) FROM outage_view', '2');
+  await sql.awaitValue('SELECT count(*) FROM outage_view', '2');
 });
 
 test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', {
@@ -383,11 +359,11 @@ test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', 
     await sql.query(
       `CREATE MATERIALIZED VIEW secured_view${index} AS SELECT id FROM secured${index}`,
     );
-    await awaitValue(`SELECT count(*) FROM secured_view${index}`, '1');
+    await sql.awaitValue(`SELECT count(*) FROM secured_view${index}`, '1');
     const shown = (await sql.query(`SHOW CREATE SOURCE secured${index}`)).rows.flat().join(' ');
     assert.doesNotMatch(shown, /-secret|PRIVATE KEY/);
   }
-  const wrong = await refusal(
+  const wrong = await sql.refused(
     `CREATE SOURCE wrong (id int) WITH (connector = 'kafka', topic = 'secured', properties.bootstrap.server = '${kafka.cluster.bootstrap('sasl')}', properties.security.protocol = 'sasl_plaintext', properties.sasl.mechanism = 'PLAIN', properties.sasl.username = secret guess, properties.sasl.password = secret guess) FORMAT PLAIN ENCODE JSON`,
   );
   assert.equal(wrong.code, '28000');
@@ -396,19 +372,16 @@ test('logins: SASL PLAIN and SCRAM, TLS with and without a client certificate', 
   await sql.query(
     `CREATE SINK secured_out FROM secured_view2 WITH (connector = 'kafka', topic = 'secured_out', properties.bootstrap.server = '${kafka.cluster.bootstrap('saslTls')}', ${ways[2][1]}) FORMAT PLAIN ENCODE JSON`,
   );
-  await sql.close();
-  await server.kill();
-  await server.restart();
-  sql = await SqlClient.connect(server.url);
+  await server.killAndRestart(sql);
   await kafka.send('secured', [{ value: '{"id": 2}' }]);
-  await awaitValue('SELECT count(*) FROM secured_view2', '2');
+  await sql.awaitValue('SELECT count(*) FROM secured_view2', '2');
   const written = (await kafka.consume('secured_out', 2)).map(({ value }) => value);
   assert.deepEqual(written, ['{"id":1}', '{"id":2}']);
   assert.equal(
     await sql.value("SELECT state FROM millrace.sinks WHERE name = 'secured_out'"),
     'running',
   );
-  const error = await refusal('DROP SECRET scram_password');
+  const error = await sql.refused('DROP SECRET scram_password');
   assert.equal(error.code, '2BP01');
   await sql.query('DROP SINK secured_out');
 });
@@ -418,10 +391,10 @@ test('CREATE says what is wrong: broker, login, certificate, topic, options', {
 }, async () => {
   const create = (broker: string, more: string) =>
     `CREATE SOURCE wrong (id int) WITH (connector = 'kafka', topic = 'basics', properties.bootstrap.server = '${broker}'${more}) FORMAT PLAIN ENCODE JSON`;
-  const nobody = await refusal(create('127.0.0.1:1', ''));
+  const nobody = await sql.refused(create('127.0.0.1:1', ''));
   assert.equal(nobody.code, '08001');
   assert.match(nobody.message, /could not reach Kafka at 127.0.0.1:1: .*ECONNREFUSED/);
-  const login = await refusal(
+  const login = await sql.refused(
     create(
       kafka.cluster.bootstrap('sasl'),
       ", properties.security.protocol = 'sasl_plaintext', properties.sasl.mechanism = 'PLAIN', properties.sasl.username = 'plain', properties.sasl.password = 'secret-guess'",
@@ -429,17 +402,17 @@ test('CREATE says what is wrong: broker, login, certificate, topic, options', {
   );
   assert.equal(login.code, '28000');
   assert.doesNotMatch(JSON.stringify(login), /secret-guess/);
-  const untrusted = await refusal(
+  const untrusted = await sql.refused(
     create(kafka.cluster.bootstrap('tls'), ", properties.security.protocol = 'ssl'"),
   );
   assert.equal(untrusted.code, '08001');
   assert.match(untrusted.message, /certificate/);
-  const topic = await refusal(`CREATE SOURCE wrong (id int) ${options('nosuch')}`);
+  const topic = await sql.refused(`CREATE SOURCE wrong (id int) ${options('nosuch')}`);
   assert.equal(topic.code, '42704');
   assert.match(topic.message, /no topic "nosuch"/);
-  const option = await refusal(create(kafka.bootstrap, ", properties.group.idd = 'x'"));
+  const option = await sql.refused(create(kafka.bootstrap, ", properties.group.idd = 'x'"));
   assert.equal(option.code, '22023');
-  const broker = await refusal(create('localhost', ''));
+  const broker = await sql.refused(create('localhost', ''));
   assert.match(broker.message, /invalid broker "localhost"/);
 });
 
@@ -457,5 +430,5 @@ test('the statements of the manual run', { skip: SKIP }, async () => {
     { value: '{"auction": 1, "price": 9.25, "at": "2024-01-01T00:00:50Z"}' },
   ]);
   for (const block of blocks) await sql.query(block.replaceAll('localhost:9092', kafka.bootstrap));
-  await awaitValue('SELECT price FROM dearest', '9.25');
+  await sql.awaitValue('SELECT price FROM dearest', '9.25');
 });

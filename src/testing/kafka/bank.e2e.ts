@@ -9,11 +9,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Producer } from 'kafkajs';
 import { serialize } from 'pg-protocol';
 import { Random, systemRandom } from '../../base/random.ts';
+import { polled } from '../polled.ts';
 import { RawClient, type RawMessage } from '../raw-client.ts';
-import { ServerProcess } from '../server-process.ts';
 import { SqlClient } from '../sql-client.ts';
 import { type CommittedRecord, committedRecords } from './committed-records.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
+import { Writing } from './kill-often.ts';
 
 const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
 const KILLS = 3;
@@ -22,39 +24,25 @@ const UP_MS_MAX = 1500;
 const ACCOUNTS = 50;
 const BATCH_TRANSFERS = 100;
 const BATCH_MS = 20;
-const DEADLINE_MS = 60_000;
 
-/** Sends transfers until it is stopped, and keeps what everybody then has. */
+/** Sends transfers, and keeps what everybody then has. */
 class Bank {
   readonly balances = new Map<number, number>();
   transferCount = 0;
   readonly #producer: Producer;
   readonly #random: Random;
-  #isStopped = false;
-  #run: Promise<void> = Promise.resolve();
 
   constructor(producer: Producer, random: Random) {
     this.#producer = producer;
     this.#random = random;
   }
 
-  start(): void {
-    this.#run = this.#send();
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#run;
-  }
-
-  async #send(): Promise<void> {
-    while (!this.#isStopped) {
-      const messages = Array.from({ length: BATCH_TRANSFERS }, () => ({
-        value: JSON.stringify(this.#transfer()),
-      }));
-      await this.#producer.send({ topic: 'transfers', messages });
-      await delay(BATCH_MS);
-    }
+  async sendBatch(): Promise<void> {
+    const messages = Array.from({ length: BATCH_TRANSFERS }, () => ({
+      value: JSON.stringify(this.#transfer()),
+    }));
+    await this.#producer.send({ topic: 'transfers', messages });
+    await delay(BATCH_MS);
   }
 
   #transfer() {
@@ -95,11 +83,8 @@ class Sightings {
   /** Resolves when totals and changes were seen `count` more times. */
   async more(count: number): Promise<void> {
     const [reads, epochs] = [this.reads + count, this.epochs + count];
-    const end = performance.now() + DEADLINE_MS;
-    while (this.reads < reads || this.epochs < epochs) {
-      if (performance.now() > end) throw new Error(`${this.reads} reads, ${this.epochs} epochs`);
-      await delay(5);
-    }
+    const isThere = () => this.reads >= reads && this.epochs >= epochs;
+    assert.ok(await polled(isThere, Boolean), `${this.reads} reads, ${this.epochs} epochs`);
   }
 }
 
@@ -161,16 +146,13 @@ test('transfers through Kafka, with kills: no money is made or lost in any versi
 }, async (context: TestContext) => {
   context.diagnostic(`MILLRACE_TEST_SEED=${SEED}`);
   const random = new Random(SEED);
-  const kafka = await KafkaFixture.start();
-  context.after(() => kafka.dispose());
-  const server = await ServerProcess.start({ tuning: { checkpointIntervalMs: 700 } });
-  context.after(() => server.dispose());
+  const scene = await KafkaScene.start({ tuning: { checkpointIntervalMs: 700 } });
+  context.after(() => scene.dispose());
+  const { kafka, server, sql } = scene;
   for (const topic of ['transfers', 'balances']) await kafka.createTopic(topic, 3);
-  const first = await SqlClient.connect(server.url);
-  await create(first, kafka.bootstrap);
-  await first.close();
+  await create(sql, kafka.bootstrap);
   const bank = new Bank(await kafka.producer(), random);
-  bank.start();
+  const sending = new Writing(() => bank.sendBatch());
   const sightings = new Sightings();
   for (let kill = 0; kill < KILLS; kill += 1) {
     const watching = Promise.all([
@@ -183,13 +165,11 @@ test('transfers through Kafka, with kills: no money is made or lost in any versi
     await watching;
     await server.restart();
   }
-  await bank.stop();
-  const sql = await SqlClient.connect(server.url);
-  context.after(() => sql.close());
-  const end = performance.now() + DEADLINE_MS;
+  await sending.stop();
+  await sql.reconnect(server.url);
   const finished = `SELECT (SELECT max(rows_read) FROM millrace.sources) = ${bank.transferCount}
     AND (SELECT pending_rows + held_rows + spooled_bytes FROM millrace.sinks) = 0`;
-  while ((await sql.value(finished)) !== 't' && performance.now() < end) await delay(20);
+  await sql.awaitValue(finished, 't');
   const { rows } = await sql.query('SELECT account, balance FROM balances');
   const shown = new Map(rows.map(([account, balance]) => [Number(account), Number(balance)]));
   assert.deepEqual(sorted(shown), sorted(bank.balances));

@@ -8,14 +8,12 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import { ServerProcess } from '../server-process.ts';
+import type { ServerProcess } from '../server-process.ts';
 import { Debezium } from '../services/debezium.ts';
 import { PostgresServer, postgresProblem } from '../services/postgres.ts';
 import { SqlClient } from '../sql-client.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
-
-const DEADLINE_MS = 60_000;
+import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
 
 function skip(): string | false {
   const problem = postgresProblem();
@@ -30,6 +28,7 @@ const COLUMNS = `id int PRIMARY KEY, name text, price numeric(10,2), weight nume
 const NAMES =
   'id, name, price, weight, at, at_ms, seen, day, clock, took, doc, raw, tags, score, ok, ref';
 
+let scene: KafkaScene | undefined;
 let directory: string;
 let kafka: KafkaFixture;
 let postgres: PostgresServer;
@@ -57,12 +56,11 @@ before(async () => {
   // PostgreSQL runs as a user of its own.
   chmodSync(directory, 0o755);
   for (const name of ['postgres', 'connect', 'wrapped']) mkdirSync(join(directory, name));
-  kafka = await KafkaFixture.start();
+  scene = await KafkaScene.start({ tuning: { checkpointIntervalMs: 700 } });
+  ({ kafka, server, sql } = scene);
   for (const prefix of ['cdc', 'wrapped']) await kafka.createTopic(`${prefix}.public.items`);
   postgres = await PostgresServer.start(join(directory, 'postgres'));
-  server = await ServerProcess.start({ tuning: { checkpointIntervalMs: 700 } });
   origin = await SqlClient.connect(postgres.url);
-  sql = await SqlClient.connect(server.url);
   await origin.query(`CREATE TABLE items (${COLUMNS})`);
   await origin.query('ALTER TABLE items ALTER COLUMN name SET STORAGE EXTERNAL');
   await insert(1, 20);
@@ -71,12 +69,10 @@ before(async () => {
 });
 
 after(async () => {
-  await sql?.close();
   await origin?.close();
-  await server?.dispose();
   await debezium?.kill();
   await postgres?.stop();
-  await kafka?.dispose();
+  await scene?.dispose();
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 });
 
@@ -90,18 +86,8 @@ async function insert(from: number, to: number): Promise<void> {
 }
 
 async function awaitEqual(query: string, relation = 'items'): Promise<void> {
-  const wanted = (await origin.query(query)).rows;
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const { rows } = await sql.query(query.replace('FROM items', `FROM ${relation}`));
-    const other = wanted.findIndex((row, i) => `${row}` !== `${rows[i]}`);
-    if (other < 0 && rows.length === wanted.length) return;
-    if (performance.now() > end) {
-      assert.deepEqual(rows[Math.max(0, other)], wanted[Math.max(0, other)], query);
-      assert.equal(rows.length, wanted.length, query);
-    }
-    await delay(50);
-  }
+  const { rows } = await origin.query(query);
+  await sql.awaitRows(query.replace('FROM items', `FROM ${relation}`), rows);
 }
 
 const ALL = `SELECT ${NAMES} FROM items ORDER BY id`;
@@ -132,7 +118,7 @@ test('the source equals the table, through changes, transactions and restarts', 
   await origin.query('ALTER TABLE items ADD COLUMN more int DEFAULT 7');
   await origin.query("UPDATE items SET name = name || 'y', more = 8 WHERE id < 10");
   await server.restart();
-  sql = await SqlClient.connect(server.url);
+  await sql.reconnect(server.url);
   await awaitEqual(ALL, 'copy');
   await debezium.kill();
   await origin.query('UPDATE items SET ok = NOT ok');

@@ -5,36 +5,29 @@
 
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import { ServerProcess } from '../server-process.ts';
 import { KAFKA_USERS } from '../services/kafka.ts';
-import { SqlClient } from '../sql-client.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import type { SqlClient } from '../sql-client.ts';
+import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
 
-const DEADLINE_MS = 60_000;
 const SKIP = kafkaSkip();
 
+let scene: KafkaScene | undefined;
 let kafka: KafkaFixture;
-let server: ServerProcess;
 let sql: SqlClient;
 
 before(async () => {
   if (SKIP !== false) return;
-  kafka = await KafkaFixture.start({
-    nodeCount: 3,
-    heapMiB: 256,
-    // How soon leaders move: 9 s by default.
-    properties: { 'broker.session.timeout.ms': '3000', 'broker.heartbeat.interval.ms': '500' },
-  });
-  server = await ServerProcess.start();
-  sql = await SqlClient.connect(server.url);
+  // How soon leaders move: 9 s by default.
+  const properties = {
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
+  };
+  scene = await KafkaScene.start({}, { nodeCount: 3, heapMiB: 256, properties });
+  ({ kafka, sql } = scene);
 });
 
-after(async () => {
-  await sql?.close();
-  await server?.dispose();
-  await kafka?.dispose();
-});
+after(() => scene?.dispose());
 
 function options(topic: string, more = ''): string {
   const { name, password } = KAFKA_USERS.scram;
@@ -43,16 +36,6 @@ function options(topic: string, more = ''): string {
     properties.ssl.ca.pem = '${kafka.pem('ca.pem')}', properties.sasl.mechanism = 'SCRAM-SHA-256',
     properties.sasl.username = '${name}', properties.sasl.password = '${password}',
     properties.metadata.max.age.ms = 500${more}) FORMAT PLAIN ENCODE JSON`;
-}
-
-async function awaitValue(query: string, expected: string): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const value = await sql.value(query);
-    if (value === expected) return;
-    if (performance.now() > end) assert.equal(value, expected, query);
-    await delay(50);
-  }
 }
 
 const record = (partition: number, id: number) => ({ partition, value: `{"id": ${id}}` });
@@ -66,7 +49,7 @@ test('leaders that move: each record counts once, also those of new partitions',
     'CREATE MATERIALIZED VIEW moved AS SELECT count(*) AS rows, count(DISTINCT id) AS ids, sum(id) AS total, max(p) AS p FROM moving',
   );
   await kafka.send('moving', [record(0, 1), record(1, 2), record(2, 3)]);
-  await awaitValue('SELECT rows FROM moved', '3');
+  await sql.awaitValue('SELECT rows FROM moved', '3');
   const transaction = await (await kafka.producer('moving-tx')).transaction();
   await transaction.send({ topic: 'moving', messages: [record(0, 1000), record(1, 2000)] });
   const leader = await kafka.leader('moving', 0);
@@ -74,17 +57,17 @@ test('leaders that move: each record counts once, also those of new partitions',
   context.after(() => kafka.cluster.start(leader));
   await kafka.abort('moving-tx');
   await kafka.send('moving', [record(0, 4), record(1, 5), record(2, 6)]);
-  await awaitValue('SELECT rows FROM moved', '6');
+  await sql.awaitValue('SELECT rows FROM moved', '6');
   assert.notEqual(await kafka.leader('moving', 0), leader);
   await kafka.setPartitions('moving', 4);
-  await awaitValue(
+  await sql.awaitValue(
     "SELECT count(*) FROM millrace.sources WHERE name = 'moving' AND split LIKE '%-3'",
     '1',
   );
   // The witness leaves out records of partitions that it has not heard of: another producer asks again.
   const producer = await kafka.producer();
   await producer.send({ topic: 'moving', messages: [record(3, 7), record(0, 8)] });
-  await awaitValue('SELECT rows FROM moved', '8');
+  await sql.awaitValue('SELECT rows FROM moved', '8');
   assert.deepEqual((await sql.query('SELECT * FROM moved')).rows, [['8', '8', '36', '3']]);
   assert.equal(
     await sql.value("SELECT DISTINCT state FROM millrace.sources WHERE name = 'moving'"),
@@ -109,7 +92,7 @@ test('one silent partition of four: windows close by the idle timeout', {
   for (const time of ['10:00:10', '10:00:50', '10:02:00']) {
     await kafka.send('silent', [at(0, time), at(1, time), at(2, time)]);
   }
-  await awaitValue('SELECT c FROM closed', '6');
+  await sql.awaitValue('SELECT c FROM closed', '6');
   assert.equal(
     await sql.value(
       "SELECT is_idle FROM millrace.watermarks WHERE relation LIKE '%silent' AND split LIKE '%-3'",
@@ -118,5 +101,5 @@ test('one silent partition of four: windows close by the idle timeout', {
   );
   // What comes late of it is late.
   await kafka.send('silent', [at(3, '10:00:20'), at(3, '10:02:30')]);
-  await awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE kind = 'late'", '1');
+  await sql.awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE kind = 'late'", '1');
 });

@@ -10,12 +10,12 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Producer } from 'kafkajs';
 import { Random, systemRandom } from '../../base/random.ts';
-import { ServerProcess } from '../server-process.ts';
-import { SqlClient } from '../sql-client.ts';
+import type { SqlClient } from '../sql-client.ts';
 import { eachCommittedRecord } from './committed-records.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
+import { KILLS, killOften, Writing } from './kill-often.ts';
 
-const KILLS = Number(process.env.MILLRACE_TEST_KAFKA_KILLS ?? 6);
 const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
 const PARTITIONS = 3;
 const BATCH_RECORDS = 500;
@@ -24,20 +24,18 @@ const BATCH_MS = 50;
 const POISON_EVERY = 97;
 /** Of the batches, one in so many is written in a transaction that is aborted. */
 const ABORT_EVERY = 10;
-const UP_MS_MAX = 1500;
-const DEADLINE_MS = 120_000;
+const WITHIN_MS = 120_000;
 /** Event time: a millisecond a record, windows of a second. */
 const WINDOW_RECORDS = 1000;
 
-/** Writes records 0, 1, 2, ... until it is stopped. */
+/** Writes records 0, 1, 2, ... */
 class Writer {
   readonly #plain: Producer;
   readonly #aborting: Producer;
   readonly #topic: string;
   /** Records that were committed. */
   count = 0;
-  #isStopped = false;
-  #run: Promise<void> | null = null;
+  #batch = 0;
 
   constructor(plain: Producer, aborting: Producer, topic: string) {
     this.#plain = plain;
@@ -45,23 +43,13 @@ class Writer {
     this.#topic = topic;
   }
 
-  start(): void {
-    this.#run = this.#write();
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#run;
-  }
-
-  async #write(): Promise<void> {
-    for (let batch = 1; !this.#isStopped; batch += 1) {
-      const started = performance.now();
-      if (batch % ABORT_EVERY === 0) await this.#abort();
-      await this.#plain.send({ topic: this.#topic, messages: this.#messages() });
-      this.count += BATCH_RECORDS;
-      await delay(Math.max(0, BATCH_MS - (performance.now() - started)));
-    }
+  async writeBatch(): Promise<void> {
+    const started = performance.now();
+    this.#batch += 1;
+    if (this.#batch % ABORT_EVERY === 0) await this.#abort();
+    await this.#plain.send({ topic: this.#topic, messages: this.#messages() });
+    this.count += BATCH_RECORDS;
+    await delay(Math.max(0, BATCH_MS - (performance.now() - started)));
   }
 
   async #abort(): Promise<void> {
@@ -77,28 +65,6 @@ class Writer {
       const value = id % POISON_EVERY === 0 ? `{"id": ${id}` : JSON.stringify({ id, at });
       return { partition: id % PARTITIONS, value };
     });
-  }
-}
-
-/** Kills the server at random moments, while it starts or when it runs; the last start is waited for. */
-async function killOften(server: ServerProcess, random: Random): Promise<void> {
-  for (let kill = 1; kill <= KILLS; kill += 1) {
-    if (random.below(3) > 0) await server.ready();
-    await delay(random.below(UP_MS_MAX));
-    await server.kill();
-    server.spawn();
-  }
-  await server.ready();
-}
-
-async function awaitRow(sql: SqlClient, query: string, expected: readonly string[]): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const { rows } = await sql.query(query);
-    const isEqual = JSON.stringify(rows[0]) === JSON.stringify(expected);
-    if (isEqual) return;
-    if (performance.now() > end) assert.deepEqual(rows[0], expected, query);
-    await delay(50);
   }
 }
 
@@ -174,39 +140,33 @@ test('kills while a producer writes: the views equal the batch answer', {
   skip: kafkaSkip(),
 }, async (context: TestContext) => {
   context.diagnostic(`MILLRACE_TEST_SEED=${SEED}, ${KILLS} kills`);
-  const kafka = await KafkaFixture.start();
-  context.after(() => kafka.dispose());
-  const server = await ServerProcess.start({ tuning: { checkpointIntervalMs: 700 } });
-  context.after(() => server.dispose());
+  const scene = await KafkaScene.start({ tuning: { checkpointIntervalMs: 700 } });
+  context.after(() => scene.dispose());
+  const { kafka, server, sql } = scene;
   for (const topic of ['events', 'ids', 'changes']) await kafka.createTopic(topic, PARTITIONS);
-  const before = await SqlClient.connect(server.url);
-  await create(before, kafka.bootstrap);
-  await before.close();
+  await create(sql, kafka.bootstrap);
   const aborting = await kafka.producer('aborting');
   const writer = new Writer(await kafka.producer(), aborting, 'events');
-  writer.start();
+  const writing = new Writing(() => writer.writeBatch());
   await killOften(server, new Random(SEED));
-  await writer.stop();
+  await writing.stop();
   await aborting.disconnect();
-  const sql = await SqlClient.connect(server.url);
-  context.after(() => sql.close());
+  await sql.reconnect(server.url);
   const { rows, sum, windows, poison } = answer(writer.count);
   context.diagnostic(`${writer.count} records committed, ${poison} of them poison`);
-  await awaitRow(sql, 'SELECT n, ids, s FROM totals', [`${rows}`, `${rows}`, `${sum}`]);
-  await awaitRow(sql, 'SELECT count(*), sum(n) FROM per_second', [`${windows}`, `${rows}`]);
-  await awaitRow(
-    sql,
+  const shows = (query: string, row: readonly string[]) => sql.awaitRows(query, [row], WITHIN_MS);
+  await shows('SELECT n, ids, s FROM totals', [`${rows}`, `${rows}`, `${sum}`]);
+  await shows('SELECT count(*), sum(n) FROM per_second', [`${windows}`, `${rows}`]);
+  await shows(
     "SELECT rows_read, rows_decoded, rows_rejected FROM millrace.sources WHERE name = 'events' LIMIT 1",
     [`${rows + poison}`, `${rows}`, `${poison}`],
   );
-  await awaitRow(sql, "SELECT count(*) FROM millrace.dead_letters WHERE source = 'events'", [
-    `${poison}`,
+  await shows("SELECT count(*) FROM millrace.dead_letters WHERE source = 'events'", [`${poison}`]);
+  await shows('SELECT sum(pending_rows), sum(held_rows), sum(spooled_bytes) FROM millrace.sinks', [
+    '0',
+    '0',
+    '0',
   ]);
-  await awaitRow(
-    sql,
-    'SELECT sum(pending_rows), sum(held_rows), sum(spooled_bytes) FROM millrace.sinks',
-    ['0', '0', '0'],
-  );
   await checkIds(kafka.bootstrap, writer.count);
   await checkChanges(kafka.bootstrap, sql);
 });

@@ -11,64 +11,30 @@ import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Message, Producer } from 'kafkajs';
 import { Random, systemRandom } from '../../base/random.ts';
-import { ServerProcess } from '../server-process.ts';
-import { SqlClient, serverError } from '../sql-client.ts';
-import { KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import type { ServerProcess } from '../server-process.ts';
+import type { SqlClient } from '../sql-client.ts';
+import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
+import { KafkaScene } from './kafka-scene.ts';
+import { KILLS, killOften, Writing } from './kill-often.ts';
 
-const KILLS = Number(process.env.MILLRACE_TEST_KAFKA_KILLS ?? 6);
 const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
-const DEADLINE_MS = 60_000;
 const SKIP = kafkaSkip();
 
+let scene: KafkaScene | undefined;
 let kafka: KafkaFixture;
 let server: ServerProcess;
 let sql: SqlClient;
 
 before(async () => {
   if (SKIP !== false) return;
-  kafka = await KafkaFixture.start();
-  server = await ServerProcess.start({ tuning: { checkpointIntervalMs: 700 } });
-  sql = await SqlClient.connect(server.url);
+  scene = await KafkaScene.start({ tuning: { checkpointIntervalMs: 700 } });
+  ({ kafka, server, sql } = scene);
 });
 
-after(async () => {
-  await sql?.close();
-  await server?.dispose();
-  await kafka?.dispose();
-});
+after(() => scene?.dispose());
 
 const options = (topic: string, format = 'FORMAT UPSERT ENCODE JSON') =>
   `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}') ${format}`;
-
-/** Asks until the rows are there. */
-async function awaitRows(
-  query: string,
-  expected: readonly (readonly (string | null)[])[],
-): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const { rows } = await sql.query(query);
-    if (JSON.stringify(rows) === JSON.stringify(expected)) return;
-    if (performance.now() > end) assert.deepEqual(rows, expected, query);
-    await delay(20);
-  }
-}
-
-async function refusal(statement: string): Promise<NonNullable<ReturnType<typeof serverError>>> {
-  const error = await sql.query(statement).then(
-    () => null,
-    (reason: unknown) => serverError(reason),
-  );
-  assert.ok(error, `${statement} was not refused`);
-  return error;
-}
-
-async function killAndRestart(): Promise<void> {
-  await sql.close();
-  await server.kill();
-  await server.restart();
-  sql = await SqlClient.connect(server.url);
-}
 
 test('a source keeps the newest row of each key; two views and a later one read it', {
   skip: SKIP,
@@ -88,26 +54,26 @@ test('a source keeps the newest row of each key; two views and a later one read 
     'CREATE MATERIALIZED VIEW towns AS SELECT town, count(*) AS n FROM people GROUP BY town',
   );
   await sql.query('CREATE MATERIALIZED VIEW names AS SELECT id, name FROM people');
-  await awaitRows('SELECT id, name, town FROM people ORDER BY id', [
+  await sql.awaitRows('SELECT id, name, town FROM people ORDER BY id', [
     ['1', 'Ada', 'Turin'],
     ['2', 'Grace', 'New York'],
   ]);
-  await awaitRows('SELECT * FROM towns ORDER BY town', [
+  await sql.awaitRows('SELECT * FROM towns ORDER BY town', [
     ['New York', '1'],
     ['Turin', '1'],
   ]);
-  await killAndRestart();
+  await server.killAndRestart(sql);
   await kafka.send('people', [
     { key: '2', value: null },
     { key: '1', value: '{"name": "Ada", "town": "Paris"}' },
     { key: '1', value: null },
     { key: '1', value: '{"name": "Ada L.", "town": "Paris"}' },
   ]);
-  await awaitRows('SELECT * FROM towns ORDER BY town', [['Paris', '1']]);
-  await awaitRows('SELECT * FROM names', [['1', 'Ada L.']]);
+  await sql.awaitRows('SELECT * FROM towns ORDER BY town', [['Paris', '1']]);
+  await sql.awaitRows('SELECT * FROM names', [['1', 'Ada L.']]);
   await sql.query('CREATE MATERIALIZED VIEW later AS SELECT * FROM people');
-  await awaitRows('SELECT * FROM later', [['1', 'Ada L.', 'Paris']]);
-  await awaitRows(
+  await sql.awaitRows('SELECT * FROM later', [['1', 'Ada L.', 'Paris']]);
+  await sql.awaitRows(
     "SELECT rows_read, rows_decoded, rows_rejected, unknown_deletes FROM millrace.sources WHERE name = 'people'",
     [['8', '8', '0', '1']],
   );
@@ -126,21 +92,21 @@ test('keys as JSON objects, as JSON strings and as the bytes of INCLUDE KEY', {
   await sql.query(
     `CREATE TABLE orders (shop text, number int, amount numeric, PRIMARY KEY (number, shop)) INCLUDE OFFSET AS o ${options('orders')}`,
   );
-  await awaitRows('SELECT * FROM orders', [['b', '1', '2', '1']]);
+  await sql.awaitRows('SELECT * FROM orders', [['b', '1', '2', '1']]);
   await kafka.createTopic('quoted');
   await kafka.send('quoted', [
     { key: '"x\\u0041"', value: '{"v": 1}' },
     { key: 'plain', value: '{"v": 2}' },
   ]);
   await sql.query(`CREATE TABLE quoted (k text PRIMARY KEY, v int) ${options('quoted')}`);
-  await awaitRows('SELECT * FROM quoted ORDER BY v', [
+  await sql.awaitRows('SELECT * FROM quoted ORDER BY v', [
     ['xA', '1'],
     ['plain', '2'],
   ]);
   await sql.query(
     `CREATE TABLE raw (v int, PRIMARY KEY (k)) INCLUDE KEY AS k ${options('quoted')}`,
   );
-  await awaitRows("SELECT convert_from(k, 'UTF8'), v FROM raw ORDER BY v", [
+  await sql.awaitRows("SELECT convert_from(k, 'UTF8'), v FROM raw ORDER BY v", [
     ['"x\\u0041"', '1'],
     ['plain', '2'],
   ]);
@@ -159,7 +125,7 @@ test('numbers as times, in keys as well; a DEFAULT where a member is missing', {
   await sql.query(
     `CREATE TABLE readings (id int, at timestamp, seen timestamp, v int DEFAULT 2 * 21, PRIMARY KEY (id, at)) ${options('readings', json)}`,
   );
-  await awaitRows('SELECT * FROM readings ORDER BY at', [
+  await sql.awaitRows('SELECT * FROM readings ORDER BY at', [
     ['1', '2023-11-14 22:13:20.123', '1970-01-01 00:00:00', null],
     ['1', '2023-11-14 22:13:20.124', null, '42'],
   ]);
@@ -172,7 +138,7 @@ test('numbers as times, in keys as well; a DEFAULT where a member is missing', {
   await sql.query(
     `CREATE TABLE instants (at timestamp PRIMARY KEY, v int) ${options('instants', json)}`,
   );
-  await awaitRows('SELECT * FROM instants ORDER BY at', [
+  await sql.awaitRows('SELECT * FROM instants ORDER BY at', [
     ['2023-11-14 22:13:20.123', '2'],
     ['2023-11-14 22:13:21', '3'],
   ]);
@@ -186,7 +152,7 @@ test('numbers as times, in keys as well; a DEFAULT where a member is missing', {
   ] as const;
   for (const [definition, code] of wrong) {
     const statement = `CREATE TABLE wrong ${definition}`;
-    const error = await refusal(statement);
+    const error = await sql.refused(statement);
     const at = /DEFAULT 1|timestamp\.handling/.exec(statement)!;
     const skipped = at[0].startsWith('DEFAULT') ? 'DEFAULT '.length : 0;
     assert.deepEqual([error.code, error.position], [code, at.index + 1 + skipped]);
@@ -207,11 +173,11 @@ test('what cannot be decoded leaves the old row and is a dead letter', { skip: S
   await sql.query(
     `CREATE TABLE broken (id int PRIMARY KEY, v int NOT NULL, twice int GENERATED ALWAYS AS (v * 2) STORED) ${options('broken')}`,
   );
-  await awaitRows('SELECT * FROM broken ORDER BY id', [
+  await sql.awaitRows('SELECT * FROM broken ORDER BY id', [
     ['1', '1', '2'],
     ['2', '5', '10'],
   ]);
-  await awaitRows(
+  await sql.awaitRows(
     "SELECT sqlstate, count(*) FROM millrace.dead_letters WHERE source = 'broken' GROUP BY sqlstate ORDER BY sqlstate",
     [
       ['22P02', '2'],
@@ -230,24 +196,28 @@ test('rejected records that are replayed never overwrite newer ones', { skip: SK
     { key: '3', value: '{}' },
   ]);
   await sql.query(`CREATE SOURCE mended (id int PRIMARY KEY, v int NOT NULL) ${options('mended')}`);
-  await awaitRows('SELECT * FROM mended ORDER BY id', [
+  await sql.awaitRows('SELECT * FROM mended ORDER BY id', [
     ['1', '1'],
     ['3', '3'],
   ]);
-  await awaitRows("SELECT count(*) FROM millrace.dead_letters WHERE source = 'mended'", [['3']]);
-  assert.equal((await refusal('ALTER SOURCE mended ALTER id DROP NOT NULL')).code, '42P16');
+  await sql.awaitRows("SELECT count(*) FROM millrace.dead_letters WHERE source = 'mended'", [
+    ['3'],
+  ]);
+  assert.equal((await sql.refused('ALTER SOURCE mended ALTER id DROP NOT NULL')).code, '42P16');
   await sql.query('ALTER SOURCE mended ALTER v DROP NOT NULL');
   await sql.query('CREATE MATERIALIZED VIEW mended_view AS SELECT * FROM mended');
   await sql.query('REPLAY DEAD LETTERS FOR mended');
-  await killAndRestart();
+  await server.killAndRestart(sql);
   for (const relation of ['mended', 'mended_view']) {
-    await awaitRows(`SELECT * FROM ${relation} ORDER BY id`, [
+    await sql.awaitRows(`SELECT * FROM ${relation} ORDER BY id`, [
       ['1', '1'],
       ['2', null],
       ['3', null],
     ]);
   }
-  await awaitRows("SELECT count(*) FROM millrace.dead_letters WHERE source = 'mended'", [['0']]);
+  await sql.awaitRows("SELECT count(*) FROM millrace.dead_letters WHERE source = 'mended'", [
+    ['0'],
+  ]);
 });
 
 test('tables: what may be done with them, and what not', { skip: SKIP }, async () => {
@@ -258,23 +228,23 @@ test('tables: what may be done with them, and what not', { skip: SKIP }, async (
   ]);
   const plain = options('plain', 'FORMAT PLAIN ENCODE JSON');
   await sql.query(`CREATE TABLE plain (v int) INCLUDE KEY AS k ${plain}`);
-  await awaitRows("SELECT v, convert_from(k, 'UTF8') FROM plain", [
+  await sql.awaitRows("SELECT v, convert_from(k, 'UTF8') FROM plain", [
     ['1', 'a'],
     ['1', 'a'],
   ]);
-  await killAndRestart();
+  await server.killAndRestart(sql);
   await sql.query('CREATE INDEX plain_v ON plain (v)');
   await kafka.send('plain', [{ value: '{"v": 2}' }]);
-  await awaitRows('SELECT count(*) FROM plain WHERE v = 2', [['1']]);
-  await killAndRestart();
-  await awaitRows('SELECT count(*) FROM plain WHERE v = 1', [['2']]);
+  await sql.awaitRows('SELECT count(*) FROM plain WHERE v = 2', [['1']]);
+  await server.killAndRestart(sql);
+  await sql.awaitRows('SELECT count(*) FROM plain WHERE v = 1', [['2']]);
   for (const statement of [
     'INSERT INTO plain VALUES (1)',
     'UPDATE plain SET v = 1',
     'DELETE FROM plain',
     'TRUNCATE plain',
   ]) {
-    const { code, hint } = await refusal(statement);
+    const { code, hint } = await sql.refused(statement);
     assert.equal(code, '0A000');
     assert.match(hint ?? '', /Write to what the connector reads/);
   }
@@ -285,14 +255,14 @@ test('tables: what may be done with them, and what not', { skip: SKIP }, async (
     /INCLUDE KEY AS k WITH \(connector = 'kafka'.*FORMAT PLAIN ENCODE JSON$/s,
   );
   await sql.query('DROP TABLE plain');
-  assert.equal((await refusal('SELECT * FROM plain')).code, '42P01');
+  assert.equal((await sql.refused('SELECT * FROM plain')).code, '42P01');
   await sql.query((shown ?? '').replace('public.plain', 'again'));
-  await awaitRows('SELECT count(*) FROM again', [['3']]);
+  await sql.awaitRows('SELECT count(*) FROM again', [['3']]);
 });
 
 test('UPSERT needs a key of its records', { skip: SKIP }, async () => {
   const create = (columns: string, rest = '') =>
-    refusal(`CREATE SOURCE refused (${columns}) ${rest} ${options('people')}`);
+    sql.refused(`CREATE SOURCE refused (${columns}) ${rest} ${options('people')}`);
   const none = await create('id int, v int');
   assert.equal(none.code, '42P16');
   assert.match(none.hint ?? '', /PRIMARY KEY \(id\)/);
@@ -303,9 +273,9 @@ test('UPSERT needs a key of its records', { skip: SKIP }, async () => {
   const numeric = await create('id numeric PRIMARY KEY, v int');
   assert.equal(numeric.code, '0A000');
   const plain = options('people', 'FORMAT PLAIN ENCODE JSON');
-  const keyed = await refusal(`CREATE TABLE refused (id int PRIMARY KEY) ${plain}`);
+  const keyed = await sql.refused(`CREATE TABLE refused (id int PRIMARY KEY) ${plain}`);
   assert.equal(keyed.code, '0A000');
-  const unknown = await refusal(
+  const unknown = await sql.refused(
     `CREATE SOURCE refused (id int) ${options('people', 'FORMAT UPSET ENCODE JSON')}`,
   );
   assert.equal(unknown.code, '22023');
@@ -331,9 +301,9 @@ test('the statements of the manual run', { skip: SKIP }, async () => {
     { key: '{"id": 1}', value: JSON.stringify({ op: 'c', before: null, after: ada }) },
   ]);
   for (const block of blocks) await sql.query(block.replaceAll('localhost:9092', kafka.bootstrap));
-  await awaitRows('SELECT * FROM pieces', [['1', '6']]);
-  await awaitRows('SELECT * FROM customers', [['1', 'Ada', '9.50', '2023-11-14 22:13:20']]);
-  await awaitRows('EXPLAIN SELECT id FROM customers', [
+  await sql.awaitRows('SELECT * FROM pieces', [['1', '6']]);
+  await sql.awaitRows('SELECT * FROM customers', [['1', 'Ada', '9.50', '2023-11-14 22:13:20']]);
+  await sql.awaitRows('EXPLAIN SELECT id FROM customers', [
     ['Scan stored source public.customers [id]'],
   ]);
 });
@@ -350,29 +320,16 @@ class Changes {
   poison = 0;
   unknownDeletes = 0;
   count = 0;
-  #isStopped = false;
-  #run: Promise<void> | null = null;
 
   constructor(producer: Producer, random: Random) {
     this.#producer = producer;
     this.#random = random;
   }
 
-  start(): void {
-    this.#run = this.#write();
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#run;
-  }
-
-  async #write(): Promise<void> {
-    while (!this.#isStopped) {
-      const messages = Array.from({ length: BATCH }, () => this.#message());
-      await this.#producer.send({ topic: 'changes', messages });
-      await delay(20);
-    }
+  async writeBatch(): Promise<void> {
+    const messages = Array.from({ length: BATCH }, () => this.#message());
+    await this.#producer.send({ topic: 'changes', messages });
+    await delay(20);
   }
 
   #message(): Message {
@@ -405,33 +362,26 @@ test('kills while a producer writes: the store and the views equal the model', {
   await sql.query(
     'CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n, sum(v) AS s, max(v) AS m FROM changes',
   );
-  await sql.close();
   const changes = new Changes(await kafka.producer(), new Random(SEED + 1));
-  changes.start();
-  for (let kill = 1; kill <= KILLS; kill += 1) {
-    if (random.below(3) > 0) await server.ready();
-    await delay(random.below(1500));
-    await server.kill();
-    server.spawn();
-  }
-  await server.ready();
-  sql = await SqlClient.connect(server.url);
+  const writing = new Writing(() => changes.writeBatch());
+  await killOften(server, random);
+  await sql.reconnect(server.url);
   await sql.query(
     'CREATE MATERIALIZED VIEW later_total AS SELECT count(*) AS n, sum(v) AS s, max(v) AS m FROM changes',
   );
   await delay(300);
-  await changes.stop();
+  await writing.stop();
   const { model, count, poison, unknownDeletes } = changes;
   context.diagnostic(`${count} records, ${model.size} keys live`);
   const rows = [...model].sort(([a], [b]) => a - b).map(([id, v]) => [`${id}`, `${v}`]);
   const sum = [...model.values()].reduce((a, b) => a + b, 0);
   const most = Math.max(...model.values());
-  await awaitRows('SELECT id, v FROM changes ORDER BY id', rows);
-  await awaitRows('SELECT id, v FROM kept ORDER BY id', rows);
+  await sql.awaitRows('SELECT id, v FROM changes ORDER BY id', rows);
+  await sql.awaitRows('SELECT id, v FROM kept ORDER BY id', rows);
   const total = [[`${rows.length}`, `${sum}`, `${most}`]];
-  await awaitRows('SELECT n, s, m FROM total', total);
-  await awaitRows('SELECT n, s, m FROM later_total', total);
-  await awaitRows(
+  await sql.awaitRows('SELECT n, s, m FROM total', total);
+  await sql.awaitRows('SELECT n, s, m FROM later_total', total);
+  await sql.awaitRows(
     "SELECT DISTINCT rows_read, rows_rejected, unknown_deletes FROM millrace.sources WHERE name = 'changes'",
     [[`${count}`, `${poison}`, `${unknownDeletes}`]],
   );

@@ -30,7 +30,7 @@ class NoLeaderError extends Error {
 }
 
 /** The witness gives up at a broker that is gone, or has not heard of a topic: asked again it finds another. */
-async function persistently<T>(work: () => Promise<T>): Promise<T> {
+export async function persistently<T>(work: () => Promise<T>): Promise<T> {
   const once = (): Promise<{ value: T } | { error: unknown }> =>
     work().then(
       (value) => ({ value }),

@@ -1,11 +1,9 @@
 /**
- * FORMAT DEBEZIUM ENCODE JSON: change events of databases (op c, r, u: the row in "after"; d: the key in "before"; t: TRUNCATE),
- * with and without the wrapper {"schema": ..., "payload": ...}. What was there before the change comes from nowhere but the
- * stored rows: "before" gives the key of a deleted row only. Records without a value (tombstones) and messages of the database
- * (op m) say nothing.
+ * FORMAT DEBEZIUM ENCODE JSON: change events of databases (debezium-change.ts), with and without the wrapper
+ * {"schema": ..., "payload": ...}. What was there before the change comes from nowhere but the stored rows: "before" gives the
+ * key of a deleted row only. Records without a value (tombstones) say nothing.
  *
  * Columns whose value Debezium left out because it has not changed are told by its placeholder.
- * https://debezium.io/documentation/reference/3.3/connectors/postgresql.html
  */
 
 import { must } from '../base/assert.ts';
@@ -21,19 +19,19 @@ import {
   UPSERT,
 } from './change-decoder.ts';
 import type { DecodedColumn } from './csv.ts';
+import { changeOf, columnsNamed, noAfter, noBefore, PLACEHOLDER } from './debezium-change.ts';
 import { debeziumAppender, type FieldSchema } from './debezium-values.ts';
 import { JsonObjectDecoder, type TokenAppender } from './json-object.ts';
 import { type JsonPaths, NO_PATHS } from './json-paths.ts';
 import { JsonScanner, OBJECT_START } from './json-scanner.ts';
+import { RowKey } from './row-key.ts';
 
-const PLACEHOLDER_TEXT = '__debezium_unavailable_value';
-const PLACEHOLDER = Buffer.from(PLACEHOLDER_TEXT);
 const PLACEHOLDER_BASE64 = Buffer.from(PLACEHOLDER.toString('base64'));
 /** The whole values that stand for a column that has not changed. */
 const UNAVAILABLE: ReadonlySet<string> = new Set([
-  `"${PLACEHOLDER_TEXT}"`,
-  `["${PLACEHOLDER_TEXT}"]`,
-  `"${PLACEHOLDER_BASE64.toString()}"`,
+  `"${PLACEHOLDER}"`,
+  `["${PLACEHOLDER}"]`,
+  `"${PLACEHOLDER_BASE64}"`,
 ]);
 const NONE: readonly number[] = [];
 
@@ -45,14 +43,12 @@ interface Span {
 
 export class DebeziumJsonDecoder implements ChangeDecoder {
   readonly #columns: readonly DecodedColumn[];
-  readonly #key: readonly number[];
+  readonly #key: RowKey;
   readonly #row: JsonObjectDecoder;
   readonly #keyRow: JsonObjectDecoder;
   readonly #envelope = new Envelope();
   readonly #schemas: MessageSchemas;
   #unavailable: readonly number[] = NONE;
-  #builders: readonly ColumnBuilder[] = [];
-  #keyBuilders: readonly ColumnBuilder[] = [];
   #errorOffset = 0;
 
   /** `key`: numbers of the key's columns. */
@@ -63,7 +59,7 @@ export class DebeziumJsonDecoder implements ChangeDecoder {
     paths: JsonPaths = NO_PATHS,
   ) {
     this.#columns = columns;
-    this.#key = key;
+    this.#key = new RowKey(columns, key);
     const schemas = new MessageSchemas();
     const tokens = columns.map(({ name, type }): TokenAppender | null => {
       const append = debeziumAppender(type, settings);
@@ -71,14 +67,13 @@ export class DebeziumJsonDecoder implements ChangeDecoder {
       return (builder, bytes, start, end) => append(builder, bytes, start, end, schemas.of(name));
     });
     this.#schemas = schemas;
-    const keyColumns = key.map((column) => must(columns[column]));
-    const keyPaths = keyColumns.flatMap(({ name }) =>
+    const keyPaths = this.#key.columns.flatMap(({ name }) =>
       Object.hasOwn(paths, name) ? [[name, must(paths[name])] as const] : [],
     );
     const keyTokens = key.map((column) => tokens[column] ?? null);
     this.#row = new JsonObjectDecoder(columns, settings, paths, tokens);
     this.#keyRow = new JsonObjectDecoder(
-      keyColumns,
+      this.#key.columns,
       settings,
       Object.fromEntries(keyPaths),
       keyTokens,
@@ -98,7 +93,7 @@ export class DebeziumJsonDecoder implements ChangeDecoder {
     this.#unavailable = NONE;
     this.#errorOffset = valueStart;
     if (valueLength < 0) return NO_CHANGE;
-    if (builders !== this.#builders) this.#split(builders);
+    this.#key.part(builders);
     const envelope = this.#envelope;
     try {
       envelope.read(bytes, valueStart, valueStart + valueLength);
@@ -108,54 +103,25 @@ export class DebeziumJsonDecoder implements ChangeDecoder {
     }
     if (envelope.isEmpty) return NO_CHANGE;
     this.#schemas.learn(bytes, envelope.schema);
-    switch (envelope.op) {
-      case 'c':
-      case 'r':
-      case 'u':
-        return this.#upsert(bytes, envelope.after, builders);
-      case 'd':
-        return this.#delete(bytes, envelope.before, builders);
-      case 't':
-        for (const builder of builders) builder.appendNull();
-        return TRUNCATE;
-      case 'm':
-        return NO_CHANGE;
-      case null:
-        throw new SqlError('22P02', 'the record is no change of Debezium: it has no "op"');
-      default:
-        throw new SqlError('22P02', `the record has an unknown "op": "${envelope.op}"`);
-    }
+    const change = changeOf(envelope.op);
+    if (change === UPSERT) this.#upsert(bytes, envelope.after, builders);
+    else if (change === DELETE) this.#delete(bytes, envelope.before);
+    else if (change === TRUNCATE) for (const builder of builders) builder.appendNull();
+    return change;
   }
 
-  #upsert(bytes: Buffer, after: Span, builders: readonly ColumnBuilder[]): number {
-    if (bytes[after.start] !== OBJECT_START) {
-      throw new SqlError('22P02', 'the record has no "after"');
-    }
-    const hasGaps = mayLack(bytes, after);
-    if (hasGaps) this.#appendWithGaps(bytes, after, builders);
+  #upsert(bytes: Buffer, after: Span, builders: readonly ColumnBuilder[]): void {
+    if (bytes[after.start] !== OBJECT_START) throw noAfter();
+    if (mayLack(bytes, after)) this.#appendWithGaps(bytes, after, builders);
     else this.#append(this.#row, bytes, after, builders);
-    for (const [i, builder] of this.#keyBuilders.entries()) this.#checkKey(i, builder);
-    return UPSERT;
+    this.#key.check();
   }
 
-  #delete(bytes: Buffer, before: Span, builders: readonly ColumnBuilder[]): number {
-    if (bytes[before.start] !== OBJECT_START) {
-      throw new SqlError('22P02', 'the deleting record has no "before"', {
-        hint: 'The table needs a REPLICA IDENTITY, such as its primary key.',
-      });
-    }
-    this.#append(this.#keyRow, bytes, before, this.#keyBuilders);
-    for (const [i, builder] of this.#keyBuilders.entries()) this.#checkKey(i, builder);
-    for (const [column, builder] of builders.entries()) {
-      if (!this.#key.includes(column)) builder.appendNull();
-    }
-    return DELETE;
-  }
-
-  #checkKey(index: number, builder: ColumnBuilder): void {
-    if (!builder.isLastNull) return;
-    const { name } = must(this.#columns[this.#key[index]!]);
-    throw new SqlError('23502', `null value in key column "${name}"`);
+  #delete(bytes: Buffer, before: Span): void {
+    if (bytes[before.start] !== OBJECT_START) throw noBefore();
+    this.#append(this.#keyRow, bytes, before, this.#key.builders);
+    this.#key.check();
+    this.#key.appendNullOthers();
   }
 
   #append(
@@ -181,19 +147,12 @@ export class DebeziumJsonDecoder implements ChangeDecoder {
       copy.fill(' ', span.start, span.end);
       copy.write('null', span.start);
     }
-    this.#unavailable = [...this.#columns.keys()].filter((column) =>
-      names.has(must(this.#columns[column]).name.toLowerCase()),
-    );
+    this.#unavailable = columnsNamed(names, this.#columns);
     try {
       this.#row.append(copy, 0, copy.length, builders);
     } finally {
       this.#errorOffset = start + this.#row.errorOffset;
     }
-  }
-
-  #split(builders: readonly ColumnBuilder[]): void {
-    this.#builders = builders;
-    this.#keyBuilders = this.#key.map((column) => must(builders[column]));
   }
 }
 

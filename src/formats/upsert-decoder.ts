@@ -4,7 +4,6 @@
  * JSON string or number.
  */
 
-import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import { encodingError } from '../types/encoding-error.ts';
@@ -15,33 +14,26 @@ import { JsonObjectDecoder, type TokenAppender } from './json-object.ts';
 import { NO_PATHS } from './json-paths.ts';
 import { JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
 import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
+import { RowKey } from './row-key.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const NONE: readonly number[] = [];
 
 export class UpsertDecoder implements ChangeDecoder {
   readonly unavailable = NONE;
-  readonly #columns: readonly DecodedColumn[];
-  /** Numbers of the key's columns, and of the others, among `columns`. */
-  readonly #key: readonly number[];
-  readonly #rest: readonly number[];
+  readonly #key: RowKey;
   readonly #keyDecoder: KeyDecoder;
   readonly #valueDecoder: MessageDecoder;
-  #builders: readonly ColumnBuilder[] = [];
-  #keyBuilders: readonly ColumnBuilder[] = [];
-  #valueBuilders: readonly ColumnBuilder[] = [];
   #isInKey = false;
 
-  /** `keyDecoder` is of the key's columns, `valueDecoder` of the others. */
+  /** `key`: numbers of the key's columns; `keyDecoder` is of these, `valueDecoder` of the others. */
   constructor(
     columns: readonly DecodedColumn[],
     key: readonly number[],
     keyDecoder: KeyDecoder,
     valueDecoder: MessageDecoder,
   ) {
-    this.#columns = columns;
-    this.#key = key;
-    this.#rest = [...columns.keys()].filter((column) => !key.includes(column));
+    this.#key = new RowKey(columns, key);
     this.#keyDecoder = keyDecoder;
     this.#valueDecoder = valueDecoder;
   }
@@ -51,33 +43,23 @@ export class UpsertDecoder implements ChangeDecoder {
   }
 
   append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number {
-    if (builders !== this.#builders) this.#split(builders);
+    this.#key.part(builders);
     const { bytes, keyStart, keyLength, valueStart, valueLength } = record;
     this.#isInKey = true;
     if (keyLength < 0) throw new SqlError('23502', 'the record has no key');
-    if (this.#key.length > 0) this.#appendKey(bytes, keyStart, keyStart + keyLength);
+    if (this.#key.columns.length > 0) this.#appendKey(bytes, keyStart, keyStart + keyLength);
     this.#isInKey = false;
     if (valueLength >= 0) {
-      this.#valueDecoder.append(bytes, valueStart, valueStart + valueLength, this.#valueBuilders);
+      this.#valueDecoder.append(bytes, valueStart, valueStart + valueLength, this.#key.others);
       return UPSERT;
     }
-    for (const builder of this.#valueBuilders) builder.appendNull();
+    this.#key.appendNullOthers();
     return DELETE;
   }
 
   #appendKey(bytes: Buffer, start: number, end: number): void {
-    this.#keyDecoder.append(bytes, start, end, this.#keyBuilders);
-    for (const [i, builder] of this.#keyBuilders.entries()) {
-      if (!builder.isLastNull) continue;
-      const { name } = must(this.#columns[this.#key[i]!]);
-      throw new SqlError('23502', `null value in key column "${name}"`);
-    }
-  }
-
-  #split(builders: readonly ColumnBuilder[]): void {
-    this.#builders = builders;
-    this.#keyBuilders = this.#key.map((column) => must(builders[column]));
-    this.#valueBuilders = this.#rest.map((column) => must(builders[column]));
+    this.#keyDecoder.append(bytes, start, end, this.#key.builders);
+    this.#key.check();
   }
 
   learnSchema(id: number, schema: WriterSchema): void {

@@ -1,6 +1,5 @@
 /**
- * FORMAT DEBEZIUM ENCODE AVRO: change events as records of "before", "after" and "op"; what each does is what debezium-json.ts
- * says. The envelope is moved through, the row in it is decoded by AvroDecoder. Times and decimals come by their logical types,
+ * FORMAT DEBEZIUM ENCODE AVRO: change events as records of "before", "after" and "op" (debezium-change.ts). The envelope is moved through, the row in it is decoded by AvroDecoder. Times and decimals come by their logical types,
  * or by Kafka Connect's names of them (schema.ts).
  *
  * Cost: the row's bytes are passed twice. A schema makes a plan once.
@@ -19,7 +18,9 @@ import {
   UPSERT,
 } from '../change-decoder.ts';
 import type { DecodedColumn } from '../csv.ts';
+import { changeOf, columnsNamed, noAfter, noBefore, PLACEHOLDER } from '../debezium-change.ts';
 import type { WriterSchema } from '../message-decoder.ts';
+import { RowKey } from '../row-key.ts';
 import { AvroDecoder, checkAvroColumns } from './avro-decoder.ts';
 import { AvroCursor } from './cursor.ts';
 import { type AvroRecord, type AvroSchema, parseAvroSchema } from './schema.ts';
@@ -27,7 +28,6 @@ import { type Skipper, Skippers } from './skip.ts';
 
 const MAGIC = 0;
 const FRAME_SIZE = 5;
-const PLACEHOLDER = Buffer.from('__debezium_unavailable_value');
 /** Bytes that an encoded value may have around the placeholder: union's branch, blocks and length, the array's end. */
 const AROUND_MAX = 5;
 const NONE: readonly number[] = [];
@@ -50,7 +50,7 @@ interface Span {
 
 export class DebeziumAvroDecoder implements ChangeDecoder {
   readonly #columns: readonly DecodedColumn[];
-  readonly #key: readonly number[];
+  readonly #key: RowKey;
   readonly #settings: ValueSettings;
   readonly #cursor = new AvroCursor();
   /** By schema id; an error: its records are rejected. */
@@ -61,8 +61,6 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
   #op = '';
   #unavailable: readonly number[] = NONE;
   #errorOffset = 0;
-  #builders: readonly ColumnBuilder[] = [];
-  #keyBuilders: readonly ColumnBuilder[] = [];
 
   /** `key`: numbers of the key's columns; `schema`: of all messages; null: they carry ids. */
   constructor(
@@ -72,7 +70,7 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     settings: ValueSettings,
   ) {
     this.#columns = columns;
-    this.#key = key;
+    this.#key = new RowKey(columns, key);
     this.#settings = settings;
     this.#bare = schema === null ? null : this.#planOf(schema);
   }
@@ -103,10 +101,7 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     this.#unavailable = NONE;
     this.#errorOffset = valueStart;
     if (valueLength < 0) return NO_CHANGE;
-    if (builders !== this.#builders) {
-      this.#builders = builders;
-      this.#keyBuilders = this.#key.map((column) => must(builders[column]));
-    }
+    this.#key.part(builders);
     const cursor = this.#cursor;
     cursor.start(bytes, valueStart, valueStart + valueLength);
     const plan = this.#bare ?? this.#framedPlan(cursor);
@@ -115,21 +110,11 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     } finally {
       this.#errorOffset = cursor.at;
     }
-    switch (this.#op) {
-      case 'c':
-      case 'r':
-      case 'u':
-        return this.#upsert(plan, bytes, builders);
-      case 'd':
-        return this.#delete(plan, bytes, builders);
-      case 't':
-        for (const builder of builders) builder.appendNull();
-        return TRUNCATE;
-      case 'm':
-        return NO_CHANGE;
-      default:
-        throw new SqlError('22P02', `the record has an unknown "op": "${this.#op}"`);
-    }
+    const change = changeOf(this.#op);
+    if (change === UPSERT) this.#upsert(plan, bytes, builders);
+    else if (change === DELETE) this.#delete(plan, bytes);
+    else if (change === TRUNCATE) for (const builder of builders) builder.appendNull();
+    return change;
   }
 
   #framedPlan(cursor: AvroCursor): Plan {
@@ -169,30 +154,22 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     cursor.expectEnd();
   }
 
-  #upsert(plan: Plan, bytes: Buffer, builders: readonly ColumnBuilder[]): number {
+  #upsert(plan: Plan, bytes: Buffer, builders: readonly ColumnBuilder[]): void {
     const { start, end } = this.#after;
-    if (start < 0) throw new SqlError('22P02', 'the record has no "after"');
+    if (start < 0) throw noAfter();
     if (bytes.subarray(start, end).includes(PLACEHOLDER)) {
       this.#unavailable = this.#gaps(plan.record, bytes);
     }
     if (this.#unavailable.length > 0) this.#appendWithGaps(plan, bytes, builders);
     else this.#appendRow(plan.row, bytes, this.#after, builders);
-    this.#checkKey();
-    return UPSERT;
+    this.#key.check();
   }
 
-  #delete(plan: Plan, bytes: Buffer, builders: readonly ColumnBuilder[]): number {
-    if (this.#before.start < 0) {
-      throw new SqlError('22P02', 'the deleting record has no "before"', {
-        hint: 'The table needs a REPLICA IDENTITY, such as its primary key.',
-      });
-    }
-    this.#appendRow(plan.key, bytes, this.#before, this.#keyBuilders);
-    this.#checkKey();
-    for (const [column, builder] of builders.entries()) {
-      if (!this.#key.includes(column)) builder.appendNull();
-    }
-    return DELETE;
+  #delete(plan: Plan, bytes: Buffer): void {
+    if (this.#before.start < 0) throw noBefore();
+    this.#appendRow(plan.key, bytes, this.#before, this.#key.builders);
+    this.#key.check();
+    this.#key.appendNullOthers();
   }
 
   #appendRow(
@@ -208,14 +185,6 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     }
   }
 
-  #checkKey(): void {
-    for (const [i, builder] of this.#keyBuilders.entries()) {
-      if (!builder.isLastNull) continue;
-      const { name } = must(this.#columns[this.#key[i]!]);
-      throw new SqlError('23502', `null value in key column "${name}"`);
-    }
-  }
-
   /** Columns whose field is nothing but the placeholder. */
   #gaps({ fields }: AvroRecord, bytes: Buffer): number[] {
     const cursor = new AvroCursor();
@@ -227,9 +196,7 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
       skippers.of(type)(cursor);
       if (isPlaceholder(bytes.subarray(start, cursor.at))) names.add(name.toLowerCase());
     }
-    return [...this.#columns.keys()].filter((column) =>
-      names.has(must(this.#columns[column]).name.toLowerCase()),
-    );
+    return columnsNamed(names, this.#columns);
   }
 
   #appendWithGaps({ record }: Plan, bytes: Buffer, builders: readonly ColumnBuilder[]): void {
@@ -254,13 +221,12 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
       const isRow = name === 'before' || name === 'after';
       return { name, skip: skippers.of(isRow ? record : type) };
     });
-    const keyColumns = this.#key.map((column) => must(this.#columns[column]));
     return {
       fields,
       nullBranch,
       record,
       row: this.#rowDecoder(record, this.#columns),
-      key: this.#rowDecoder(record, keyColumns),
+      key: this.#rowDecoder(record, this.#key.columns),
     };
   }
 }

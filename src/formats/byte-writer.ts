@@ -46,6 +46,12 @@ export class ByteWriter {
     this.buffer.set(bytes, at);
   }
 
+  /** Their length as a varint, then the bytes. */
+  sized(bytes: Uint8Array): void {
+    this.varint(bytes.length);
+    this.bytes(bytes);
+  }
+
   /** Text of ASCII characters. */
   ascii(text: string): void {
     const at = this.reserve(text.length);
@@ -83,9 +89,44 @@ export class ByteWriter {
     this.length = at;
   }
 
+  /** The lowest 64 bits of a number, in two's complement, in groups of seven, lowest first. */
+  varintOf(value: bigint): void {
+    this.varint64(lowHalf(value), highHalf(value));
+  }
+
+  floatLE(value: number): void {
+    const at = this.reserve(4);
+    this.buffer.writeFloatLE(value, at);
+  }
+
+  floatBE(value: number): void {
+    const at = this.reserve(4);
+    this.buffer.writeFloatBE(value, at);
+  }
+
+  doubleLE(value: number): void {
+    const at = this.reserve(8);
+    this.buffer.writeDoubleLE(value, at);
+  }
+
+  doubleBE(value: number): void {
+    const at = this.reserve(8);
+    this.buffer.writeDoubleBE(value, at);
+  }
+
   #grow(needed: number): void {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.buffer.length));
     this.buffer.copy(grown, 0, 0, this.length);
     this.buffer = grown;
   }
+}
+
+/** Bits 0 to 31 of a number in two's complement, as int32. */
+export function lowHalf(value: bigint): number {
+  return Number(BigInt.asIntN(32, value));
+}
+
+/** Bits 32 to 63. */
+export function highHalf(value: bigint): number {
+  return Number(BigInt.asIntN(32, value >> 32n));
 }

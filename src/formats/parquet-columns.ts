@@ -2,11 +2,10 @@
 
 import type { SchemaElement } from 'hyparquet';
 import { SqlError } from '../base/sql-error.ts';
-import { INFINITY_DAYS, isFiniteUs, MINUS_INFINITY_DAYS } from '../types/calendar.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { type Decimal, FINITE, pow10 } from '../types/decimal.ts';
-import { plainTypeName } from '../types/type-name.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
+import { finiteDay, finiteInstant } from './finite-times.ts';
 
 /** What a value that is not NULL is to the writer. */
 export type ParquetValue = number | bigint | boolean | string | Uint8Array;
@@ -61,12 +60,16 @@ export function parquetColumn(
         Buffer.from(value as string),
       );
     case 'date':
-      return column({ type: 'INT32', converted_type: 'DATE' }, finiteDay);
+      return column({ type: 'INT32', converted_type: 'DATE' }, (value) =>
+        finiteDay(value, 'Parquet'),
+      );
     case 'time':
       return column({ type: 'INT64', converted_type: 'TIME_MICROS' });
     case 'timestamp':
     case 'timestamptz':
-      return column(timestamp(type.id === 'timestamptz'), (value) => finiteInstant(value, type));
+      return column(timestamp(type.id === 'timestamptz'), (value) =>
+        finiteInstant(value, type, 'Parquet'),
+      );
     case 'numeric':
       return (
         decimalColumn(type, column) ?? column(TEXT, (value) => formatValue(type, value, settings))
@@ -104,14 +107,4 @@ function decimalColumn(
 
 function asIs(value: Exclude<Value, null>): ParquetValue {
   return value as ParquetValue;
-}
-
-function finiteDay(value: Exclude<Value, null>): ParquetValue {
-  if (value !== INFINITY_DAYS && value !== MINUS_INFINITY_DAYS) return value as number;
-  throw new SqlError('22008', 'Parquet has no infinite date');
-}
-
-function finiteInstant(value: Exclude<Value, null>, type: DataType): ParquetValue {
-  if (isFiniteUs(value as bigint)) return value as bigint;
-  throw new SqlError('22008', `Parquet has no infinite ${plainTypeName(type)}`);
 }

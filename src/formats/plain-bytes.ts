@@ -7,7 +7,7 @@ import { isNull } from '../batch/read-value.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import type { MessageDecoder } from './message-decoder.ts';
-import { type EncodedColumn, type MessageEncoder, type Span, viewSpan } from './message-encoder.ts';
+import { type EncodedColumn, type MessageEncoder, viewBytes } from './message-encoder.ts';
 
 export class PlainBytesDecoder implements MessageDecoder {
   readonly #isText: boolean;
@@ -27,7 +27,6 @@ export class PlainBytesDecoder implements MessageDecoder {
 
 export class PlainBytesEncoder implements MessageEncoder {
   readonly #column: EncodedColumn;
-  readonly #span: Span = { at: 0, size: 0 };
 
   constructor(column: EncodedColumn) {
     this.#column = column;
@@ -41,8 +40,6 @@ export class PlainBytesEncoder implements MessageEncoder {
         hint: 'Use COALESCE in the query, or another encoding.',
       });
     }
-    viewSpan(batch, column, row, this.#span);
-    const { at, size } = this.#span;
-    out.bytes(batch.memory.u8.subarray(at, at + size));
+    out.bytes(viewBytes(batch, column, row));
   }
 }

@@ -9,19 +9,20 @@ import { notSupported, SqlError } from '../../base/sql-error.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { isNull, readValue } from '../../batch/read-value.ts';
 import type { ArrayValue } from '../../types/array.ts';
-import { INFINITY_DAYS, isFiniteUs, MINUS_INFINITY_DAYS } from '../../types/calendar.ts';
-import type { DataType, Value } from '../../types/data-type.ts';
+import type { DataType } from '../../types/data-type.ts';
 import { applyNumericTypmod, type Decimal, FINITE } from '../../types/decimal.ts';
-import { plainTypeName } from '../../types/type-name.ts';
 import type { ValueSettings } from '../../types/value.ts';
-import type { ByteWriter } from '../byte-writer.ts';
+import { type ByteWriter, highHalf, lowHalf } from '../byte-writer.ts';
+import { finiteDay, finiteInstant } from '../finite-times.ts';
 import { plainFormat } from '../json-value.ts';
 import {
   type ColumnWriter,
+  checkSchemaNames,
   type EncodedColumn,
   type MessageEncoder,
-  type Span,
-  viewSpan,
+  type ValueWriter,
+  viewBytes,
+  writeFrame,
 } from '../message-encoder.ts';
 import { inColumn } from '../record-decoder.ts';
 import { JSON_CONNECT_NAME } from './schema.ts';
@@ -31,21 +32,13 @@ export function avroSchemaOf(
   columns: readonly { readonly name: string; readonly type: DataType }[],
   name: string,
 ): string {
-  checkName(name, /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, 'record');
-  for (const column of columns) checkName(column.name, /^[A-Za-z_]\w*$/, 'field');
+  checkSchemaNames('an Avro', 'record', name, columns);
   const fields = columns.map((column) => ({
     name: column.name,
     type: ['null', avroType(column.type)],
     default: null,
   }));
   return JSON.stringify({ type: 'record', name, fields });
-}
-
-function checkName(name: string, pattern: RegExp, what: string): void {
-  if (pattern.test(name)) return;
-  throw new SqlError('42602', `"${name}" cannot be the name of an Avro ${what}`, {
-    hint: 'Names are letters, digits and underscores: rename the column with AS.',
-  });
 }
 
 function avroType(type: DataType): unknown {
@@ -95,7 +88,6 @@ function decimalOf({ typmod }: DataType): { precision: number; scale: number } |
   return scale <= precision ? { precision, scale } : null;
 }
 
-const MAGIC = 0;
 const NULL_BRANCH = 0;
 /** Branch 1, zigzag. */
 const VALUE_BRANCH = 2;
@@ -112,9 +104,7 @@ export class AvroEncoder implements MessageEncoder {
   }
 
   append(batch: DeltaBatch, row: number, out: ByteWriter): void {
-    const at = out.reserve(5);
-    out.buffer[at] = MAGIC;
-    out.buffer.writeInt32BE(this.#schemaId, at + 1);
+    writeFrame(this.#schemaId, out);
     let i = 0;
     try {
       for (; i < this.#columns.length; i += 1) {
@@ -130,10 +120,6 @@ export class AvroEncoder implements MessageEncoder {
     }
   }
 }
-
-type ValueWriter = (value: NonNullable<Value>, out: ByteWriter) => void;
-
-const span: Span = { at: 0, size: 0 };
 
 function columnWriter(type: DataType, settings: ValueSettings): ColumnWriter {
   switch (type.id) {
@@ -152,11 +138,7 @@ function columnWriter(type: DataType, settings: ValueSettings): ColumnWriter {
     case 'json':
     case 'jsonb':
     case 'bytea':
-      return (batch, column, row, out) => {
-        viewSpan(batch, column, row, span);
-        writeInt(span.size, out);
-        out.bytes(batch.memory.u8.subarray(span.at, span.at + span.size));
-      };
+      return (batch, column, row, out) => writeBytes(viewBytes(batch, column, row), out);
     default: {
       const write = valueWriter(type, settings);
       return ({ memory }, column, row, out) => write(readValue(memory, column, type, row)!, out);
@@ -172,23 +154,17 @@ function valueWriter(type: DataType, settings: ValueSettings): ValueWriter {
     case 'int4':
       return (value, out) => writeInt(value as number, out);
     case 'date':
-      return (value, out) => writeInt(finiteDay(value as number), out);
+      return (value, out) => writeInt(finiteDay(value, 'Avro'), out);
     case 'int8':
     case 'time':
       return (value, out) => writeBigInt(value as bigint, out);
     case 'timestamp':
     case 'timestamptz':
-      return (value, out) => writeBigInt(finiteInstant(value as bigint, type), out);
+      return (value, out) => writeBigInt(finiteInstant(value, type, 'Avro'), out);
     case 'float4':
-      return (value, out) => {
-        const at = out.reserve(4);
-        out.buffer.writeFloatLE(value as number, at);
-      };
+      return (value, out) => out.floatLE(value as number);
     case 'float8':
-      return (value, out) => {
-        const at = out.reserve(8);
-        out.buffer.writeDoubleLE(value as number, at);
-      };
+      return (value, out) => out.doubleLE(value as number);
     case 'bytea':
       return (value, out) => writeBytes(value as Uint8Array, out);
     case 'numeric':
@@ -217,7 +193,7 @@ function writeLong(low: number, high: number, out: ByteWriter): void {
 }
 
 function writeBigInt(value: bigint, out: ByteWriter): void {
-  writeLong(Number(BigInt.asIntN(32, value)), Number(value >> 32n), out);
+  writeLong(lowHalf(value), highHalf(value), out);
 }
 
 function writeBytes(bytes: Uint8Array, out: ByteWriter): void {
@@ -228,16 +204,6 @@ function writeBytes(bytes: Uint8Array, out: ByteWriter): void {
 function writeText(text: string, out: ByteWriter): void {
   writeInt(Buffer.byteLength(text), out);
   out.text(text);
-}
-
-function finiteDay(days: number): number {
-  if (days !== INFINITY_DAYS && days !== MINUS_INFINITY_DAYS) return days;
-  throw new SqlError('22008', 'Avro has no infinite date');
-}
-
-function finiteInstant(us: bigint, type: DataType): bigint {
-  if (isFiniteUs(us)) return us;
-  throw new SqlError('22008', `Avro has no infinite ${plainTypeName(type)}`);
 }
 
 /** The unscaled number in two's complement, big-endian, in the fewest bytes. */

@@ -1,66 +1,69 @@
 /** A field's default, which a schema gives as JSON, in Avro's binary encoding: it is then read like any value. */
 
 import { SqlError } from '../../base/sql-error.ts';
+import { ByteWriter } from '../byte-writer.ts';
 import type { AvroSchema } from './schema.ts';
 
 /** 22023 where the JSON is no value of the schema. */
 export function defaultBytes(schema: AvroSchema, json: unknown): Buffer {
-  const parts: Buffer[] = [];
-  write(schema, json, parts);
-  return Buffer.concat(parts);
+  const out = new ByteWriter();
+  write(schema, json, out);
+  return Buffer.from(out.written);
 }
 
-function write(schema: AvroSchema, json: unknown, to: Buffer[]): void {
+function write(schema: AvroSchema, json: unknown, out: ByteWriter): void {
   switch (schema.kind) {
     case 'null':
       if (json !== null) throw invalid(json);
       return;
     case 'boolean':
       if (typeof json !== 'boolean') throw invalid(json);
-      to.push(Buffer.from([json ? 1 : 0]));
+      out.u8(json ? 1 : 0);
       return;
     case 'int':
     case 'long':
       if (!Number.isInteger(json)) throw invalid(json);
-      to.push(varint(BigInt(json as number)));
+      writeInteger(BigInt(json as number), out);
       return;
     case 'float':
     case 'double':
-      to.push(floatBytes(schema.kind, json));
+      if (typeof json !== 'number') throw invalid(json);
+      if (schema.kind === 'float') out.floatLE(json);
+      else out.doubleLE(json);
       return;
     case 'string':
     case 'bytes':
-      writeSized(textOf(json), schema.kind === 'string' ? 'utf8' : 'latin1', to);
+      writeSized(textOf(json), schema.kind === 'string' ? 'utf8' : 'latin1', out);
       return;
     case 'fixed':
-      to.push(Buffer.from(textOf(json), 'latin1'));
+      out.bytes(Buffer.from(textOf(json), 'latin1'));
       return;
     case 'enum': {
       const index = schema.symbols.indexOf(textOf(json));
       if (index < 0) throw invalid(json);
-      to.push(varint(BigInt(index)));
+      writeInteger(BigInt(index), out);
       return;
     }
     case 'union':
-      writeBranch(schema.branches, json, to);
+      writeBranch(schema.branches, json, out);
       return;
     default:
-      writeNested(schema, json, to);
+      writeNested(schema, json, out);
   }
 }
 
 /** The first branch that takes it; of a schema that keeps to the specification it is the first of all. */
-function writeBranch(branches: readonly AvroSchema[], json: unknown, to: Buffer[]): void {
+function writeBranch(branches: readonly AvroSchema[], json: unknown, out: ByteWriter): void {
+  const start = out.length;
   for (const [i, branch] of branches.entries()) {
-    const parts: Buffer[] = [];
     try {
-      write(branch, json, parts);
+      writeInteger(BigInt(i), out);
+      write(branch, json, out);
+      return;
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
-      continue;
+      out.truncate(start);
     }
-    to.push(varint(BigInt(i)), ...parts);
-    return;
   }
   throw invalid(json);
 }
@@ -68,13 +71,13 @@ function writeBranch(branches: readonly AvroSchema[], json: unknown, to: Buffer[
 function writeNested(
   schema: AvroSchema & { readonly kind: 'record' | 'array' | 'map' },
   json: unknown,
-  to: Buffer[],
+  out: ByteWriter,
 ): void {
   if (schema.kind === 'array') {
     if (!Array.isArray(json)) throw invalid(json);
-    if (json.length > 0) to.push(varint(BigInt(json.length)));
-    for (const item of json) write(schema.items, item, to);
-    to.push(varint(0n));
+    if (json.length > 0) writeInteger(BigInt(json.length), out);
+    for (const item of json) write(schema.items, item, out);
+    out.u8(0);
     return;
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid(json);
@@ -82,30 +85,23 @@ function writeNested(
   if (schema.kind === 'record') {
     for (const field of schema.fields) {
       const value = Object.hasOwn(object, field.name) ? object[field.name] : field.default;
-      write(field.type, value, to);
+      write(field.type, value, out);
     }
     return;
   }
   const entries = Object.entries(object);
-  if (entries.length > 0) to.push(varint(BigInt(entries.length)));
+  if (entries.length > 0) writeInteger(BigInt(entries.length), out);
   for (const [key, value] of entries) {
-    writeSized(key, 'utf8', to);
-    write(schema.values, value, to);
+    writeSized(key, 'utf8', out);
+    write(schema.values, value, out);
   }
-  to.push(varint(0n));
+  out.u8(0);
 }
 
-function writeSized(text: string, encoding: 'utf8' | 'latin1', to: Buffer[]): void {
+function writeSized(text: string, encoding: 'utf8' | 'latin1', out: ByteWriter): void {
   const bytes = Buffer.from(text, encoding);
-  to.push(varint(BigInt(bytes.length)), bytes);
-}
-
-function floatBytes(kind: 'float' | 'double', json: unknown): Buffer {
-  if (typeof json !== 'number') throw invalid(json);
-  const bytes = Buffer.alloc(kind === 'float' ? 4 : 8);
-  if (kind === 'float') bytes.writeFloatLE(json);
-  else bytes.writeDoubleLE(json);
-  return bytes;
+  writeInteger(BigInt(bytes.length), out);
+  out.bytes(bytes);
 }
 
 function textOf(json: unknown): string {
@@ -114,12 +110,8 @@ function textOf(json: unknown): string {
 }
 
 /** Zigzag, seven bits a byte. */
-function varint(value: bigint): Buffer {
-  let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
-  const bytes: number[] = [];
-  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-  bytes.push(Number(rest));
-  return Buffer.from(bytes);
+function writeInteger(value: bigint, out: ByteWriter): void {
+  out.varintOf((value << 1n) ^ (value >> 63n));
 }
 
 function invalid(json: unknown): SqlError {

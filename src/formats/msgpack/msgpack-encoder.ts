@@ -5,11 +5,11 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
-import type { Column, DeltaBatch } from '../../batch/delta-batch.ts';
+import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { isNull, readValue } from '../../batch/read-value.ts';
 import type { ArrayValue } from '../../types/array.ts';
 import { isFiniteUs } from '../../types/calendar.ts';
-import type { DataType, Value } from '../../types/data-type.ts';
+import type { DataType } from '../../types/data-type.ts';
 import { Decimal } from '../../types/decimal.ts';
 import { type JsonNode, JsonObject, parseJson } from '../../types/jsonb.ts';
 import type { ValueSettings } from '../../types/value.ts';
@@ -19,9 +19,10 @@ import {
   type ColumnWriter,
   type EncodedColumn,
   type MessageEncoder,
-  type Span,
-  viewSpan,
+  type ValueWriter,
+  viewBytes,
 } from '../message-encoder.ts';
+import { floorDivided } from '../typed-value.ts';
 
 const NIL = 0xc0;
 
@@ -41,8 +42,7 @@ export class MessagePackEncoder implements MessageEncoder {
     for (let i = 0; i < this.#columns.length; i += 1) {
       const key = this.#keys[i]!;
       const column = batch.columns[this.#columns[i]!.index]!;
-      writeCount(TEXT, key.length, out);
-      out.bytes(key);
+      writeSized(TEXT, key, out);
       if (isNull(batch, column, row)) out.u8(NIL);
       else this.#writers[i]!(batch, column, row, out);
     }
@@ -79,8 +79,6 @@ function writeCount({ short, shortMax, u8, u16 }: Heads, count: number, out: Byt
   }
 }
 
-type ValueWriter = (value: NonNullable<Value>, out: ByteWriter) => void;
-
 function columnWriter(type: DataType, settings: ValueSettings): ColumnWriter {
   switch (type.id) {
     case 'int2':
@@ -90,9 +88,9 @@ function columnWriter(type: DataType, settings: ValueSettings): ColumnWriter {
     case 'text':
     case 'varchar':
     case 'bpchar':
-      return spanWriter(TEXT);
+      return (batch, column, row, out) => writeSized(TEXT, viewBytes(batch, column, row), out);
     case 'bytea':
-      return spanWriter(BINARY);
+      return (batch, column, row, out) => writeSized(BINARY, viewBytes(batch, column, row), out);
     default: {
       const write = valueWriter(type, settings);
       return ({ memory }, column, row, out) => write(readValue(memory, column, type, row)!, out);
@@ -100,14 +98,9 @@ function columnWriter(type: DataType, settings: ValueSettings): ColumnWriter {
   }
 }
 
-const span: Span = { at: 0, size: 0 };
-
-function spanWriter(heads: Heads): ColumnWriter {
-  return (batch: DeltaBatch, column: Column, row: number, out: ByteWriter) => {
-    viewSpan(batch, column, row, span);
-    writeCount(heads, span.size, out);
-    out.bytes(batch.memory.u8.subarray(span.at, span.at + span.size));
-  };
+function writeSized(heads: Heads, bytes: Uint8Array, out: ByteWriter): void {
+  writeCount(heads, bytes.length, out);
+  out.bytes(bytes);
 }
 
 function valueWriter(type: DataType, settings: ValueSettings): ValueWriter {
@@ -120,13 +113,11 @@ function valueWriter(type: DataType, settings: ValueSettings): ValueWriter {
     case 'int8':
       return (value, out) => writeBigInt(value as bigint, out);
     case 'float4':
+      return (value, out) => writeFloat(value as number, out);
     case 'float8':
-      return (value, out) => writeFloat(value as number, type.id === 'float4', out);
+      return (value, out) => writeDouble(value as number, out);
     case 'bytea':
-      return (value, out) => {
-        writeCount(BINARY, (value as Uint8Array).length, out);
-        out.bytes(value as Uint8Array);
-      };
+      return (value, out) => writeSized(BINARY, value as Uint8Array, out);
     case 'json':
     case 'jsonb':
       return (value, out) => writeJson(parseJson(value as string), out);
@@ -184,11 +175,14 @@ function writeLong(value: bigint, out: ByteWriter): void {
   out.buffer.writeBigUInt64BE(BigInt.asUintN(64, value), at + 1);
 }
 
-function writeFloat(value: number, isSingle: boolean, out: ByteWriter): void {
-  const at = out.reserve(isSingle ? 5 : 9);
-  out.buffer[at] = isSingle ? 0xca : 0xcb;
-  if (isSingle) out.buffer.writeFloatBE(value, at + 1);
-  else out.buffer.writeDoubleBE(value, at + 1);
+function writeFloat(value: number, out: ByteWriter): void {
+  out.u8(0xca);
+  out.floatBE(value);
+}
+
+function writeDouble(value: number, out: ByteWriter): void {
+  out.u8(0xcb);
+  out.doubleBE(value);
 }
 
 /** What readers can make a date of; beyond it is a text. */
@@ -197,7 +191,7 @@ const TIMESTAMP = 0xff;
 
 /** false: it is infinite or too far away. */
 function writeInstant(us: bigint, out: ByteWriter): boolean {
-  const seconds = us >= 0n || us % 1_000_000n === 0n ? us / 1_000_000n : us / 1_000_000n - 1n;
+  const seconds = floorDivided(us, 1_000_000n);
   if (!isFiniteUs(us) || seconds > SECONDS_MAX || seconds < -SECONDS_MAX) return false;
   const nanoseconds = Number(us - seconds * 1_000_000n) * 1000;
   const isShort = nanoseconds === 0 && seconds >= 0n && seconds < 1n << 32n;
@@ -274,5 +268,5 @@ function writeJsonNumber(value: Decimal, out: ByteWriter): void {
       `number ${text.slice(0, 40)} in jsonb is too large for MessagePack`,
     );
   }
-  writeFloat(number, false, out);
+  writeDouble(number, out);
 }

@@ -1,6 +1,6 @@
 /** A field's default in Protobuf's wire format: it is then read like any value. */
 
-import { ByteWriter } from '../byte-writer.ts';
+import { ByteWriter, lowHalf } from '../byte-writer.ts';
 import { invalidSchema, type ProtoType } from './schema.ts';
 
 /** `literal`: as the schema has it; null: zero, '' or no bytes. 22023 where it is no value of the type. */
@@ -12,12 +12,9 @@ export function defaultBytes(type: ProtoType, literal: string | null): Buffer {
       writeFloat(type.kind, literal ?? '0', out);
       break;
     case 'string':
-    case 'bytes': {
-      const bytes = Buffer.from(literal ?? '', type.kind === 'string' ? 'utf8' : 'latin1');
-      out.varint(bytes.length);
-      out.bytes(bytes);
+    case 'bytes':
+      out.sized(Buffer.from(literal ?? '', type.kind === 'string' ? 'utf8' : 'latin1'));
       break;
-    }
     case 'message':
       out.u8(0);
       break;
@@ -39,9 +36,8 @@ export function defaultBytes(type: ProtoType, literal: string | null): Buffer {
 function writeFloat(kind: 'float' | 'double', literal: string, out: ByteWriter): void {
   const value = Number(literal.replace('inf', 'Infinity'));
   if (Number.isNaN(value) && !literal.endsWith('nan')) throw misfit(literal);
-  const at = out.reserve(kind === 'float' ? 4 : 8);
-  if (kind === 'float') out.buffer.writeFloatLE(value, at);
-  else out.buffer.writeDoubleLE(value, at);
+  if (kind === 'float') out.floatLE(value);
+  else out.doubleLE(value);
 }
 
 /** Decimal, 0x hexadecimal, 0 octal. */
@@ -55,12 +51,11 @@ function integerOf(literal: string): bigint {
 function writeInteger(kind: string, value: bigint, out: ByteWriter): void {
   if (kind.includes('fixed')) {
     const at = out.reserve(kind.endsWith('32') ? 4 : 8);
-    if (kind.endsWith('32')) out.buffer.writeInt32LE(Number(BigInt.asIntN(32, value)), at);
+    if (kind.endsWith('32')) out.buffer.writeInt32LE(lowHalf(value), at);
     else out.buffer.writeBigUInt64LE(BigInt.asUintN(64, value), at);
     return;
   }
-  const coded = kind.startsWith('sint') ? (value << 1n) ^ (value >> 63n) : value;
-  out.varint64(Number(BigInt.asIntN(32, coded)), Number(BigInt.asIntN(32, coded >> 32n)));
+  out.varintOf(kind.startsWith('sint') ? (value << 1n) ^ (value >> 63n) : value);
 }
 
 function misfit(literal: string): Error {

@@ -44,8 +44,7 @@ export class MessageParts {
       body.bytes(cursor.bytes.subarray(from, cursor.at));
     }
     const out = new ByteWriter();
-    out.varint(body.length);
-    out.bytes(body.written);
+    out.sized(body.written);
     return cursor.over(out.written);
   }
 }

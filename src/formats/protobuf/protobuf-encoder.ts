@@ -10,18 +10,19 @@ import { notSupported, SqlError } from '../../base/sql-error.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { isNull, readValue } from '../../batch/read-value.ts';
 import type { ArrayValue } from '../../types/array.ts';
-import { isFiniteUs } from '../../types/calendar.ts';
 import type { DataType, Value } from '../../types/data-type.ts';
-import { plainTypeName } from '../../types/type-name.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import { ByteWriter } from '../byte-writer.ts';
+import { finiteInstant } from '../finite-times.ts';
 import { plainFormat } from '../json-value.ts';
 import {
   type ColumnWriter,
+  checkSchemaNames,
   type EncodedColumn,
   type MessageEncoder,
-  type Span,
-  viewSpan,
+  type ValueWriter,
+  viewBytes,
+  writeFrame,
 } from '../message-encoder.ts';
 import { inColumn } from '../record-decoder.ts';
 import { floorDivided } from '../typed-value.ts';
@@ -34,8 +35,7 @@ export function protobufSchemaOf(
   columns: readonly { readonly name: string; readonly type: DataType }[],
   name: string,
 ): string {
-  checkName(name, /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, 'message');
-  for (const column of columns) checkName(column.name, /^[A-Za-z_]\w*$/, 'field');
+  checkSchemaNames('a Protobuf', 'message', name, columns);
   const point = name.lastIndexOf('.');
   const fields = columns.map(({ name: field, type }, i) => {
     const label = type.element === null ? 'optional' : 'repeated';
@@ -50,13 +50,6 @@ export function protobufSchemaOf(
     ...fields,
     '}\n',
   ].join('\n');
-}
-
-function checkName(name: string, pattern: RegExp, what: string): void {
-  if (pattern.test(name)) return;
-  throw new SqlError('42602', `"${name}" cannot be the name of a Protobuf ${what}`, {
-    hint: 'Names are letters, digits and underscores: rename the column with AS.',
-  });
 }
 
 function protobufType({ id }: DataType): string {
@@ -98,7 +91,6 @@ function wireTypeOf({ id }: DataType): number {
   }
 }
 
-const MAGIC = 0;
 const FIRST_MESSAGE = 0;
 
 export class ProtobufEncoder implements MessageEncoder {
@@ -113,10 +105,8 @@ export class ProtobufEncoder implements MessageEncoder {
   }
 
   append(batch: DeltaBatch, row: number, out: ByteWriter): void {
-    const at = out.reserve(6);
-    out.buffer[at] = MAGIC;
-    out.buffer.writeInt32BE(this.#schemaId, at + 1);
-    out.buffer[at + 5] = FIRST_MESSAGE;
+    writeFrame(this.#schemaId, out);
+    out.u8(FIRST_MESSAGE);
     let i = 0;
     try {
       for (; i < this.#columns.length; i += 1) {
@@ -128,10 +118,6 @@ export class ProtobufEncoder implements MessageEncoder {
     }
   }
 }
-
-type ValueWriter = (value: NonNullable<Value>, out: ByteWriter) => void;
-
-const span: Span = { at: 0, size: 0 };
 
 /** Writes the tag, too. */
 function columnWriter(type: DataType, number: number, settings: ValueSettings): ColumnWriter {
@@ -158,10 +144,8 @@ function columnWriter(type: DataType, number: number, settings: ValueSettings): 
     case 'jsonb':
     case 'bytea':
       return (batch, column, row, out) => {
-        viewSpan(batch, column, row, span);
         out.varint(tag);
-        out.varint(span.size);
-        out.bytes(batch.memory.u8.subarray(span.at, span.at + span.size));
+        out.sized(viewBytes(batch, column, row));
       };
     default: {
       const write = valueWriter(type, settings);
@@ -198,8 +182,7 @@ function arrayWriter(
     }
     if (!isPacked) return;
     out.varint(tag);
-    out.varint(packed.length);
-    out.bytes(packed.written);
+    out.sized(packed.written);
   };
 }
 
@@ -217,26 +200,16 @@ function valueWriter(type: DataType, settings: ValueSettings): ValueWriter {
     case 'int4':
       return (value, out) => writeInt(value as number, out);
     case 'int8':
-      return (value, out) => writeLong(value as bigint, out);
+      return (value, out) => out.varintOf(value as bigint);
     case 'float4':
-      return (value, out) => {
-        const at = out.reserve(4);
-        out.buffer.writeFloatLE(value as number, at);
-      };
+      return (value, out) => out.floatLE(value as number);
     case 'float8':
-      return (value, out) => {
-        const at = out.reserve(8);
-        out.buffer.writeDoubleLE(value as number, at);
-      };
+      return (value, out) => out.doubleLE(value as number);
     case 'bytea':
-      return (value, out) => {
-        const bytes = value as Uint8Array;
-        out.varint(bytes.length);
-        out.bytes(bytes);
-      };
+      return (value, out) => out.sized(value as Uint8Array);
     case 'timestamp':
     case 'timestamptz':
-      return (value, out) => writeTimestamp(value as bigint, type, out);
+      return (value, out) => writeTimestamp(finiteInstant(value, type, 'Protobuf'), out);
     default: {
       const text = plainFormat(type, settings);
       return (value, out) => {
@@ -253,22 +226,15 @@ function writeInt(value: number, out: ByteWriter): void {
   out.varint64(value, value >> 31);
 }
 
-function writeLong(value: bigint, out: ByteWriter): void {
-  out.varint64(Number(BigInt.asIntN(32, value)), Number(value >> 32n));
-}
-
 const MICROS = 1_000_000n;
 const SECONDS_TAG = tagOf(1, VARINT);
 const NANOS_TAG = tagOf(2, VARINT);
 
-function writeTimestamp(us: bigint, type: DataType, out: ByteWriter): void {
-  if (!isFiniteUs(us)) {
-    throw new SqlError('22008', `Protobuf has no infinite ${plainTypeName(type)}`);
-  }
+function writeTimestamp(us: bigint, out: ByteWriter): void {
   const seconds = floorDivided(us, MICROS);
   const sizeAt = out.reserve(1);
   out.u8(SECONDS_TAG);
-  writeLong(seconds, out);
+  out.varintOf(seconds);
   out.u8(NANOS_TAG);
   out.varint(Number(us - seconds * MICROS) * 1000);
   out.buffer[sizeAt] = out.length - sizeAt - 1;

@@ -58,13 +58,6 @@ export function viewBytes(batch: DeltaBatch, column: Column, row: number): Uint8
   return batch.memory.u8.subarray(span.at, span.at + span.size);
 }
 
-/** What messages begin with whose schema is in a registry: a zero byte and its id (int32, big-endian). */
-export function writeFrame(schemaId: number, out: ByteWriter): void {
-  const at = out.reserve(5);
-  out.buffer[at] = 0;
-  out.buffer.writeInt32BE(schemaId, at + 1);
-}
-
 /**
  * 42602 where a schema cannot have this name (which may be qualified) or these columns as its fields. `format` and `kind`: what
  * it is the name of, such as "an Avro" "record".

@@ -88,6 +88,29 @@ export function columnsOf(types: Readonly<Record<string, string>>): EncodedColum
   }));
 }
 
+/** Types that encoders are tested with, by names of columns; each test adds those of its format's own interest. */
+export const COMMON_TYPES: Readonly<Record<string, string>> = {
+  b: 'boolean',
+  i2: 'smallint',
+  i4: 'integer',
+  i8: 'bigint',
+  f4: 'real',
+  f8: 'double precision',
+  n: 'numeric',
+  t: 'text',
+  v: 'varchar',
+  y: 'bytea',
+  u: 'uuid',
+  j: 'jsonb',
+  d: 'date',
+  tm: 'time',
+  iv: 'interval',
+  ai: 'integer[]',
+  al: 'bigint[]',
+  at: 'text[]',
+  an: 'numeric[]',
+};
+
 /** Random rows of values, NULLs among them. */
 export function anyRows(columns: readonly EncodedColumn[]): fc.Arbitrary<Value[][]> {
   const row = fc.tuple(
@@ -194,4 +217,46 @@ export function assertRoundTrip(
     read.map(({ row, error }) => row ?? error),
     written,
   );
+}
+
+/** Any rows come back as equal values; `carried`: what the format can carry of them. */
+export function assertAnyRoundTrip(
+  columns: readonly EncodedColumn[],
+  encoder: MessageEncoder,
+  decoderOf: (columns: readonly EncodedColumn[]) => MessageDecoder,
+  numRuns: number,
+  carried: (rows: readonly Value[][]) => readonly (readonly Value[])[] = (rows) => rows,
+): void {
+  fc.assert(
+    fc.property(anyRows(columns), (rows) => {
+      assertRoundTrip(columns, encoder, decoderOf(columns), carried(rows));
+    }),
+    { numRuns },
+  );
+}
+
+/** A column of this type refuses the value, and the error names the column. */
+export function assertRefused(
+  encoderOf: (columns: readonly EncodedColumn[]) => MessageEncoder,
+  type: string,
+  value: Value,
+  sqlstate: string,
+): void {
+  const columns = columnsOf({ c: type });
+  assert.throws(() => encodeMessages(encoderOf(columns), columns, [[value]]), {
+    sqlstate,
+    message: /^column "c": /,
+  });
+}
+
+/** The message of one row behind its frame, whose bytes are checked. */
+export function unframed(
+  encoder: MessageEncoder,
+  columns: readonly EncodedColumn[],
+  row: readonly Value[],
+  frame: readonly number[],
+): Buffer {
+  const [message] = encodeMessages(encoder, columns, [row]);
+  assert.deepEqual([...message!.subarray(0, frame.length)], frame);
+  return message!.subarray(frame.length);
 }

@@ -9,12 +9,11 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WriterSchema } from '../../formats/message-decoder.ts';
+import { hasFrame, schemaIdAt } from '../../formats/schema-frame.ts';
 import { RegistryError, type SchemaRegistryClient } from '../schema-registry/registry-client.ts';
 import type { FetchedRecords } from './io-port.ts';
 import { RecordWalker } from './record-batch.ts';
 
-const MAGIC = 0;
-const FRAME_SIZE = 5;
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 5000;
 
@@ -65,8 +64,8 @@ export class SchemaGate {
     const walker = new RecordWalker(bytes);
     let last = -1;
     const look = (start: number, length: number): void => {
-      if (length < FRAME_SIZE || walker.bytes[start] !== MAGIC) return;
-      const id = walker.bytes.readInt32BE(start + 1);
+      if (!hasFrame(walker.bytes, start, start + length)) return;
+      const id = schemaIdAt(walker.bytes, start);
       if (id === last) return;
       last = id;
       if (!this.#told.has(id)) ids.add(id);

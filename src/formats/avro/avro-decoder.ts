@@ -20,6 +20,7 @@ import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
 import { inColumn } from '../record-decoder.ts';
+import { FRAME_SIZE, unknownSchema } from '../schema-frame.ts';
 import { AvroCursor } from './cursor.ts';
 import { defaultBytes } from './default-bytes.ts';
 import { sqlTypeOf } from './scalar.ts';
@@ -41,9 +42,6 @@ export interface AvroOptions {
   /** Of several records in a union, the one that is read; null: any. */
   readonly message: string | null;
 }
-
-const MAGIC = 0;
-const FRAME_SIZE = 5;
 
 /** One field of the writer, or a column that has none. */
 interface Step {
@@ -115,20 +113,14 @@ export class AvroDecoder implements MessageDecoder {
   }
 
   #framedPlan(cursor: AvroCursor): Plan {
-    const { bytes, at, end } = cursor;
-    if (end - at < FRAME_SIZE || bytes[at] !== MAGIC) {
-      throw new SqlError('22P03', 'invalid Avro record: it does not begin with 0 and a schema id');
-    }
-    const id = bytes.readInt32BE(at + 1);
+    const id = cursor.schemaId();
     if (id !== this.#lastId) {
       const plan = this.#plans.get(id);
-      if (plan === undefined) {
-        throw new SqlError('22P03', `schema ${id} is not in the schema registry`);
-      }
+      if (plan === undefined) throw unknownSchema(id);
       this.#lastId = id;
       this.#lastPlan = plan;
     }
-    cursor.at = at + FRAME_SIZE;
+    cursor.at += FRAME_SIZE;
     return this.#lastPlan!;
   }
 

@@ -22,9 +22,9 @@ import {
   type MessageEncoder,
   type ValueWriter,
   viewBytes,
-  writeFrame,
 } from '../message-encoder.ts';
 import { inColumn } from '../record-decoder.ts';
+import { writeFrame } from '../schema-frame.ts';
 import { JSON_CONNECT_NAME } from './schema.ts';
 
 /** The schema's JSON. `name`: of the record, with its namespace. 42602 where a column's name cannot be a field's. */

@@ -6,6 +6,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
+import { hasFrame, schemaIdAt } from '../schema-frame.ts';
 
 /** How deep values may lie in each other. */
 const DEPTH_MAX = 100;
@@ -28,6 +29,12 @@ export class AvroCursor {
     this.end = end;
     this.#depth = 0;
     this.#emptyItems = 0;
+  }
+
+  /** The id of the schema in the frame at hand, which is not moved over. */
+  schemaId(): number {
+    if (hasFrame(this.bytes, this.at, this.end)) return schemaIdAt(this.bytes, this.at);
+    throw corrupt('it does not begin with 0 and a schema id');
   }
 
   /** A value in a value begins; `leave` ends it. */

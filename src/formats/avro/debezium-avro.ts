@@ -21,13 +21,12 @@ import type { DecodedColumn } from '../csv.ts';
 import { changeOf, columnsNamed, noAfter, noBefore, PLACEHOLDER } from '../debezium-change.ts';
 import type { WriterSchema } from '../message-decoder.ts';
 import { RowKey } from '../row-key.ts';
+import { FRAME_SIZE, unknownSchema } from '../schema-frame.ts';
 import { AvroDecoder, checkAvroColumns } from './avro-decoder.ts';
 import { AvroCursor } from './cursor.ts';
 import { type AvroRecord, type AvroSchema, parseAvroSchema } from './schema.ts';
 import { type Skipper, Skippers } from './skip.ts';
 
-const MAGIC = 0;
-const FRAME_SIZE = 5;
 /** Bytes that an encoded value may have around the placeholder: union's branch, blocks and length, the array's end. */
 const AROUND_MAX = 5;
 const NONE: readonly number[] = [];
@@ -118,17 +117,11 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
   }
 
   #framedPlan(cursor: AvroCursor): Plan {
-    const { bytes, at, end } = cursor;
-    if (end - at < FRAME_SIZE || bytes[at] !== MAGIC) {
-      throw new SqlError('22P03', 'invalid Avro record: it does not begin with 0 and a schema id');
-    }
-    const id = bytes.readInt32BE(at + 1);
+    const id = cursor.schemaId();
     const plan = this.#plans.get(id);
-    if (plan === undefined) {
-      throw new SqlError('22P03', `schema ${id} is not in the schema registry`);
-    }
+    if (plan === undefined) throw unknownSchema(id);
     if (plan instanceof SqlError) throw plan;
-    cursor.at = at + FRAME_SIZE;
+    cursor.at += FRAME_SIZE;
     return plan;
   }
 

@@ -20,6 +20,7 @@ import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
 import { inColumn } from '../record-decoder.ts';
+import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
 import { corrupt, ProtobufCursor } from './cursor.ts';
 import { sqlTypeOf, wireTypeOf } from './scalar.ts';
 import {
@@ -40,8 +41,6 @@ export interface ProtobufOptions {
   readonly message: string | null;
 }
 
-const MAGIC = 0;
-const FRAME_SIZE = 5;
 /** How deep a type may be declared. */
 const PATH_MAX = 32;
 /** Numbers of fields up to this are found by index. */
@@ -182,19 +181,17 @@ export class ProtobufDecoder implements MessageDecoder {
 
   #framedPlan(cursor: ProtobufCursor): Plan {
     const { bytes, at, end } = cursor;
-    if (end - at <= FRAME_SIZE || bytes[at] !== MAGIC) {
+    if (end - at === FRAME_SIZE || !hasFrame(bytes, at, end)) {
       throw corrupt('it does not begin with 0, a schema id and message indexes');
     }
-    const id = bytes.readInt32BE(at + 1);
+    const id = schemaIdAt(bytes, at);
     const isFirst = bytes[at + FRAME_SIZE] === 0;
     if (isFirst && id === this.#lastId) {
       cursor.at = at + FRAME_SIZE + 1;
       return this.#lastPlan!;
     }
     const schema = this.#schemas.get(id);
-    if (schema === undefined) {
-      throw new SqlError('22P03', `schema ${id} is not in the schema registry`);
-    }
+    if (schema === undefined) throw unknownSchema(id);
     if (schema instanceof SqlError) throw schema;
     cursor.at = at + FRAME_SIZE;
     const plan = this.#pathPlan(id, schema, readPath(cursor));

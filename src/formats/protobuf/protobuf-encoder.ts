@@ -22,9 +22,9 @@ import {
   type MessageEncoder,
   type ValueWriter,
   viewBytes,
-  writeFrame,
 } from '../message-encoder.ts';
 import { inColumn } from '../record-decoder.ts';
+import { writeFrame } from '../schema-frame.ts';
 import { floorDivided } from '../typed-value.ts';
 import { FIXED32, FIXED64, SIZED, VARINT } from './cursor.ts';
 

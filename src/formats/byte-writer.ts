@@ -89,7 +89,7 @@ export class ByteWriter {
     this.length = at;
   }
 
-  /** The lowest 64 bits of a number, in two's complement, in groups of seven, lowest first. */
+  /** A number of 64 bits in two's complement, in groups of seven bits, lowest first. */
   varintOf(value: bigint): void {
     this.varint64(lowHalf(value), highHalf(value));
   }
@@ -121,12 +121,12 @@ export class ByteWriter {
   }
 }
 
-/** Bits 0 to 31 of a number in two's complement, as int32. */
+/** Bits 0 to 31 of a number of 64 bits in two's complement, as int32. */
 export function lowHalf(value: bigint): number {
   return Number(BigInt.asIntN(32, value));
 }
 
 /** Bits 32 to 63. */
 export function highHalf(value: bigint): number {
-  return Number(BigInt.asIntN(32, value >> 32n));
+  return Number(value >> 32n);
 }

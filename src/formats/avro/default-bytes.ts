@@ -111,7 +111,7 @@ function textOf(json: unknown): string {
 
 /** Zigzag, seven bits a byte. */
 function writeInteger(value: bigint, out: ByteWriter): void {
-  out.varintOf((value << 1n) ^ (value >> 63n));
+  out.varintOf(BigInt.asIntN(64, (value << 1n) ^ (value >> 63n)));
 }
 
 function invalid(json: unknown): SqlError {

@@ -55,7 +55,8 @@ function writeInteger(kind: string, value: bigint, out: ByteWriter): void {
     else out.buffer.writeBigUInt64LE(BigInt.asUintN(64, value), at);
     return;
   }
-  out.varintOf(kind.startsWith('sint') ? (value << 1n) ^ (value >> 63n) : value);
+  const coded = kind.startsWith('sint') ? (value << 1n) ^ (value >> 63n) : value;
+  out.varintOf(BigInt.asIntN(64, coded));
 }
 
 function misfit(literal: string): Error {

@@ -13,7 +13,7 @@ import type { DataType } from '../../types/data-type.ts';
 import { Decimal } from '../../types/decimal.ts';
 import { type JsonNode, JsonObject, parseJson } from '../../types/jsonb.ts';
 import type { ValueSettings } from '../../types/value.ts';
-import type { ByteWriter } from '../byte-writer.ts';
+import { ByteWriter } from '../byte-writer.ts';
 import { plainFormat } from '../json-value.ts';
 import {
   type ColumnWriter,
@@ -28,21 +28,21 @@ const NIL = 0xc0;
 
 export class MessagePackEncoder implements MessageEncoder {
   readonly #columns: readonly EncodedColumn[];
+  /** With their heads. */
   readonly #keys: readonly Buffer[];
   readonly #writers: readonly ColumnWriter[];
 
   constructor(columns: readonly EncodedColumn[], settings: ValueSettings) {
     this.#columns = columns;
-    this.#keys = columns.map(({ name }) => Buffer.from(name));
+    this.#keys = columns.map(({ name }) => textBytes(name));
     this.#writers = columns.map(({ type }) => columnWriter(type, settings));
   }
 
   append(batch: DeltaBatch, row: number, out: ByteWriter): void {
     writeCount(MAP, this.#columns.length, out);
     for (let i = 0; i < this.#columns.length; i += 1) {
-      const key = this.#keys[i]!;
       const column = batch.columns[this.#columns[i]!.index]!;
-      writeSized(TEXT, key, out);
+      out.bytes(this.#keys[i]!);
       if (isNull(batch, column, row)) out.u8(NIL);
       else this.#writers[i]!(batch, column, row, out);
     }
@@ -140,6 +140,12 @@ function writeText(text: string, out: ByteWriter): void {
   const size = Buffer.byteLength(text);
   writeCount(TEXT, size, out);
   out.text(text);
+}
+
+function textBytes(text: string): Buffer {
+  const out = new ByteWriter();
+  writeText(text, out);
+  return Buffer.from(out.written);
 }
 
 /** In the fewest bytes. */

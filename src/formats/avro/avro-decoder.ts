@@ -20,8 +20,8 @@ import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
 import { inColumn } from '../record-decoder.ts';
-import { FRAME_SIZE, unknownSchema } from '../schema-frame.ts';
-import { AvroCursor } from './cursor.ts';
+import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
+import { AvroCursor, corrupt } from './cursor.ts';
 import { defaultBytes } from './default-bytes.ts';
 import { sqlTypeOf } from './scalar.ts';
 import {
@@ -113,14 +113,16 @@ export class AvroDecoder implements MessageDecoder {
   }
 
   #framedPlan(cursor: AvroCursor): Plan {
-    const id = cursor.schemaId();
+    const { bytes, at, end } = cursor;
+    if (!hasFrame(bytes, at, end)) throw corrupt('it does not begin with 0 and a schema id');
+    const id = schemaIdAt(bytes, at);
     if (id !== this.#lastId) {
       const plan = this.#plans.get(id);
       if (plan === undefined) throw unknownSchema(id);
       this.#lastId = id;
       this.#lastPlan = plan;
     }
-    cursor.at += FRAME_SIZE;
+    cursor.at = at + FRAME_SIZE;
     return this.#lastPlan!;
   }
 

@@ -6,7 +6,6 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
-import { hasFrame, schemaIdAt } from '../schema-frame.ts';
 
 /** How deep values may lie in each other. */
 const DEPTH_MAX = 100;
@@ -29,12 +28,6 @@ export class AvroCursor {
     this.end = end;
     this.#depth = 0;
     this.#emptyItems = 0;
-  }
-
-  /** The id of the schema in the frame at hand, which is not moved over. */
-  schemaId(): number {
-    if (hasFrame(this.bytes, this.at, this.end)) return schemaIdAt(this.bytes, this.at);
-    throw corrupt('it does not begin with 0 and a schema id');
   }
 
   /** A value in a value begins; `leave` ends it. */
@@ -183,7 +176,7 @@ export class AvroCursor {
   }
 }
 
-function corrupt(reason: string): SqlError {
+export function corrupt(reason: string): SqlError {
   return new SqlError('22P03', `invalid Avro record: ${reason}`);
 }
 

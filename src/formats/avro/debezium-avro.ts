@@ -21,9 +21,9 @@ import type { DecodedColumn } from '../csv.ts';
 import { changeOf, columnsNamed, noAfter, noBefore, PLACEHOLDER } from '../debezium-change.ts';
 import type { WriterSchema } from '../message-decoder.ts';
 import { RowKey } from '../row-key.ts';
-import { FRAME_SIZE, unknownSchema } from '../schema-frame.ts';
+import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
 import { AvroDecoder, checkAvroColumns } from './avro-decoder.ts';
-import { AvroCursor } from './cursor.ts';
+import { AvroCursor, corrupt } from './cursor.ts';
 import { type AvroRecord, type AvroSchema, parseAvroSchema } from './schema.ts';
 import { type Skipper, Skippers } from './skip.ts';
 
@@ -117,11 +117,13 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
   }
 
   #framedPlan(cursor: AvroCursor): Plan {
-    const id = cursor.schemaId();
+    const { bytes, at, end } = cursor;
+    if (!hasFrame(bytes, at, end)) throw corrupt('it does not begin with 0 and a schema id');
+    const id = schemaIdAt(bytes, at);
     const plan = this.#plans.get(id);
     if (plan === undefined) throw unknownSchema(id);
     if (plan instanceof SqlError) throw plan;
-    cursor.at += FRAME_SIZE;
+    cursor.at = at + FRAME_SIZE;
     return plan;
   }
 

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { SqlError } from '../base/sql-error.ts';
 import { ColumnBuilder } from '../batch/column-builder.ts';
 import { readValue } from '../batch/read-value.ts';
+import { setKernelMode } from '../kernels/kernels.ts';
 import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import { DEFAULT_SETTINGS, formatValue, parseTypeName } from '../types/value.ts';
@@ -83,30 +84,34 @@ test('what a record does', () => {
   ]);
 });
 
-test('what is refused', () => {
-  const found = read({ id: 'int', v: 'int' }, [
-    '{"id": 1}',
-    '[1]',
-    '{"op": "c", "after": {"id": 1}',
-    envelope('x', null, { id: 1 }),
-    envelope('c', null, null),
-    envelope('d', null, null),
-    envelope('c', null, { v: 1 }),
-    envelope('d', { v: 1 }, null),
-    '{"op": "u", "after": {"id": 1, "v": "x"}}',
-  ]);
-  assert.deepEqual(found, [
-    '22P02@0 the record is no change of Debezium: it has no "op"',
-    '22P02@0 invalid JSON record: it must be an object',
-    '22P02@30 invalid input syntax for type json',
-    '22P02@0 the record has an unknown "op": "x"',
-    '22P02@0 the record has no "after"',
-    '22P02@0 the deleting record has no "before"',
-    '23502@23 null value in key column "id"',
-    '23502@10 null value in key column "id"',
-    '22P02@36 column "v": invalid input syntax for type integer: "x"',
-  ]);
-});
+for (const mode of ['auto', 'ts'] as const) {
+  test(`what is refused, kernels ${mode}`, (context) => {
+    setKernelMode(mode);
+    context.after(() => setKernelMode('auto'));
+    const found = read({ id: 'int', v: 'int' }, [
+      '{"id": 1}',
+      '[1]',
+      '{"op": "c", "after": {"id": 1}',
+      envelope('x', null, { id: 1 }),
+      envelope('c', null, null),
+      envelope('d', null, null),
+      envelope('c', null, { v: 1 }),
+      envelope('d', { v: 1 }, null),
+      '{"op": "u", "after": {"id": 1, "v": "x"}}',
+    ]);
+    assert.deepEqual(found, [
+      '22P02@0 the record is no change of Debezium: it has no "op"',
+      '22P02@0 invalid JSON record: it must be an object',
+      '22P02@30 invalid input syntax for type json',
+      '22P02@0 the record has an unknown "op": "x"',
+      '22P02@0 the record has no "after"',
+      '22P02@0 the deleting record has no "before"',
+      '23502@23 null value in key column "id"',
+      '23502@10 null value in key column "id"',
+      '22P02@36 column "v": invalid input syntax for type integer: "x"',
+    ]);
+  });
+}
 
 /** One value of a type, as the row of a change. */
 function values(type: string, texts: readonly string[], schema = ''): string[] {

@@ -111,11 +111,14 @@ export class JsonObjectDecoder implements MessageDecoder {
     this.#errorOffset = start;
     this.#bytes = bytes;
     this.#builders = builders;
-    if (this.#kernel?.append(bytes, start, end, behind, builders, this.#appendColumn)) return;
-    this.#readObject(bytes);
-    for (let i = 0; i < builders.length; i += 1) {
-      this.#appendColumn(i, this.#starts[i]!, this.#ends[i]!);
+    if (!this.#kernel?.append(bytes, start, end, behind, builders, this.#appendColumn)) {
+      this.#readObject(bytes);
+      for (let i = 0; i < builders.length; i += 1) {
+        this.#appendColumn(i, this.#starts[i]!, this.#ends[i]!);
+      }
     }
+    // What is wrong with the row as a whole is wrong where it starts.
+    this.#errorOffset = start;
   }
 
   readonly #appendColumn = (column: number, from: number, to: number): void => {

@@ -17,6 +17,11 @@ export interface SqlErrorFields {
   readonly severity?: 'ERROR' | 'FATAL' | undefined;
 }
 
+/** Data exceptions (class 22) and violated constraints (23): what is wrong with a row. */
+function isOfData(sqlstate: string): boolean {
+  return sqlstate.startsWith('22') || sqlstate.startsWith('23');
+}
+
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   /** Five characters, PostgreSQL's Appendix A. */
@@ -24,7 +29,11 @@ export class SqlError extends Error {
   readonly fields: SqlErrorFields;
 
   constructor(sqlstate: string, message: string, fields: SqlErrorFields = {}) {
+    const limit = Error.stackTraceLimit;
+    // Each row of bad input makes one, and V8's trace would take most of that row's time.
+    if (isOfData(sqlstate)) Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = limit;
     this.sqlstate = sqlstate;
     this.fields = fields;
   }

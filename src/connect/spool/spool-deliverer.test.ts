@@ -120,3 +120,10 @@ test('a target that is ahead of us is not ours to write', async (context) => {
   const error = await deliver(spool, target, 5);
   assert.match(String(error), /holds epoch 9 of this sink, which is ahead of this server's 5/);
 });
+
+test('a spool that is gone before it is read fails its own delivery', async (context) => {
+  const spool = spoolOf(context);
+  add(spool, 1);
+  spool.remove();
+  assert.match(String(await deliver(spool, new FakeTarget(), 1)), /ENOENT|lost its spool/);
+});

@@ -51,7 +51,7 @@ export class SpoolDeliverer {
   #end: SpoolPosition;
   /** What lies before it is delivered. */
   #position: SpoolPosition;
-  #deliveredEpoch: number;
+  #deliveredEpoch = 0;
   /** No later epoch is ours. */
   #lastEpoch: number;
   #reader: SpoolReader | null = null;
@@ -63,7 +63,6 @@ export class SpoolDeliverer {
     this.#directory = directory;
     this.#events = events;
     this.#lastEpoch = lastEpoch;
-    this.#deliveredEpoch = must(segmentsOf(directory)[0]).epochBefore;
     this.#position = start;
     this.#end = end;
   }
@@ -94,6 +93,9 @@ export class SpoolDeliverer {
   }
 
   async #deliverAll(): Promise<void> {
+    // A sink that was dropped at once has no spool any more: that ends its own delivery, not the thread.
+    const oldest = must(segmentsOf(this.#directory)[0], `${this.#target.name} has lost its spool`);
+    this.#deliveredEpoch = oldest.epochBefore;
     for (let retryMs = RETRY_MS_MIN; !this.#isClosed; ) {
       try {
         await this.#start();

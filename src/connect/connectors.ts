@@ -38,7 +38,15 @@ import {
   type SchemaKind,
   schemaSourceColumns,
 } from './schema-registry/source-schema.ts';
-import type { SinkChanges, SinkCheckRequest, SinkColumn, SinkContext, SinkWriter } from './sink.ts';
+import type {
+  CheckedSink,
+  SinkChanges,
+  SinkCheckRequest,
+  SinkColumn,
+  SinkContext,
+  SinkWriter,
+  UniqueKey,
+} from './sink.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from './source.ts';
 import { checkWebhookSource, openWebhookSource } from './webhook/webhook-options.ts';
 
@@ -73,7 +81,7 @@ interface SinkConnector {
   readonly takesEncode: boolean;
   /** Its records have keys: FORMAT UPSERT and DEBEZIUM. */
   readonly takesKeys: boolean;
-  readonly check: (request: SinkCheckRequest) => Json;
+  readonly check: (request: SinkCheckRequest) => CheckedSink;
   /** Asks the outside world, once, whether what was checked is there; gives what is to be kept. */
   readonly probe?: (checked: Json, uuid: string) => Promise<Json>;
   readonly open: (checked: Json, context: SinkContext) => SinkWriter;
@@ -120,13 +128,23 @@ const SOURCES: ReadonlyMap<string, SourceConnector> = new Map<string, SourceConn
 ]);
 
 const KEYLESS = { takesEncode: true, takesKeys: false };
+/** Of a sink that takes any changes. */
+const keyless =
+  (check: (request: CheckRequest) => Json) =>
+  (request: SinkCheckRequest): CheckedSink => ({ options: check(request), uniqueKey: null });
+
 const SINKS: ReadonlyMap<string, SinkConnector> = new Map<string, SinkConnector>([
   [
     'blackhole',
-    { ...KEYLESS, takesEncode: false, check: checkNothing, open: () => new BlackholeSink() },
+    {
+      ...KEYLESS,
+      takesEncode: false,
+      check: keyless(checkNothing),
+      open: () => new BlackholeSink(),
+    },
   ],
-  ['print', { ...KEYLESS, takesEncode: false, check: checkPrint, open: openPrintSink }],
-  ['file', { ...KEYLESS, check: checkFileSink, open: openFileSink }],
+  ['print', { ...KEYLESS, takesEncode: false, check: keyless(checkPrint), open: openPrintSink }],
+  ['file', { ...KEYLESS, check: keyless(checkFileSink), open: openFileSink }],
   [
     'kafka',
     {
@@ -267,7 +285,9 @@ export function checkSinkOptions(
   const { own, common } = splitOptions(definition, SINK_OPTIONS);
   const hasSnapshot = checkOptions('sinks', SINK_OPTIONS, common).get('snapshot') as boolean;
   const request = { ...requestOf(definition, own, columns, context), changes };
-  return { connector: definition.connector, checked: connector.check(request), hasSnapshot };
+  const { options: checked, uniqueKey } = connector.check(request);
+  const { connector: name } = definition;
+  return { connector: name, checked, hasSnapshot, uniqueKey: uniqueKey as unknown as Json };
 }
 
 /** Asks the outside world whether what `checkSinkOptions` gave is there; gives what `openSink` takes. */
@@ -280,6 +300,11 @@ export async function probeSink(checked: Json, uuid: string): Promise<Json> {
 /** Whether a sink sends the rows that are there at its creation. */
 export function hasSnapshot(checked: Json): boolean {
   return (checked as { hasSnapshot?: boolean }).hasSnapshot !== false;
+}
+
+/** What the sink's dataflow has to make unique; null: nothing. */
+export function uniqueKeyOf(checked: Json): UniqueKey | null {
+  return (checked as { uniqueKey?: UniqueKey | null }).uniqueKey ?? null;
 }
 
 /** Opens a sink. Call `begin` then. */

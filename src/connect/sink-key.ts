@@ -1,56 +1,56 @@
-/** What identifies the rows that a sink sends: the option primary_key, checked against what is proven of the query. */
+/** What identifies the rows that a sink sends: the options primary_key and on_duplicate_key, and what is proven of the query. */
 
 import { SqlError } from '../base/sql-error.ts';
-import { OptionError, type OptionSchema, type OptionValue } from './options.ts';
-import type { SinkCheckRequest } from './sink.ts';
+import { badValue, OptionError, type OptionSchema, type OptionValue } from './options.ts';
+import type { SinkCheckRequest, UniqueKey } from './sink.ts';
 
 /** Options that `checkSinkKey` reads. */
 export const SINK_KEY_SCHEMA: OptionSchema = {
   primary_key: { kind: 'text', default: null },
+  on_duplicate_key: { kind: 'choice', choices: ['error', 'latest'], default: null },
   force_append_only: { kind: 'boolean', default: false },
 };
 
-/** The columns of the key of a sink of `type`, in order; null: its records have none. `owner`: as errors call the connector. */
+export interface SinkKey {
+  /** In order; null: the records of the sink have none. */
+  readonly columns: readonly number[] | null;
+  /** null: the query has one row of each key, or every row is sent. */
+  readonly uniqueKey: UniqueKey | null;
+}
+
+/** The key of a sink of `type`. `owner`: as errors call the connector. */
 export function checkSinkKey(
   owner: string,
   type: string,
   options: ReadonlyMap<string, OptionValue>,
   request: SinkCheckRequest,
-): number[] | null {
+): SinkKey {
   const { changes } = request;
   const text = options.get('primary_key') as string | null;
+  const onDuplicate = options.get('on_duplicate_key') as UniqueKey['onDuplicate'] | null;
   const named = text === null ? null : columnsNamed(text, request);
   if (type === 'append-only') {
+    if (onDuplicate !== null) {
+      throw badValue(owner, 'on_duplicate_key', onDuplicate, 'left out where every row is sent');
+    }
     if (!changes.isAppendOnly && options.get('force_append_only') !== true) {
       throw new SqlError('0A000', 'an append-only sink cannot take a query whose rows change', {
         hint: "Use type = 'upsert', or EMIT ON WINDOW CLOSE; force_append_only = true leaves retractions out.",
       });
     }
-    return named;
+    return { columns: named, uniqueKey: null };
   }
-  const key = named ?? changes.key;
-  if (key === null || key.length === 0) {
+  const columns = named ?? changes.key;
+  if (columns === null || columns.length === 0) {
     throw new SqlError('22023', `type "${type}" of ${owner} needs the option "primary_key"`, {
       hint: 'Name the columns that identify a row, separated by commas.',
     });
   }
-  const isUnique = changes.key?.every((column) => key.includes(column)) ?? false;
-  if (!isUnique) {
-    const hint =
-      changes.key === null ? '' : ` The query's own key is (${namesOf(changes.key, request)}).`;
-    throw new SqlError(
-      '0A000',
-      `the query may have several rows of one key (${namesOf(key, request)})`,
-      {
-        hint: `Group by the key, or keep one row of it by SELECT DISTINCT ON.${hint}`,
-      },
-    );
-  }
-  return [...key];
-}
-
-function namesOf(columns: readonly number[], { columns: all }: SinkCheckRequest): string {
-  return columns.map((column) => all[column]!.name).join(', ');
+  const isUnique = changes.key?.every((column) => columns.includes(column)) ?? false;
+  return {
+    columns,
+    uniqueKey: isUnique ? null : { columns, onDuplicate: onDuplicate ?? 'error' },
+  };
 }
 
 function columnsNamed(text: string, request: SinkCheckRequest): number[] {

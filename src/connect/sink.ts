@@ -10,6 +10,7 @@
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { DataType } from '../types/data-type.ts';
 import type { CheckRequest } from './options.ts';
+import type { Json } from './source.ts';
 
 export interface SinkColumn {
   readonly name: string;
@@ -22,6 +23,20 @@ export interface SinkChanges {
   readonly isAppendOnly: boolean;
   /** Columns that identify a row, as far as it is proven; null: there may be equal rows. */
   readonly key: readonly number[] | null;
+}
+
+/** What a sink needs at most one row of each of, where the query does not promise it (semantics.md rule 31). */
+export interface UniqueKey {
+  readonly columns: readonly number[];
+  readonly onDuplicate: 'error' | 'latest';
+}
+
+/** What a sink's check gives. */
+export interface CheckedSink {
+  /** What it is opened with. */
+  readonly options: Json;
+  /** null: any changes of the query's rows will do. */
+  readonly uniqueKey: UniqueKey | null;
 }
 
 /** What a sink's check is given. */

@@ -30,6 +30,7 @@ import type {
 import { ProblemRelations } from './problem-relations.ts';
 import { ProblemLog } from './problems.ts';
 import { absoluteWeight } from './rows.ts';
+import type { SinkOutput } from './sink-output.ts';
 import { SourceFeed } from './source-feed.ts';
 import { SourceInputs } from './source-inputs.ts';
 import type { StepSetup } from './step-setup.ts';
@@ -411,6 +412,18 @@ export class EpochStep {
     }
     job.endEpoch({ epoch: this.#epoch, nowUs: this.#nowUs });
     if (job.isFailed && !wasFailed) this.#tellStopped(job);
+    const sink = this.parts.sinks.get(job.id);
+    if (sink !== undefined) this.#noteStall(job, sink);
+  }
+
+  #noteStall({ definition, graph }: Job, sink: SinkOutput): void {
+    const { stall } = graph;
+    if (stall !== null && sink.stall === null) {
+      this.#setup.log('error', `sink ${definition.name} sends nothing: ${stall}`);
+    } else if (stall === null && sink.stall !== null) {
+      this.#setup.log('info', `sink ${definition.name} goes on`);
+    }
+    sink.stall = stall;
   }
 
   #publishRelation(relation: EngineRelation): void {

@@ -24,6 +24,7 @@ import { TableFunctionOperator } from './operators/table-function.ts';
 import { TemporalFilterOperator } from './operators/temporal-filter.ts';
 import { TopNOperator } from './operators/top-n.ts';
 import { UnionOperator } from './operators/union.ts';
+import { UniqueKeyOperator } from './operators/unique-key.ts';
 import { ValuesOperator } from './operators/values.ts';
 import { WindowOperator } from './operators/window.ts';
 import { inputsOf, sharedSubtrees } from './shared-subtrees.ts';
@@ -138,6 +139,15 @@ export class Graph {
       if (timer !== null && (earliest === null || timer < earliest)) earliest = timer;
     }
     return earliest;
+  }
+
+  /** Why an operator holds back what it has; null: none does. */
+  get stall(): string | null {
+    for (const { operator } of this.#steps) {
+      const stall = operator.stall?.() ?? null;
+      if (stall !== null) return stall;
+    }
+    return null;
   }
 
   /** Rows that have come out since the graph was made. */
@@ -333,6 +343,8 @@ function makeOperator(node: Exclude<PlanNode, ScanNode>, context: GraphContext):
       return new EmitOnCloseOperator(node, context);
     case 'temporal_filter':
       return new TemporalFilterOperator(node, context);
+    case 'unique_key':
+      return new UniqueKeyOperator(node, context);
     case 'table_function':
       return new TableFunctionOperator(node, context);
     default:

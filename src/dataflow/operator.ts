@@ -29,6 +29,8 @@ export interface Operator {
   onEpochEnd(epoch: EpochContext, inputs: readonly (readonly bigint[])[]): void;
   /** Bytes of state held, rows held: for metrics. */
   stateSize(): { readonly rows: number; readonly bytes: number };
+  /** Why it holds back what it has, until its input mends that; null: it does not. */
+  stall?(): string | null;
   /** Earliest instant (µs) at which the operator has something to do without input (temporal filters); null: never. */
   nextTimerUs?(): bigint | null;
 }

@@ -3,8 +3,8 @@
  * the epoch is durable (semantics.md rule 30).
  *
  * A sink sends the change of each epoch. What it cannot send yet is held back, as one net change, and goes out with a later
- * epoch: while an EMIT PERIODIC sink's period lasts (rule 22), and while the outside takes nothing (its disk or spool is full).
- * When a period is over, follows from the epochs' instants alone.
+ * epoch: while an EMIT PERIODIC sink's period lasts (rule 22), while the outside takes nothing (its disk or spool is full), and
+ * while the dataflow is stalled (several rows of one key: rule 31). When a period is over, follows from the epochs' instants alone.
  *
  * Correctness of what is held: it is part of a checkpoint (`heldMemory`, `sentUs`). Whatever was delivered as epoch n held
  * every change up to n: a recovery drops what it replays up to n, and what the checkpoint held back where n is not before it.
@@ -46,6 +46,8 @@ export interface SinkStart {
 const PENDING_MAX = 64;
 
 export class SinkOutput {
+  /** Why the dataflow keeps what it has for now (Operator.stall), as of the epoch that ends; null: it does not. */
+  stall: string | null = null;
   readonly #writer: SinkWriter;
   readonly #types: readonly DataType[];
   readonly #periodUs: bigint | null;
@@ -79,8 +81,13 @@ export class SinkOutput {
     if (start !== null && this.#deliveredThrough >= start.epoch) this.#held?.clear();
   }
 
-  /** Why the outside takes nothing; null: nothing is wrong. */
+  /** Why nothing goes out; null: nothing is wrong. */
   get failure(): string | null {
+    return this.stall ?? this.#outsideFailure;
+  }
+
+  /** Why the outside takes nothing; null: nothing is wrong. */
+  get #outsideFailure(): string | null {
     return this.#failure ?? this.#writer.refusal ?? null;
   }
 
@@ -91,14 +98,18 @@ export class SinkOutput {
 
   /** Something waits for the outside. */
   get isWaiting(): boolean {
-    return this.#pending.length > 0 || (this.failure !== null && this.#heldRows > 0);
+    return this.#pending.length > 0 || this.#isStuck;
   }
 
   /** The input has to wait for it. */
   get isFull(): boolean {
     if (this.#pending.length > PENDING_MAX) return true;
-    const isStuck = this.failure !== null && this.#heldRows > 0;
-    return isStuck && this.#memory!.allocatedBytes > this.#heldBytesMax;
+    return this.#isStuck && this.#memory!.allocatedBytes > this.#heldBytesMax;
+  }
+
+  /** What is held back waits for the outside alone. */
+  get #isStuck(): boolean {
+    return this.stall === null && this.#outsideFailure !== null && this.#heldRows > 0;
   }
 
   /** What it holds back; null: it never does. */
@@ -198,6 +209,7 @@ export class SinkOutput {
   #retry(held: NetChanges, durable: number): void {
     const { epoch } = this.#ended;
     if (this.#pending.length > 0 || this.#heldRows === 0 || epoch > durable) return;
+    if (this.stall !== null) return;
     if ((this.#writer.refusal ?? null) !== null) return;
     if (this.#failure !== null || this.#periodUs === null) this.#release(held);
   }

@@ -110,7 +110,8 @@ class Decorrelator {
         return this.#domainLast(pushed, node.input.columns.length);
       }
       case 'emit_on_close':
-      case 'temporal_filter': {
+      case 'temporal_filter':
+      case 'unique_key': {
         const input = this.push(node.input);
         return { ...node, input, columns: input.columns };
       }

@@ -59,11 +59,12 @@ export function explainQuery(
 export function explainStream(
   plan: StreamPlan,
   options: ExplainOptions = { isVerbose: false },
+  root: 'Materialize' | 'Sink' = 'Materialize',
 ): string {
   const period = plan.emitPeriodUs === null ? '' : ` every ${usText(plan.emitPeriodUs)}`;
   const columns = plan.node.columns;
   const key = plan.key === null ? 'none' : `(${names(plan.key, columns)})`;
-  const head = `Materialize key=${key} emit=${plan.emit}${period} on_error=${plan.onError}`;
+  const head = `${root} key=${key} emit=${plan.emit}${period} on_error=${plan.onError}`;
   const lines = [head];
   writeNode(plan.node, 1, options, lines);
   return lines.join('\n');
@@ -130,6 +131,8 @@ export function nodeText(node: PlanNode): string {
         node.validUntil === null ? '' : ` until ${must(node.columns[node.validUntil]).name}`;
       return `TemporalFilter${from}${until}`;
     }
+    case 'unique_key':
+      return `UniqueKey by (${names(node.key, node.columns)}) on_duplicate_key=${node.onDuplicate}`;
     case 'table_function': {
       const args = node.args.map((arg) => exprText(arg, node.input.columns)).join(', ');
       return `TableFunction ${bareName(node.function)}(${args})${node.isOuter ? ' outer' : ''}`;
@@ -273,6 +276,8 @@ function stateText(node: PlanNode): string | null {
       return 'open rows';
     case 'temporal_filter':
       return 'live rows';
+    case 'unique_key':
+      return node.input.properties?.isAppendOnly ? 'one row a key' : 'live rows';
     default:
       return null;
   }

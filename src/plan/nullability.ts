@@ -68,6 +68,7 @@ export function neverNullColumn(node: PlanNode, column: number, declared: NotNul
     case 'filter':
     case 'emit_on_close':
     case 'temporal_filter':
+    case 'unique_key':
       return neverNullColumn(node.input, column, declared);
     case 'aggregate': {
       const key = node.keys[column];

@@ -215,6 +215,22 @@ export interface TemporalFilterNode extends NodeBase {
   readonly validUntil: number | null;
 }
 
+/**
+ * At most one row of each key, on its way into a sink whose key is not proven unique (semantics.md rule 31): of several live
+ * ones the one that came last, or, with 'error', none of any key until no key has several. Output: the input's columns.
+ */
+export interface UniqueKeyNode extends NodeBase {
+  readonly kind: 'unique_key';
+  readonly input: PlanNode;
+  /** Columns of the sink's key. */
+  readonly key: readonly number[];
+  /** What of them is compared byte by byte: canonical values where equal ones may look different. */
+  readonly partition: readonly number[];
+  readonly onDuplicate: OnDuplicateKey;
+}
+
+export type OnDuplicateKey = 'error' | 'latest';
+
 /** Set-returning function in FROM, run for each input row: output is the input's columns, then the function's. */
 export interface TableFunctionNode extends NodeBase {
   readonly kind: 'table_function';
@@ -241,6 +257,7 @@ export type PlanNode =
   | OverNode
   | EmitOnCloseNode
   | TemporalFilterNode
+  | UniqueKeyNode
   | TableFunctionNode;
 
 /** A SELECT ready to run: the plan, then the presentation order. The first `visibleCount` columns are the user's. */

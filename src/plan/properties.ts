@@ -91,14 +91,15 @@ function deriveProperties(node: PlanNode, relations: RelationLookup): StreamProp
       return windowProperties(node);
     case 'top_n':
       return topNProperties(node);
+    case 'unique_key':
+      return {
+        key: node.key,
+        isAppendOnly: false,
+        watermarks: partitionWatermarks(node.input, node.partition),
+      };
     case 'over': {
       const input = propertiesOf(node.input);
-      const kept = input.watermarks.map((w, source) => ({
-        column: w.column,
-        source,
-        shiftUs: '0',
-      }));
-      const watermarks = kept.filter((w) => node.partition.includes(w.column));
+      const watermarks = partitionWatermarks(node.input, node.partition);
       return { key: input.key, isAppendOnly: false, watermarks };
     }
     case 'emit_on_close': {
@@ -285,13 +286,16 @@ function topNProperties(node: Extract<PlanNode, { kind: 'top_n' }>): StreamPrope
   const rank = node.columns.length - 1;
   const first = node.limit === 1 ? node.partition : null;
   const key = first ?? input.key ?? (node.withRank ? [...node.partition, rank] : null);
-  const watermarks: WatermarkColumn[] = [];
-  input.watermarks.forEach((w, source) => {
-    if (node.partition.includes(w.column)) {
-      watermarks.push({ column: w.column, source, shiftUs: '0' });
-    }
-  });
+  const watermarks = partitionWatermarks(node.input, node.partition);
   return { key, isAppendOnly: false, watermarks };
+}
+
+/** Rows of a partition may come back at any time, but with its own values. */
+function partitionWatermarks(
+  input: PlanNode,
+  partition: readonly number[],
+): readonly WatermarkColumn[] {
+  return passed(propertiesOf(input).watermarks).filter((w) => partition.includes(w.column));
 }
 
 /**
@@ -329,6 +333,7 @@ export function isWindowBound(node: PlanNode, column: number): boolean {
     }
     case 'top_n':
     case 'over':
+    case 'unique_key':
       return node.partition.includes(column) && isWindowBound(node.input, column);
     case 'union':
       return node.inputs.every((input) => isWindowBound(input, column));
@@ -360,6 +365,15 @@ export function unboundedState(node: PlanNode): readonly string[] {
       return [...below, 'the state of window functions grows with the rows of their input'];
     case 'set_operation':
       return [...below, 'the state of a set operation grows with the rows of its inputs'];
+    case 'unique_key': {
+      const what = propertiesOf(node.input).isAppendOnly
+        ? 'number of its keys'
+        : 'rows of its query';
+      return [
+        ...below,
+        `the state of a sink whose key is not proven unique grows with the ${what}`,
+      ];
+    }
     default:
       return below;
   }

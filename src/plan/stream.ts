@@ -162,7 +162,7 @@ function noWatermark(node: PlanNode): SqlError {
 }
 
 /** A withheld row changes no other row below filters, projections, unions and inner joins. */
-function defaultOnError(node: PlanNode): StreamPlan['onError'] {
+export function defaultOnError(node: PlanNode): StreamPlan['onError'] {
   return hasFallibleBelow(node) ? 'fail' : 'withhold';
 }
 
@@ -178,6 +178,7 @@ function combinesRows(node: PlanNode): boolean {
     case 'set_operation':
     case 'top_n':
     case 'over':
+    case 'unique_key':
       return true;
     case 'window':
       return node.windowKind === 'session';

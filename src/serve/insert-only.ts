@@ -25,6 +25,7 @@ export function isInsertOnly(node: PlanNode): boolean {
       return true;
     case 'emit_on_close':
     case 'temporal_filter':
+    case 'unique_key':
       return false;
     default:
       return unreachable(node);

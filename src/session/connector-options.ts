@@ -76,8 +76,13 @@ export async function withOptionPlaces(ast: WithOptions, work: () => Promise<voi
   try {
     await work();
   } catch (error) {
-    throw error instanceof OptionError ? error.at(positionOf(error, ast)) : error;
+    throw withOptionPlace(error, ast);
   }
+}
+
+/** The error, with the option's position in the statement where it is about one. */
+export function withOptionPlace(error: unknown, ast: WithOptions): unknown {
+  return error instanceof OptionError ? error.at(positionOf(error, ast)) : error;
 }
 
 function positionOf(

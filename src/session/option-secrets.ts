@@ -54,9 +54,14 @@ export class OptionSecrets {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof SqlError) || this.#values.size === 0) throw error;
-      throw this.#withStars(error);
+      throw this.withStars(error);
     }
+  }
+
+  /** The error; where it shows a value, stars stand there. */
+  withStars(error: unknown): unknown {
+    if (!(error instanceof SqlError) || this.#values.size === 0) return error;
+    return this.#hideIn(error);
   }
 
   /** Of what `check` gave for the true values: what may be kept. */
@@ -66,7 +71,7 @@ export class OptionSecrets {
     return sealOptions(kept, check(this.plain), check(this.#other), secrets) as T;
   }
 
-  #withStars(error: SqlError): SqlError {
+  #hideIn(error: SqlError): SqlError {
     const hide = (text: string) =>
       [...this.#values].reduce((shown, value) => shown.replaceAll(value, '********'), text);
     const { detail, hint } = error.fields;

@@ -7,7 +7,7 @@ import {
   type OptionSchema,
   type OptionValue,
 } from '../options.ts';
-import type { SinkCheckRequest } from '../sink.ts';
+import type { CheckedSink, SinkCheckRequest } from '../sink.ts';
 import { checkSinkEncoding } from '../sink-encodings.ts';
 import { checkSinkKey, columnNamed, SINK_KEY_SCHEMA } from '../sink-key.ts';
 import type { Json } from '../source.ts';
@@ -56,10 +56,10 @@ const SINK_SCHEMA: OptionSchema = {
 
 type Options = ReadonlyMap<string, OptionValue>;
 
-export function checkKafkaSink(request: SinkCheckRequest): Json {
+export function checkKafkaSink(request: SinkCheckRequest): CheckedSink {
   const options = checkOptions(OWNER, SINK_SCHEMA, request.options);
   const type = checkType(options, request.format);
-  const key = checkSinkKey(OWNER, type, options, request);
+  const { columns: key, uniqueKey } = checkSinkKey(OWNER, type, options, request);
   const { columns, encode, encodeOptions, settings } = request;
   if (type === 'debezium' && encode !== null && encode !== 'json') {
     throw new OptionError(
@@ -91,7 +91,7 @@ export function checkKafkaSink(request: SinkCheckRequest): Json {
     spoolBytesMax: options.get('spool.max.bytes') as number,
     settings,
   };
-  return checked as unknown as Json;
+  return { options: checked as unknown as Json, uniqueKey };
 }
 
 function checkType(options: Options, format: string | null): SinkType {

@@ -3,7 +3,7 @@
 import { SqlError } from '../../base/sql-error.ts';
 import { plainTypeName } from '../../types/type-name.ts';
 import { badValue, checkOptions, type OptionSchema, type OptionValue } from '../options.ts';
-import type { SinkCheckRequest } from '../sink.ts';
+import type { CheckedSink, SinkCheckRequest } from '../sink.ts';
 import { checkSinkKey, SINK_KEY_SCHEMA } from '../sink-key.ts';
 import type { Json } from '../source.ts';
 import type { PostgresConfig } from './client.ts';
@@ -40,12 +40,13 @@ const SCALED_KEY_TYPES: ReadonlySet<string> = new Set(['numeric', 'bpchar']);
 
 type Options = ReadonlyMap<string, OptionValue>;
 
-export function checkPostgresSink(request: SinkCheckRequest): Json {
+export function checkPostgresSink(request: SinkCheckRequest): CheckedSink {
   const options = checkOptions(OWNER, SCHEMA, request.options);
   const type = checkType(options, request);
-  const key = checkSinkKey(OWNER, type, options, request) ?? [];
+  const { columns: named, uniqueKey } = checkSinkKey(OWNER, type, options, request);
+  const key = type === 'upsert' ? (named ?? []) : [];
   const { columns } = request;
-  for (const index of type === 'upsert' ? key : []) {
+  for (const index of key) {
     const { name, type: keyType } = columns[index]!;
     if (KEY_TYPES.has(keyType.id)) continue;
     if (SCALED_KEY_TYPES.has(keyType.id) && keyType.typmod !== -1) continue;
@@ -61,12 +62,12 @@ export function checkPostgresSink(request: SinkCheckRequest): Json {
     table: { schema, name: options.get('table') as string },
     progressTable: { schema: progressSchema, name: 'millrace_sink_progress' },
     type,
-    key: type === 'upsert' ? key : [],
+    key,
     columns: columns.map(({ name, type: columnType }) => ({ name, type: columnType })),
     spoolBytesMax: options.get('spool.max.bytes') as number,
     statements: null,
   };
-  return checked as unknown as Json;
+  return { options: checked as unknown as Json, uniqueKey };
 }
 
 /** Where nothing is said: rows that are only added stay so, unless they have a key. */

@@ -3,11 +3,13 @@
 import { must } from '../../base/assert.ts';
 import type { Random } from '../../base/random.ts';
 import type { ConnectorDefinition, Json, SinkObject } from '../../catalog/objects.ts';
-import { checkSinkOptions, hasSnapshot, probeSink } from '../../connect/connectors.ts';
+import { checkSinkOptions, hasSnapshot, probeSink, uniqueKeyOf } from '../../connect/connectors.ts';
+import type { StreamPlan } from '../../plan/plan-node.ts';
 import { planView, type ViewOptions } from '../../plan/planner.ts';
+import { withUniqueKey } from '../../plan/unique-key.ts';
 import type { QualifiedName, Query } from '../../sql/ast.ts';
 import type { CreateSink } from '../../sql/statements.ts';
-import { connectorDefinition, withOptionPlaces } from '../connector-options.ts';
+import { connectorDefinition, withOptionPlace, withOptionPlaces } from '../connector-options.ts';
 import {
   changeOf,
   emitPeriod,
@@ -24,7 +26,6 @@ import { refuse, type SessionState } from '../session-state.ts';
 import { viewOptions } from './create-materialized-view.ts';
 
 export function planCreateSink(ast: CreateSink, { session }: HandlerContext): StatementPlan {
-  if (ast.into !== null) refuse('CREATE SINK ... INTO', ast.position);
   return command(async () => {
     await withOptionPlaces(ast, () => createSink(ast, session));
     return 'CREATE SINK';
@@ -65,45 +66,76 @@ function selectAll(name: QualifiedName): Query {
   };
 }
 
+/** A sink's dataflow and options, checked, but for what only the outside world can tell. */
+interface PlannedSink {
+  readonly plan: StreamPlan;
+  readonly columns: SinkObject['columns'];
+  readonly connector: ConnectorDefinition;
+  readonly secrets: OptionSecrets;
+  /** Of the connector's options with their secrets' values. */
+  readonly checked: Json;
+  check(options: ConnectorDefinition): Json;
+}
+
+function planSink(ast: CreateSink, session: SessionState): PlannedSink {
+  if (ast.into !== null) refuse('CREATE SINK ... INTO', ast.position);
+  const query = ast.query ?? selectAll(ast.from!);
+  const context = session.plannerContext();
+  const { plan, columns } = planView(query, [], sinkOptions(ast, session), context);
+  const connector = connectorDefinition(ast.options, ast.format, ast.position, session.catalog);
+  const sent = engineColumns(columns);
+  const { isAppendOnly } = must(plan.node.properties);
+  const { fileRoots, clock } = session.database;
+  const check = (options: ConnectorDefinition) =>
+    checkSinkOptions(options, sent, { isAppendOnly, key: plan.key }, { fileRoots, clock });
+  const secrets = new OptionSecrets(connector, session);
+  const common = { columns, connector, secrets, check };
+  try {
+    const checked = check(secrets.plain);
+    const unique = uniqueKeyOf(checked);
+    if (unique === null) return { ...common, plan, checked };
+    return { ...common, plan: withUniqueKey(plan, unique, context), checked };
+  } catch (error) {
+    throw secrets.withStars(error);
+  }
+}
+
+/** EXPLAIN CREATE SINK: what it would run; nothing outside is asked. */
+export function planOfSink(ast: CreateSink, session: SessionState): StreamPlan {
+  try {
+    return planSink(ast, session).plan;
+  } catch (error) {
+    throw withOptionPlace(error, ast);
+  }
+}
+
 async function createSink(ast: CreateSink, session: SessionState): Promise<void> {
   const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE SINK');
   if (placement === null) return;
-  const query = ast.query ?? selectAll(ast.from!);
-  const planned = planView(query, [], sinkOptions(ast, session), session.plannerContext());
+  const { plan, columns, connector, secrets, checked, check } = planSink(ast, session);
   const { catalog } = session;
-  const connector = connectorDefinition(ast.options, ast.format, ast.position, catalog);
-  const columns = engineColumns(planned.columns);
-  const { isAppendOnly } = must(planned.plan.node.properties);
-  const { fileRoots, clock, random } = session.database;
-  const check = (options: ConnectorDefinition) =>
-    checkSinkOptions(
-      options,
-      columns,
-      { isAppendOnly, key: planned.plan.key },
-      { fileRoots, clock },
-    );
-  const secrets = new OptionSecrets(connector, session);
-  const uuid = randomUuid(random);
-  const probed = await secrets.hidden(() => probeSink(check(secrets.plain), uuid));
+  const uuid = randomUuid(session.database.random);
+  const probed = await secrets.hidden(() => probeSink(checked, uuid));
   const sink: SinkObject = {
     kind: 'sink',
     ...objectBase(catalog.nextId, placement.name),
     schemaId: placement.schema.id,
-    columns: planned.columns,
+    columns,
     sql: ast.queryText ?? `SELECT * FROM ${ast.from!.parts.join('.')}`,
-    plan: planned.plan as unknown as Json,
+    plan: plan as unknown as Json,
     connector,
     intoTableId: null,
     uuid,
-    dependsOn: planned.plan.relationIds,
+    dependsOn: plan.relationIds,
     settings: frozenSettings(session),
   };
+  for (const notice of plan.notices) session.notice(notice);
   session.running.addDdl(changeOf(catalog, [sink]), [
     {
       kind: 'create_sink',
       id: sink.id,
       name: sink.name,
-      plan: planned.plan,
+      plan,
       settings: sink.settings,
       connector: secrets.seal(probed, check),
       uuid,

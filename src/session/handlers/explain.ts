@@ -22,6 +22,7 @@ import type { HandlerContext } from '../dispatch.ts';
 import { plainField, type StatementPlan } from '../prepared-statement.ts';
 import { refuse } from '../session-state.ts';
 import { viewOptions } from './create-materialized-view.ts';
+import { planOfSink } from './create-sink.ts';
 
 const OPTIONS = [
   'analyze',
@@ -94,16 +95,22 @@ function formatOf(text: string | null, ast: Explain): ExplainFormat {
   });
 }
 
+interface RenderParts {
+  readonly lookup?: KeyedScan | null;
+  /** What the first line of a stream plan says. */
+  readonly root?: 'Materialize' | 'Sink';
+}
+
 /** A query's own text: its presentation order and limit stand above the plan. */
 function render(
   plan: QueryPlan | StreamPlan,
   format: ExplainFormat,
   isVerbose: boolean,
-  lookup: KeyedScan | null = null,
+  { lookup = null, root }: RenderParts = {},
 ): string {
   if (format === 'json') return explainJson(plan.node);
   if (format === 'mermaid') return explainMermaid(plan.node);
-  if ('emit' in plan) return explainStream(plan, { isVerbose });
+  if ('emit' in plan) return explainStream(plan, { isVerbose }, root);
   return explainQuery(plan, { isVerbose, lookup });
 }
 
@@ -130,7 +137,7 @@ function explained(ast: Explain, context: HandlerContext, format: ExplainFormat)
   switch (statement?.kind) {
     case 'select_statement': {
       const plan = planQuery(statement.query, session.plannerContext(declaredTypes));
-      return render(plan, format, isVerbose, keyedScan(plan, context));
+      return render(plan, format, isVerbose, { lookup: keyedScan(plan, context) });
     }
     case 'insert':
     case 'update':
@@ -152,6 +159,8 @@ function explained(ast: Explain, context: HandlerContext, format: ExplainFormat)
       if (format !== 'text') return stream;
       return `Logical plan\n${explainNode(planned.logical, { isVerbose })}\nStream plan\n${stream}`;
     }
+    case 'create_sink':
+      return render(planOfSink(statement, session), format, isVerbose, { root: 'Sink' });
     default:
       return refuse(
         `EXPLAIN of ${statement?.kind.replaceAll('_', ' ').toUpperCase() ?? 'this'}`,

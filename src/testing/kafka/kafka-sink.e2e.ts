@@ -203,6 +203,91 @@ test('a second server with a copy of the data fences the first', {
   await two.close();
 });
 
+test('a key that is not proven unique: the row that came last, and the one before it when that goes', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('newest');
+  await sql.query('CREATE TABLE visits (id int PRIMARY KEY, who text)');
+  await sql.query("INSERT INTO visits VALUES (2, 'a'), (1, 'a'), (3, NULL)");
+  await sql.query(
+    `CREATE SINK newest_out FROM visits ${sinkOptions('newest', ", primary_key = 'who', on_duplicate_key = 'latest'")} FORMAT UPSERT ENCODE JSON`,
+  );
+  assert.deepEqual(pairs(await awaitRecords('newest', 2)).sort(), [
+    ['{"who":"a"}', '{"id":2,"who":"a"}'],
+    ['{"who":null}', '{"id":3,"who":null}'],
+  ]);
+  const changes = [
+    "INSERT INTO visits VALUES (0, 'a')",
+    'UPDATE visits SET who = NULL WHERE id = 0',
+    'DELETE FROM visits WHERE id = 2',
+    'DELETE FROM visits WHERE id = 1',
+  ];
+  for (const statement of changes) {
+    await sql.query(statement);
+    await server.killAndRestart(sql);
+  }
+  const records = pairs((await awaitRecords('newest', 7)).slice(2));
+  assert.deepEqual(
+    records.filter(([key]) => key === '{"who":"a"}').map(([, value]) => value),
+    ['{"id":0,"who":"a"}', '{"id":2,"who":"a"}', '{"id":1,"who":"a"}', null],
+  );
+  assert.deepEqual(
+    records.filter(([key]) => key === '{"who":null}'),
+    [['{"who":null}', '{"id":0,"who":null}']],
+  );
+  const state =
+    "SELECT rows > 0 AND state_bytes > 0 FROM millrace.operators WHERE operator = 'UniqueKey'";
+  assert.equal(await sql.value(state), 't');
+  await sql.query('DROP SINK newest_out');
+});
+
+test('several rows of one key stop the sink, and nothing else, until they are gone', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('seats');
+  await sql.query('CREATE TABLE seats (id int, seat int)');
+  await sql.query('CREATE MATERIALIZED VIEW taken AS SELECT count(*) AS n FROM seats');
+  await sql.query('INSERT INTO seats VALUES (1, 1)');
+  await sql.query(
+    `CREATE SINK seats_out FROM seats ${sinkOptions('seats', ", primary_key = 'seat'")} FORMAT DEBEZIUM ENCODE JSON`,
+  );
+  await awaitRecords('seats', 1);
+  await sql.query('INSERT INTO seats VALUES (2, 1), (3, 3)');
+  const failed = `SELECT state, error LIKE '%several rows of one key (23505). Key (seat)=(1) is duplicated.%' FROM millrace.sinks
+    WHERE name = 'seats_out'`;
+  assert.deepEqual((await sql.query(failed)).rows, [['failed', 't']]);
+  assert.equal(await sql.value('SELECT n FROM taken'), '3');
+  await server.killAndRestart(sql);
+  await sql.query('INSERT INTO seats VALUES (4, 4)');
+  assert.deepEqual((await sql.query(failed)).rows, [['failed', 't']]);
+  assert.equal(await sql.value('SELECT n FROM taken'), '4');
+  await sql.query('DELETE FROM seats WHERE id = 1');
+  const records = (await awaitRecords('seats', 4)).slice(1);
+  assert.deepEqual(
+    records.map(({ value }) => ({ ...JSON.parse(value!), ts_ms: 0 })),
+    [
+      { before: { id: 1, seat: 1 }, after: { id: 2, seat: 1 }, op: 'u', ts_ms: 0 },
+      { before: null, after: { id: 3, seat: 3 }, op: 'c', ts_ms: 0 },
+      { before: null, after: { id: 4, seat: 4 }, op: 'c', ts_ms: 0 },
+    ],
+  );
+  await sql.awaitValue("SELECT state FROM millrace.sinks WHERE name = 'seats_out'", 'running');
+});
+
+test('state without bound is told of', { skip: SKIP }, async () => {
+  await kafka.createTopic('ticks');
+  await sql.query(
+    "CREATE SOURCE ticks (n int, kind text) WITH (connector = 'datagen', number.of.rows = 3)",
+  );
+  sql.takeNotices();
+  await sql.query(
+    `CREATE SINK ticks_out FROM ticks ${sinkOptions('ticks', ", primary_key = 'n', on_duplicate_key = 'latest'")} FORMAT UPSERT ENCODE JSON`,
+  );
+  assert.deepEqual(sql.takeNotices(), [
+    'the state of a sink whose key is not proven unique grows with the number of its keys',
+  ]);
+});
+
 test('the statements of the manual run', { skip: SKIP }, async () => {
   const path = join(import.meta.dirname, '../../../docs/connectors/kafka.md');
   const manual = readFileSync(path, 'utf8');
@@ -230,7 +315,6 @@ test('CREATE SINK says what is wrong', { skip: SKIP }, async () => {
   assert.equal(changing.message, 'an append-only sink cannot take a query whose rows change');
   assert.equal((await create('', 'UPSERT')).code, '22023');
   assert.equal((await create(", primary_key = 'c'", 'UPSERT')).code, '42703');
-  assert.match((await create(", primary_key = 'a'", 'UPSERT')).message, /several rows of one key/);
   assert.equal((await create(", primary_keys = 'a'", 'UPSERT')).code, '22023');
   assert.equal((await create(", delivery = 'twice'")).code, '22023');
 });

@@ -222,9 +222,9 @@ test('a key that is not proven unique: the row that came last, and the one befor
     'DELETE FROM visits WHERE id = 2',
     'DELETE FROM visits WHERE id = 1',
   ];
-  for (const statement of changes) {
+  for (const [index, statement] of changes.entries()) {
     await sql.query(statement);
-    await server.killAndRestart(sql);
+    if (index % 2 === 0) await server.killAndRestart(sql);
   }
   const records = pairs((await awaitRecords('newest', 7)).slice(2));
   assert.deepEqual(
@@ -245,15 +245,16 @@ test('several rows of one key stop the sink, and nothing else, until they are go
   skip: SKIP,
 }, async () => {
   await kafka.createTopic('seats');
-  await sql.query('CREATE TABLE seats (id int, seat int)');
+  await sql.query('CREATE TABLE seats (id int, seat numeric)');
   await sql.query('CREATE MATERIALIZED VIEW taken AS SELECT count(*) AS n FROM seats');
-  await sql.query('INSERT INTO seats VALUES (1, 1)');
+  await sql.query('INSERT INTO seats VALUES (1, 1.0)');
   await sql.query(
     `CREATE SINK seats_out FROM seats ${sinkOptions('seats', ", primary_key = 'seat'")} FORMAT DEBEZIUM ENCODE JSON`,
   );
   await awaitRecords('seats', 1);
-  await sql.query('INSERT INTO seats VALUES (2, 1), (3, 3)');
-  const failed = `SELECT state, error LIKE '%several rows of one key (23505). Key (seat)=(1) is duplicated.%' FROM millrace.sinks
+  // Equal in SQL, though not as texts.
+  await sql.query('INSERT INTO seats VALUES (2, 1.00), (3, 3)');
+  const failed = `SELECT state, error LIKE '%several rows of one key (23505). Key (seat)=(1.00) is duplicated.%' FROM millrace.sinks
     WHERE name = 'seats_out'`;
   assert.deepEqual((await sql.query(failed)).rows, [['failed', 't']]);
   assert.equal(await sql.value('SELECT n FROM taken'), '3');
@@ -262,13 +263,15 @@ test('several rows of one key stop the sink, and nothing else, until they are go
   assert.deepEqual((await sql.query(failed)).rows, [['failed', 't']]);
   assert.equal(await sql.value('SELECT n FROM taken'), '4');
   await sql.query('DELETE FROM seats WHERE id = 1');
-  const records = (await awaitRecords('seats', 4)).slice(1);
+  const records = (await awaitRecords('seats', 6)).slice(1);
   assert.deepEqual(
-    records.map(({ value }) => ({ ...JSON.parse(value!), ts_ms: 0 })),
+    records.map(({ key, value }) => [key, value?.replace(/,"ts_ms".*/, '') ?? null]),
     [
-      { before: { id: 1, seat: 1 }, after: { id: 2, seat: 1 }, op: 'u', ts_ms: 0 },
-      { before: null, after: { id: 3, seat: 3 }, op: 'c', ts_ms: 0 },
-      { before: null, after: { id: 4, seat: 4 }, op: 'c', ts_ms: 0 },
+      ['{"seat":1.00}', '{"before":null,"after":{"id":2,"seat":1.00},"op":"c"'],
+      ['{"seat":3}', '{"before":null,"after":{"id":3,"seat":3},"op":"c"'],
+      ['{"seat":4}', '{"before":null,"after":{"id":4,"seat":4},"op":"c"'],
+      ['{"seat":1.0}', '{"before":{"id":1,"seat":1.0},"after":null,"op":"d"'],
+      ['{"seat":1.0}', null],
     ],
   );
   await sql.awaitValue("SELECT state FROM millrace.sinks WHERE name = 'seats_out'", 'running');

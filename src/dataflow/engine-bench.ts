@@ -49,6 +49,8 @@ export class FakeSource {
   readonly lost = new Set<number>();
   /** Rows with NULL where none may be are rejected by the reader, which takes them again. */
   rejectsNulls = false;
+  /** There is a second split, which has no rows yet. */
+  hasEmptySplit = false;
 }
 
 export class EngineBench {
@@ -154,6 +156,8 @@ export class EngineBench {
 
 class FakeReader implements SourceReader {
   readonly splits = ['0'];
+  /** The empty split was given. */
+  #hasBegun = true;
   readonly #source: FakeSource;
   readonly #columns: readonly SourceColumn[];
   readonly #context: SourceContext;
@@ -168,9 +172,14 @@ class FakeReader implements SourceReader {
 
   start(positions: ReadonlyMap<string, Json>): void {
     this.#position = (positions.get('0') as number | undefined) ?? 0;
+    this.#hasBegun = positions.has('1') || !this.#source.hasEmptySplit;
   }
 
   poll(rowsMax: number): SourceChunk | null {
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      return { ...this.#chunk(0, 0), split: '1' };
+    }
     const to = Math.min(this.#source.available, this.#position + rowsMax);
     const isEnded = this.#source.hasEnded && to === this.#source.rows.length;
     if (to === this.#position && (!isEnded || this.#hasTold)) return null;

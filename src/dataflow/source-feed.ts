@@ -323,6 +323,8 @@ export class SourceFeed {
   /** The end of a manifest's range: whether the split has ended, or counts as idle. */
   finishReplay(progress: SplitProgress): void {
     const { split, from, to, isEnded, isIdle } = progress;
+    // From its beginning on, also without rows, a split holds the watermark back.
+    this.relation.watermark.split(split);
     if (isEnded) {
       const end = { from: to as Json, to: to as Json, batch: null, rejected: [] };
       this.take({ split, ...end, isAtEnd: true, isEnded }, () => {});

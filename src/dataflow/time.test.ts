@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -350,6 +350,29 @@ test('state of closed windows is freed', async () => {
   bench.source('events').hasEnded = true;
   bench.run();
   assert.equal(rows(), 0);
+});
+
+test('a split without rows holds the watermark back, also when the log is replayed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-time-'));
+  try {
+    const events = [100n, 300n, 100n, 500n, 100n].map((ts) => ({ ts, k: 0n }));
+    const bench = await EngineBench.open({ dataDir: join(directory, 'data') });
+    bench.source('events').hasEmptySplit = true;
+    const source = createSource(SOURCE, 'events', COLUMNS, { column: 0, delayUs: '0' });
+    await bench.commit({ ddl: [source, createView(VIEW, countNode(windowNode({})))] });
+    feed(bench, events, new Random(1), 1);
+    // What a kill -9 leaves.
+    cpSync(join(directory, 'data'), join(directory, 'copy'), { recursive: true });
+    const after = await EngineBench.open({ dataDir: join(directory, 'copy') }, bench);
+    const shown = [bench, after].map((one) => one.read(VIEW));
+    const late = [bench, after].map((one) => one.opened.engine.status().jobs[0]!.late);
+    for (const one of [bench, after]) await one.opened.close();
+    const all = '+ 293 303 0 1\n+ 493 503 0 1\n+ 93 103 0 3';
+    assert.deepEqual(shown, [all, all]);
+    assert.deepEqual(late, [0, 0]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test('a view made later, and a restart, give the same as a view that was there', async () => {

@@ -19,6 +19,13 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR) {
   process.exit(1);
 }
 
+/** `demo --kafka` without the address of a broker: a checkout starts one. */
+function needsOwnKafka() {
+  const args = process.argv.slice(2);
+  const at = args.indexOf('--kafka');
+  return args[0] === 'demo' && at > 0 && (args[at + 1] ?? '-').startsWith('-');
+}
+
 const packaged = new URL('./main.js', import.meta.url);
 const isPackaged = existsSync(packaged);
 
@@ -31,7 +38,8 @@ if (isPackaged) await import(packaged.href);
 else {
   const { buildGenerated } = await import(new URL('./build.ts', import.meta.url).href);
   await buildGenerated();
-  await import(new URL('./main.ts', import.meta.url).href);
+  const main = needsOwnKafka() ? './testing/services/demo.ts' : './main.ts';
+  await import(new URL(main, import.meta.url).href);
 }
 // A process that is killed would keep nothing.
 nodeModule.flushCompileCache();

@@ -9,8 +9,9 @@ import {
   MEMORY_DATA_DIR,
   parseCommand,
 } from './base/config.ts';
-import { stopOnSignals } from './base/lifecycle.ts';
+import { STOP_DEADLINE_MS, stopOnSignals } from './base/lifecycle.ts';
 import { createLog, type Log } from './base/log.ts';
+import { SqlError } from './base/sql-error.ts';
 import { parseShellArguments, runSqlShell } from './client/sql-shell.ts';
 import { DEMO_DATA_DIR, runDemo } from './demo/demo.ts';
 import { type RunningServer, readyLine, startServer } from './server.ts';
@@ -38,11 +39,19 @@ async function serve(config: Config): Promise<RunningServer> {
   return server;
 }
 
-async function demo(config: Config): Promise<void> {
+async function demo(config: Config, brokers: string | null): Promise<void> {
   const fileRoots = [DEMO_DATA_DIR, ...config.fileRoots];
   const server = await serve({ ...config, fileRoots });
   const address = isLoopback(config.host) ? config.host : '127.0.0.1';
-  await runDemo({ host: address, port: server.sqlPort, password: config.password }, process.stdout);
+  const { password } = config;
+  try {
+    await runDemo({ host: address, port: server.sqlPort, password }, brokers, process.stdout);
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+    await server.lifecycle.stop(STOP_DEADLINE_MS);
+    const { hint } = error.fields;
+    throw new ConfigError(`millrace: ${error.message}${hint === undefined ? '' : `: ${hint}`}`, 1);
+  }
 }
 
 async function main(): Promise<void> {
@@ -58,7 +67,7 @@ async function main(): Promise<void> {
       process.exitCode = await runSqlShell(parseShellArguments(command.args));
       return;
     case 'demo':
-      await demo(command.config);
+      await demo(command.config, command.brokers);
       return;
     case 'serve':
       await serve(command.config);

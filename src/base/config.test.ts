@@ -93,11 +93,29 @@ test('other commands', () => {
   assert.match(helpText(), /--query-memory +MILLRACE_QUERY_MEMORY/);
 });
 
+test('the demo, alone and by way of Kafka', () => {
+  const demo = (...args: string[]) => {
+    const command = parseCommand(['demo', ...args], {});
+    assert.ok(command.kind === 'demo');
+    return { brokers: command.brokers, dataDir: command.config.dataDir };
+  };
+  assert.deepEqual(demo(), { brokers: null, dataDir: './millrace-data/demo' });
+  const dataDir = './millrace-data/demo-kafka';
+  assert.deepEqual(demo('--kafka=a:9092,b:9093'), { brokers: 'a:9092,b:9093', dataDir });
+  assert.deepEqual(demo('--kafka', 'a:1'), { brokers: 'a:1', dataDir });
+  assert.deepEqual(demo('--kafka', 'a:1', '--data-dir', 'd'), { brokers: 'a:1', dataDir: 'd' });
+  assert.match(helpText(), /--kafka +the demo's brokers, host:port,/);
+});
+
 const REFUSED: readonly [readonly string[], Environment, RegExp][] = [
   [['--prot', '1'], {}, /^millrace: unknown option --prot: did you mean --port\?$/],
   [['--bogus-thing'], {}, /^millrace: unknown option --bogus-thing: see millrace --help$/],
   [['start'], {}, /^millrace: unknown command or argument "start"$/],
-  [['--port'], {}, /^millrace: --port needs a value$/],
+  [['--port'], {}, /^millrace: --port needs a value: SQL port, /],
+  [['demo', '--kafka'], {}, /^millrace: --kafka needs a value: the demo's brokers, host:port,/],
+  [['demo', '--kafka', '--port', '1'], {}, /--kafka needs a value: the demo's brokers/],
+  [['demo', '--kafka=here'], {}, /bad value "here" for --kafka: expected host:port or/],
+  [['--kafka=a:1'], {}, /^millrace: --kafka is an option of millrace demo$/],
   [['--insecure=yes'], {}, /^millrace: --insecure takes no value$/],
   [['--port', '65536'], {}, /^millrace: bad value "65536" for --port: expected a number from 0/],
   [['--port', '-1'], {}, /bad value "-1" for --port/],

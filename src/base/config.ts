@@ -52,7 +52,8 @@ export interface Config {
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'serve'; readonly config: Config }
-  | { readonly kind: 'demo'; readonly config: Config }
+  /** `brokers`: Kafka that the demo goes through, host:port,host:port; null: it does not. */
+  | { readonly kind: 'demo'; readonly config: Config; readonly brokers: string | null }
   | { readonly kind: 'sql'; readonly args: readonly string[] }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
@@ -132,6 +133,9 @@ const DEAD_LETTER_AGE = quantity(
 const BUSY_POLL_US_MAX = 1000;
 const BUSY_POLL_US = 200;
 const TEXT = z.string().min(1, 'expected a value');
+const BROKERS = z
+  .string()
+  .regex(/^[^\s,']+:\d{1,5}(,[^\s,']+:\d{1,5})*$/, 'expected host:port or host:port,host:port');
 
 interface Option {
   /** The flag without its dashes; also the key in a config file. */
@@ -142,6 +146,7 @@ interface Option {
   readonly isFlagOnly?: true;
   readonly isSwitch?: true;
   readonly isRepeatable?: true;
+  readonly isDemoOnly?: true;
 }
 
 const OPTIONS: readonly Option[] = [
@@ -225,6 +230,11 @@ const OPTIONS: readonly Option[] = [
     ...option('config', 'MILLRACE_CONFIG', TEXT, 'JSON or TOML file with these names'),
     isFlagOnly: true,
   },
+  {
+    ...option('kafka', null, BROKERS, "the demo's brokers, host:port,... (a checkout has its own)"),
+    isFlagOnly: true,
+    isDemoOnly: true,
+  },
 ];
 
 function option(name: string, environment: string | null, schema: z.ZodType, help: string): Option {
@@ -251,9 +261,10 @@ export function helpText(): string {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What a command sets where nobody else does: the demo keeps apart from a server's own data. */
-const COMMAND_DEFAULTS: Readonly<Record<'serve' | 'demo', ReadonlyMap<string, Given>>> = {
-  serve: new Map(),
+const COMMAND_DEFAULTS = {
+  serve: new Map<string, Given>(),
   demo: new Map([['data-dir', { texts: ['./millrace-data/demo'], origin: 'demo' }]]),
+  kafkaDemo: new Map([['data-dir', { texts: ['./millrace-data/demo-kafka'], origin: 'demo' }]]),
 };
 
 /** Reads the arguments behind `millrace`. */
@@ -264,13 +275,15 @@ export function parseCommand(args: readonly string[], environment: Environment):
   const kind = args[0] === 'demo' ? 'demo' : 'serve';
   const rest = args[0] === kind ? args.slice(1) : args;
   if (rest.includes('--version') || rest.includes('-V')) return { kind: 'version' };
-  const flags = readFlags(rest);
+  const flags = readFlags(rest, kind);
   const fromEnvironment = readEnvironment(environment);
   const file = one(flags, 'config') ?? one(fromEnvironment, 'config');
   const fromFile = file === undefined ? new Map() : readConfigFile(file);
-  const given = new Map([...COMMAND_DEFAULTS[kind], ...fromFile, ...fromEnvironment, ...flags]);
-  const password = readPassword(flags, environment, fromFile);
-  return { kind, config: checkConfig(given, password) };
+  const defaults = COMMAND_DEFAULTS[flags.has('kafka') ? 'kafkaDemo' : kind];
+  const given = new Map([...defaults, ...fromFile, ...fromEnvironment, ...flags]);
+  const config = checkConfig(given, readPassword(flags, environment, fromFile));
+  if (kind === 'serve') return { kind, config };
+  return { kind, config, brokers: checked<string>(given, 'kafka') ?? null };
 }
 
 /** A value as given, and where: for the error line. */
@@ -283,18 +296,23 @@ function one(given: ReadonlyMap<string, Given>, name: string): string | undefine
   return given.get(name)?.texts.at(-1);
 }
 
-function readFlags(args: readonly string[]): Map<string, Given> {
+function readFlags(args: readonly string[], kind: 'serve' | 'demo'): Map<string, Given> {
   const flags = new Map<string, Given>();
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
     const [flag, attached] = splitFlag(arg);
     const known = OPTIONS.find(({ name }) => `--${name}` === flag);
     if (known === undefined) throw new ConfigError(unknownFlag(arg, flag));
+    if (known.isDemoOnly && kind !== 'demo') {
+      throw new ConfigError(`millrace: ${flag} is an option of millrace demo`);
+    }
     if (known.isSwitch && attached !== null) {
       throw new ConfigError(`millrace: ${flag} takes no value`);
     }
-    const value = known.isSwitch ? 'true' : (attached ?? args[++i]);
-    if (value === undefined) throw new ConfigError(`millrace: ${flag} needs a value`);
+    const hasNext = args[i + 1]?.startsWith('--') === false;
+    const value = known.isSwitch ? 'true' : (attached ?? (hasNext ? args[++i] : undefined));
+    if (value === undefined)
+      throw new ConfigError(`millrace: ${flag} needs a value: ${known.help}`);
     const before = known.isRepeatable ? (flags.get(known.name)?.texts ?? []) : [];
     flags.set(known.name, { texts: [...before, value], origin: flag });
   }

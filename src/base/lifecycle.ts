@@ -78,8 +78,8 @@ export class Lifecycle {
   }
 }
 
-/** What the process must have ended by after the first signal. */
-const STOP_DEADLINE_MS = 9000;
+/** What the process must have ended by once it is to stop. */
+export const STOP_DEADLINE_MS = 9000;
 
 /**
  * Ties SIGTERM and SIGINT to the lifecycle: exit 0 after a clean stop, 1 after another; the second

@@ -1,5 +1,7 @@
 /** What the demo creates, in the order of creation; the statements are printed, so they are laid out to be read. */
 
+import { flightsThroughKafka, KAFKA_VIEWS, sinkToKafka } from './through-kafka.ts';
+
 /** History is played this many times faster than it happened: 90 days in 78 seconds. */
 export const REPLAY_SPEED = 100_000;
 
@@ -7,18 +9,23 @@ export const AIRPORTS_TABLE = `CREATE TABLE airports (
   iata TEXT PRIMARY KEY, name TEXT, city TEXT, state TEXT, country TEXT,
   latitude DOUBLE PRECISION, longitude DOUBLE PRECISION)`;
 
-/** All in one transaction: every view starts with the same row. */
-export function demoObjects(replaySpeed: number = REPLAY_SPEED): readonly string[] {
-  return [
+/** All in one transaction: every view starts with the same row. `brokers`: Kafka that the flights come through; null: none. */
+export function demoObjects(replaySpeed: number, brokers: string | null): readonly string[] {
+  const flights = [
     `CREATE SOURCE flights (
   departed TIMESTAMP, delay INTEGER, distance INTEGER, origin TEXT, destination TEXT,
   WATERMARK FOR departed AS departed - INTERVAL '10 minutes')
 WITH (connector = 'file', path = 'flights.csv.gz', replay.column = 'departed', replay.speed = ${replaySpeed})
 FORMAT PLAIN ENCODE CSV (header = true)`,
     ...FLIGHT_VIEWS,
-    BIDS,
-    BID_VIEW,
   ];
+  const throughKafka = (address: string) => [
+    ...flightsThroughKafka(replaySpeed, address),
+    ...FLIGHT_VIEWS,
+    ...KAFKA_VIEWS,
+    sinkToKafka(address),
+  ];
+  return [...(brokers === null ? flights : throughKafka(brokers)), BIDS, BID_VIEW];
 }
 
 const FLIGHT_VIEWS = [

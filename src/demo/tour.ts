@@ -3,7 +3,7 @@
 export interface TourStop {
   readonly about: string;
   readonly text: string;
-  /** As psql shows it; null: it changes for ever. */
+  /** As psql shows it; null: it changes for ever, or is not worth showing. */
   readonly shown: string | null;
 }
 

@@ -39,7 +39,8 @@ export function probeKafkaSink(checked: Json, uuid: string): Promise<Json> {
   });
 }
 
-async function askBrokers<T>(
+/** Asks, and lets go of the connections; what fails is an error as of a statement. */
+export async function askBrokers<T>(
   config: KafkaConfig,
   ask: (client: KafkaClient) => Promise<T>,
 ): Promise<T> {

@@ -7,10 +7,10 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Debezium } from './debezium.ts';
-import { missingCommands } from './debian.ts';
 import { KafkaCluster, type KafkaListener } from './kafka.ts';
-import { PostgresServer, postgresProblem } from './postgres.ts';
+import { PostgresServer } from './postgres.ts';
 import { SchemaRegistry } from './schema-registry.ts';
+import { startProblem } from './start-problem.ts';
 
 const USAGE = `usage: npm run services -- kafka|registry|debezium|postgres up|down [--nodes 1|3] [--tables public.*] [--directory DIR]`;
 const LISTENERS: readonly KafkaListener[] = ['plaintext', 'sasl', 'tls', 'saslTls'];
@@ -67,13 +67,6 @@ const SERVICES: Readonly<Record<string, Service>> = {
   },
 };
 
-/** Why it cannot be started here; null: it can. */
-function problemOf(name: string): string | null {
-  const missing = name === 'postgres' ? [] : missingCommands();
-  if (missing.length > 0) return `missing: ${missing.join(', ')}`;
-  return name === 'postgres' || name === 'debezium' ? postgresProblem() : null;
-}
-
 const [name = '', action = ''] = positionals;
 const service = SERVICES[name];
 if (service === undefined || (action !== 'up' && action !== 'down')) {
@@ -85,9 +78,9 @@ if (action === 'down') {
   await service.down(directory);
   rmSync(directory, { recursive: true, force: true });
 } else {
-  const problem = problemOf(name);
+  const problem = startProblem(name);
   if (problem !== null) {
-    console.error(`${name} cannot be started here: ${problem}`);
+    console.error(problem);
     process.exit(1);
   }
   await service.up(directory);

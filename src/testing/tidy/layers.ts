@@ -56,7 +56,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   wire: ['base', 'types', 'batch', 'formats', 'session'],
   ops: ['base', 'session', 'connect'],
   client: ['base'],
-  demo: ['base', 'client'],
+  demo: ['base', 'connect', 'client'],
   testing: [
     'base',
     'types',

@@ -99,15 +99,16 @@ export class SourceUnderTest {
     return read;
   }
 
-  replay(split: string, from: Json, to: Json): Read {
+  /** By a reader of its own, unless one is given. */
+  replay(split: string, from: Json, to: Json, given: SourceReader | null = null): Read {
     const read: Read = { rows: [], rejected: [], chunks: [] };
-    const reader = this.open();
+    const reader = given ?? this.open();
     const copy = (json: Json): Json => JSON.parse(JSON.stringify(json));
     for (const chunk of reader.replay(split, copy(from), copy(to))) {
       if (chunk === null) throw new Error('these readers never wait');
       this.#add(read, chunk);
     }
-    reader.close();
+    if (given === null) reader.close();
     return read;
   }
 

@@ -127,6 +127,11 @@ export class FileCursor {
     };
   }
 
+  /** Bytes up to `limit` count as there from now on. */
+  readUntil(limit: number): void {
+    this.#limit = limit;
+  }
+
   /** Reads no more bytes: those that come are not this file's any more. */
   stopReading(): void {
     this.#limit = this.readOffset;

@@ -81,6 +81,17 @@ test('gzip, byte order mark, any batch size', (context) => {
   assert.deepEqual(all.rows, rows(0, 5000));
   const { from } = all.chunks[400]!;
   assert.deepEqual(source.replay('0', from, all.chunks[402]!.to).rows, rows(2800, 2821));
+  // As a recovery does: range by range by one reader, which goes on where it stands, or does not.
+  const reader = source.open();
+  for (const step of [1, 3]) {
+    for (let i = 0; i < all.chunks.length; i += step) {
+      const chunk = all.chunks[i]!;
+      const again = source.replay('0', chunk.from, chunk.to, reader);
+      assert.deepEqual(again.rows, rows(7 * i, Math.min(5000, 7 * i + 7)));
+      assert.deepEqual(again.chunks.at(-1)?.to ?? chunk.to, chunk.to);
+    }
+  }
+  reader.close();
   files.write('b.csv.gz', gzipSync(lines(0, 5000)).subarray(0, 3000));
   const cut = files.source({ path: 'b.csv.gz' }, [
     ['0', INT4],

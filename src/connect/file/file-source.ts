@@ -80,6 +80,8 @@ export class FileSource implements SourceReader {
   readonly #pace: ReplayPace | null;
   readonly #rejecting: Rejecting;
   readonly #states: SplitState[] = [];
+  /** Where the last replay of a packed file ended: the next goes on there, instead of unpacking all before it once more. */
+  #replayed: { readonly cursor: FileCursor; readonly at: FilePosition } | null = null;
   #turn = 0;
   #listDueUs = 0n;
 
@@ -144,18 +146,34 @@ export class FileSource implements SourceReader {
     const end = parsePosition(to);
     for (let at = start; at.id !== end.id || at.offset < end.offset; ) {
       const isLastFile = at.id === end.id;
-      const bytes = openAt(at, this.#open, this.#options.files === null);
-      if (bytes === null) throw lostPosition(at, 'the bytes before have changed');
-      const cursor = this.#makeCursor(bytes, isLastFile ? end.offset : undefined);
+      const cursor = this.#cursorAt(at, isLastFile ? end.offset : Number.POSITIVE_INFINITY);
+      let isKept = false;
       try {
-        cursor.seek(at);
         at = yield* this.#replayFile(split, cursor, at);
+        isKept = isLastFile && cursor.bytes.isPacked;
       } finally {
-        cursor.close();
+        if (!isKept) cursor.close();
       }
+      if (isKept) this.#replayed = { cursor, at };
       if (!isLastFile) at = this.#nextBounded(at);
       else if (at.offset !== end.offset) throw lostPosition(end, 'the file is shorter now');
     }
+  }
+
+  /** A cursor that reads from `at` up to `limit`. */
+  #cursorAt(at: FilePosition, limit: number): FileCursor {
+    const kept = this.#replayed;
+    this.#replayed = null;
+    if (kept !== null && kept.at.id === at.id && kept.at.offset === at.offset) {
+      kept.cursor.readUntil(limit);
+      return kept.cursor;
+    }
+    kept?.cursor.close();
+    const bytes = openAt(at, this.#open, this.#options.files === null);
+    if (bytes === null) throw lostPosition(at, 'the bytes before have changed');
+    const cursor = this.#makeCursor(bytes, limit);
+    cursor.seek(at);
+    return cursor;
   }
 
   readonly retry = (split: string, records: readonly KeptRecord[]): SourceChunk => {
@@ -199,6 +217,8 @@ export class FileSource implements SourceReader {
   close(): void {
     for (const { split } of this.#states) split.close();
     this.#states.length = 0;
+    this.#replayed?.cursor.close();
+    this.#replayed = null;
   }
 
   readonly #makeCursor = (bytes: FileBytes, limit?: number): FileCursor => {

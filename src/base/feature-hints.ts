@@ -123,8 +123,8 @@ const HINTS: ReadonlyMap<string, string> = new Map([
     'A watermark does not go back: its late rows would be late again. Create the view with a greater allowed_lateness.',
   ],
   [
-    'REPLAY DEAD LETTERS of records whose schemas are elsewhere',
-    'What comes from a schema registry, or is generated, cannot be decoded from the letter alone: create the source again.',
+    'REPLAY DEAD LETTERS of generated records',
+    'What is generated stays as it is: create the source again, as it should be.',
   ],
   [
     'REPLAY DEAD LETTERS in a transaction block',

@@ -76,7 +76,11 @@ export class SourceUnderTest {
 
   open(wanted = this.#columns.map((_, i) => i)): SourceReader {
     const { memory, scratch, clock } = this;
-    const rejecting = { notNull: this.notNull, rejectedBytesMax: 1024 };
+    const rejecting = {
+      notNull: this.notNull,
+      rejectedBytesMax: 1024,
+      unknownSchemas: new Set<number>(),
+    };
     const of = { memory, scratch, clock, fileRoots: this.#roots, wanted };
     const context = { ...of, ...rejecting, wake: () => {} };
     return openSource(this.checked, this.#columns, context);

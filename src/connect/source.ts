@@ -12,6 +12,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
+import type { WriterSchema } from '../formats/message-decoder.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { DataType } from '../types/data-type.ts';
@@ -77,6 +78,31 @@ export interface KeptRecord {
   readonly raw: RawRecord;
 }
 
+/** What a schema registry has under an id; JSON. */
+export interface SchemaAnswer {
+  readonly id: number;
+  /** null: nothing. */
+  readonly schema: WriterSchema | null;
+}
+
+/** What records told of the schema registry that their ids are of: a replay has to know it. */
+export interface SchemaNews {
+  /** Ids that it did not have: records that name them were rejected. */
+  readonly unknown: readonly number[];
+  /** Ids that it did not have before, and has now. */
+  readonly known: readonly number[];
+}
+
+/** Where the schemas are whose ids records name. */
+export interface RecordSchemas {
+  /** The ids that a record names. */
+  idsOf(record: KeptRecord): readonly number[];
+  /** Asks the registry, for ids that it did not have as well. 08001 or 28000: it does not answer. */
+  ask(ids: readonly number[]): Promise<readonly SchemaAnswer[]>;
+  /** Records that come from now on are decoded by these, too. */
+  learn(answers: readonly SchemaAnswer[]): void;
+}
+
 /** Where the records of a chunk's rows stood, if they are rejected later. */
 export interface ChunkPlaces {
   /** Of the record of a row. */
@@ -106,6 +132,8 @@ export interface SourceChunk {
   readonly rejected: readonly RejectedRecord[];
   /** Absent: the connector rejects nothing, or does not know. */
   readonly places?: ChunkPlaces;
+  /** Of `poll`; absent: nothing. */
+  readonly schemas?: SchemaNews;
   /** The reader stands at the split's end as of now (semantics.md rule 17). */
   readonly isAtEnd: boolean;
   /** The split has ended for good. */
@@ -124,6 +152,8 @@ export interface SourceContext {
   readonly notNull: readonly number[];
   /** Bytes of a rejected record's key and value, each, that are kept. */
   readonly rejectedBytesMax: number;
+  /** Ids of schemas that the registry did not have, as of now: `replay` decodes as if it did not have them yet. */
+  readonly unknownSchemas: ReadonlySet<number>;
   readonly wake: () => void;
 }
 
@@ -146,10 +176,16 @@ export interface SourceReader {
   readonly standStill?: () => void;
   /**
    * Rejected records of a split once more, at most 1024, each offset once: those that are rejected again, and the rows of the
-   * others, with `places`. Does not move the reader, and needs nothing but the records: another process gives the same. Absent:
-   * that is not so.
+   * others, with `places`. Does not move the reader, and needs nothing but the records and the schemas that they name: another
+   * process gives the same. Absent: that is not so.
    */
-  readonly retry?: (split: string, records: readonly KeptRecord[]) => SourceChunk;
+  readonly retry?: (
+    split: string,
+    records: readonly KeptRecord[],
+    schemas: readonly SchemaAnswer[],
+  ) => SourceChunk;
+  /** Absent: records name no schemas. */
+  readonly schemas?: RecordSchemas;
   /** Why nothing comes, where the other side cannot be reached; null: all is well. It goes on trying. */
   readonly trouble?: string | null;
   /** When (monotonic µs) a paced reader has more; null: only `wake` tells. */

@@ -10,8 +10,10 @@ import type {
   Json,
   KeptRecord,
   RecordPlace,
+  RecordSchemas,
   RejectedRecord,
   RowChanges,
+  SchemaAnswer,
   SourceChunk,
   SourceColumn,
   SourceContext,
@@ -51,6 +53,10 @@ export class FakeSource {
   rejectsNulls = false;
   /** There is a second split, which has no rows yet. */
   hasEmptySplit = false;
+  /** The schema that a row's record names; absent: none. */
+  readonly schemaOf = new Map<number, number>();
+  /** Ids of the schemas that the registry has by now. */
+  readonly registry = new Set<number>();
 }
 
 export class EngineBench {
@@ -175,6 +181,20 @@ class FakeReader implements SourceReader {
     this.#hasBegun = positions.has('1') || !this.#source.hasEmptySplit;
   }
 
+  readonly schemas: RecordSchemas = {
+    idsOf: ({ offset }) => this.#idsAt([offset]),
+    ask: async (ids) => ids.map((id) => ({ id, schema: this.#answer(id) })),
+    learn: () => {},
+  };
+
+  #answer(id: number): SchemaAnswer['schema'] {
+    return this.#source.registry.has(id) ? { type: 'FAKE', text: '', references: [] } : null;
+  }
+
+  #idsAt(places: readonly number[]): number[] {
+    return places.flatMap((place) => this.#source.schemaOf.get(place) ?? []);
+  }
+
   poll(rowsMax: number): SourceChunk | null {
     if (!this.#hasBegun) {
       this.#hasBegun = true;
@@ -183,39 +203,57 @@ class FakeReader implements SourceReader {
     const to = Math.min(this.#source.available, this.#position + rowsMax);
     const isEnded = this.#source.hasEnded && to === this.#source.rows.length;
     if (to === this.#position && (!isEnded || this.#hasTold)) return null;
-    const chunk = this.#chunk(this.#position, to);
+    const { registry } = this.#source;
+    const isKnown = (id: number) => registry.has(id);
+    const chunk = this.#chunk(this.#position, to, isKnown);
+    const ids = this.#idsAt(range(this.#position, to));
+    const unknown = ids.filter((id) => !isKnown(id));
+    const known = ids.filter((id) => isKnown(id) && this.#context.unknownSchemas.has(id));
     this.#position = to;
     this.#hasTold = isEnded;
-    return { ...chunk, isAtEnd: to === this.#source.available, isEnded };
+    const schemas = { unknown, known };
+    return { ...chunk, schemas, isAtEnd: to === this.#source.available, isEnded };
   }
 
   *replay(_split: string, from: Json, to: Json): Generator<SourceChunk> {
+    const isKnown = (id: number) => !this.#context.unknownSchemas.has(id);
     for (let at = from as number; at < (to as number); at += 100) {
-      yield this.#chunk(at, Math.min(to as number, at + 100), this.#source.lost);
+      yield this.#chunk(at, Math.min(to as number, at + 100), isKnown, this.#source.lost);
     }
   }
 
-  readonly retry = (_split: string, records: readonly KeptRecord[]): SourceChunk =>
-    this.#chunkOf(
-      0,
-      0,
-      records.map(({ offset }) => offset),
-    );
+  readonly retry = (
+    _split: string,
+    records: readonly KeptRecord[],
+    schemas: readonly SchemaAnswer[],
+  ): SourceChunk => {
+    const offsets = records.map(({ offset }) => offset);
+    const known = new Set(schemas.flatMap(({ id, schema }) => (schema === null ? [] : [id])));
+    return this.#chunkOf(0, 0, offsets, (id) => known.has(id));
+  };
 
-  #chunk(from: number, to: number, lost: ReadonlySet<number> = new Set()): SourceChunk {
-    const places = Array.from({ length: to - from }, (_, i) => from + i);
-    return this.#chunkOf(
-      from,
-      to,
-      places.filter((place) => !lost.has(place)),
-    );
+  #chunk(
+    from: number,
+    to: number,
+    isKnown: (schemaId: number) => boolean,
+    lost: ReadonlySet<number> = new Set(),
+  ): SourceChunk {
+    const places = range(from, to).filter((place) => !lost.has(place));
+    return this.#chunkOf(from, to, places, isKnown);
   }
 
-  #chunkOf(from: number, to: number, records: readonly number[]): SourceChunk {
+  #chunkOf(
+    from: number,
+    to: number,
+    records: readonly number[],
+    isKnown: (schemaId: number) => boolean,
+  ): SourceChunk {
     const { wanted, scratch, notNull } = this.#context;
     const { rows: all, ops, rejectsNulls } = this.#source;
     const types = wanted.map((column) => this.#columns[column]!.type);
-    const isBad = (place: number) => rejectsNulls && notNull.some((c) => all[place]![c] === null);
+    const isBad = (place: number) =>
+      (rejectsNulls && notNull.some((c) => all[place]![c] === null)) ||
+      !this.#idsAt([place]).every(isKnown);
     const places = records.filter((place) => !isBad(place));
     const rows = places.map((place) => wanted.map((c) => all[place]![c]!));
     const batch = rows.length === 0 ? null : buildBatch(types, rows, scratch);
@@ -258,6 +296,11 @@ class FakeReader implements SourceReader {
   }
 
   close(): void {}
+}
+
+/** Numbers from `from` on, below `to`. */
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
 }
 
 function placeAt(offset: number): RecordPlace {

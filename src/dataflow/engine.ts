@@ -131,9 +131,14 @@ export class Engine {
   /** Queues a transaction; resolves when it is durable and published. */
   commit(request: CommitRequest): Promise<CommitResult> {
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
-    if (this.#isStopped) reject(new SqlError('57P01', 'the server is shutting down'));
-    else this.#enqueue(request, resolve, reject);
-    this.#setup.wake();
+    const take = (complete: CommitRequest): void => {
+      if (this.#isStopped) reject(new SqlError('57P01', 'the server is shutting down'));
+      else this.#enqueue(complete, resolve, reject);
+      this.#setup.wake();
+    };
+    const asked = this.#step.inputs.askSchemas(request);
+    if (asked === null) take(request);
+    else asked.then(take, reject);
     return promise;
   }
 

@@ -1,6 +1,6 @@
 /** What an epoch takes in from sources, in the order in which it takes effect, and as its manifest names it. */
 
-import type { SourceChunk } from '../connect/source.ts';
+import type { SchemaNews, SourceChunk } from '../connect/source.ts';
 import type { SplitProgress } from '../state/manifest.ts';
 import type { SourceFeed } from './source-feed.ts';
 import { isSamePosition } from './source-reading.ts';
@@ -32,7 +32,7 @@ export function progressOf(chunks: readonly PolledChunk[]): SplitProgress[] {
     const rowCount = chunk.batch?.rowCount ?? 0;
     const last = splits.at(-1);
     const sourceId = feed.relation.id;
-    const { split, from, to, isEnded } = chunk;
+    const { split, from, to, isEnded, schemas } = chunk;
     const isSame = last !== undefined && last.sourceId === sourceId && last.split === split;
     if (isSame && isSamePosition(last.to, from)) {
       splits[splits.length - 1] = {
@@ -40,12 +40,20 @@ export function progressOf(chunks: readonly PolledChunk[]): SplitProgress[] {
         to,
         rowCount: last.rowCount + rowCount,
         isEnded: last.isEnded || isEnded,
+        ...(schemas === undefined ? {} : { schemas: joined(last.schemas, schemas) }),
       };
       continue;
     }
-    splits.push({ sourceId, split, from, to, rowCount, watermark: '', isIdle: false, isEnded });
+    const progress = { sourceId, split, from, to, rowCount, watermark: '', isIdle: false, isEnded };
+    splits.push(schemas === undefined ? progress : { ...progress, schemas });
   }
   return splits;
+}
+
+/** What a reader knows of its registry is the same for all chunks of an epoch. */
+function joined(a: SchemaNews | undefined, b: SchemaNews): SchemaNews {
+  const all = (name: keyof SchemaNews) => [...new Set([...(a?.[name] ?? []), ...b[name]])];
+  return { unknown: all('unknown'), known: all('known') };
 }
 
 export function idleProgress({ feed, split }: IdleSplit): SplitProgress {

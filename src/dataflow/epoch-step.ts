@@ -343,6 +343,7 @@ export class EpochStep {
 
   #replaySplit(feed: SourceFeed, progress: SplitProgress): void {
     let rowCount = 0;
+    if (progress.schemas !== undefined) feed.noteSchemas(progress.schemas);
     const mark = this.#scratch.mark();
     for (const chunk of feed.replay(progress)) {
       rowCount += chunk.batch?.rowCount ?? 0;

@@ -44,6 +44,8 @@ export interface FeedState {
   readonly postKeys?: readonly PostKeyState[];
   /** Absent: NOT NULL was never dropped, and no view reads it. */
   readonly starts?: ReaderStartsState;
+  /** Ids of schemas that the registry did not have (unknown-schemas.ts); absent: none. */
+  readonly unknownSchemas?: readonly number[];
   /** What was taken in could not be read again: its stored rows are not whole; null: all is well. */
   readonly broken: string | null;
 }

@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Random } from '../base/random.ts';
 import type { ScanNode } from '../plan/plan-node.ts';
 import { INT8 } from '../types/data-type.ts';
@@ -16,6 +17,7 @@ const SOURCE = 20_001;
 const FIRST_VIEW = 20_002;
 const COLUMNS = [column('id', INT8), column('a', INT8), column('b', INT8)];
 const NULLABLE = [1, 2];
+const SCHEMAS = [7, 8, 9];
 const STEPS = 80;
 
 const scan: ScanNode = {
@@ -29,27 +31,46 @@ const scan: ScanNode = {
 class Model {
   /** By record: its columns that are NULL. */
   readonly nulls: number[][] = [];
+  /** By record: the schema that it names. */
+  readonly schemas: number[] = [];
   readonly dropped = new Set<number>();
+  /** Schemas that the registry has. */
+  readonly registry = new Set<number>();
+  /** Those that it did not have when a record named them, and that the source does not know yet. */
+  readonly unknown = new Set<number>();
   /** By letter: its record. */
   readonly letters = new Map<number, number>();
   /** By view: the records that it has. */
   readonly views = new Map<number, number[]>();
   #nextLetter = 1;
 
-  isTaken(record: number): boolean {
-    return this.nulls[record]!.every((one) => this.dropped.has(one));
+  /** Would it be taken by who knows the schemas that `isKnown` says? */
+  isTaken(record: number, isKnown: (schema: number) => boolean): boolean {
+    const hasRow = this.nulls[record]!.every((one) => this.dropped.has(one));
+    return hasRow && isKnown(this.schemas[record]!);
   }
 
-  arrive(nulls: number[]): void {
+  readonly #isThere = (schema: number): boolean => this.registry.has(schema);
+
+  #learn(schema: number): void {
+    if (this.registry.has(schema)) this.unknown.delete(schema);
+    else this.unknown.add(schema);
+  }
+
+  arrive(nulls: number[], schema: number): void {
     const record = this.nulls.push(nulls) - 1;
-    if (!this.isTaken(record)) this.letters.set(this.#nextLetter++, record);
+    this.schemas.push(schema);
+    this.#learn(schema);
+    if (!this.isTaken(record, this.#isThere)) this.letters.set(this.#nextLetter++, record);
     else for (const records of this.views.values()) records.push(record);
   }
 
   createView(id: number): void {
     this.views.set(
       id,
-      [...this.nulls.keys()].filter((record) => this.isTaken(record)),
+      [...this.nulls.keys()].filter((record) =>
+        this.isTaken(record, (schema) => !this.unknown.has(schema)),
+      ),
     );
   }
 
@@ -58,7 +79,8 @@ class Model {
     const before = this.letters.size;
     const chosen = [...this.letters].filter(([id]) => id >= first && id <= last);
     for (const [id, record] of chosen) {
-      if (!this.isTaken(record)) continue;
+      this.#learn(this.schemas[record]!);
+      if (!this.isTaken(record, this.#isThere)) continue;
       this.letters.delete(id);
       for (const records of this.views.values())
         if (!records.includes(record)) records.push(record);
@@ -126,12 +148,13 @@ class Run {
   }
 
   async step(): Promise<string> {
-    const kind = this.#below(20);
+    const kind = this.#below(22);
     if (kind < 8) return this.#arrive();
     if (kind < 13) return this.#replay();
     if (kind < 15) return this.#createView();
     if (kind < 16) return this.#dropNotNull();
     if (kind < 18) return this.#crash();
+    if (kind < 20) return this.#register();
     await this.bench.opened.engine.checkpoint();
     return 'checkpoint';
   }
@@ -142,12 +165,26 @@ class Run {
       const nulls = NULLABLE.filter(() => this.#below(3) === 0);
       const value = (one: number) => (nulls.includes(one) ? null : 1n);
       source.rows.push([BigInt(source.rows.length), value(1), value(2)]);
-      this.model.arrive(nulls);
+      const schema = this.#schema();
+      source.schemaOf.set(source.rows.length - 1, schema);
+      this.model.arrive(nulls, schema);
     }
     source.available = source.rows.length;
     this.bench.run();
     await this.bench.commit({});
     return 'arrive';
+  }
+
+  #schema(): number {
+    return SCHEMAS[this.#below(SCHEMAS.length)]!;
+  }
+
+  /** Nobody is told. */
+  #register(): string {
+    const schema = this.#schema();
+    this.bench.source('s').registry.add(schema);
+    this.model.registry.add(schema);
+    return `register ${schema}`;
   }
 
   /** Two statements that choose the same letters, in one epoch. */
@@ -161,6 +198,8 @@ class Run {
     const answers = replays.map((one) =>
       engine.commit({ ddl: [], catalog: null, dml: [], replays: [one] }),
     );
+    // The registry answers.
+    await setImmediate();
     this.bench.run();
     for (const [i, answer] of answers.entries()) {
       const expected = this.model.replay(first, replays[i]!.ranges[0]![1]);

@@ -2,9 +2,10 @@
  * LetterReplays: rejected records go through their source again, and their letters with them (semantics.md rule 27).
  *
  * Correctness: a letter names a record that no view has; in the epoch that takes the record in, the letter goes, so that each
- * record enters once. What is decoded is what the letter has kept, so that a replay of the epoch gives the same. A record that
- * is rejected again keeps its letter, with the error of now. Rows of a stored source enter its relation; those of any other
- * each view that lacks them (reader-starts.ts). They are judged by the watermark of their split, which they do not wake.
+ * record enters once. What is decoded is what the letter has kept, by schemas that were asked for before and are in the log, so
+ * that a replay of the epoch gives the same. A record that is rejected again keeps its letter, with the error of now. Rows of
+ * a stored source enter its relation; those of any other each view that lacks them (reader-starts.ts). They are judged by the
+ * watermark of their split, which they do not wake.
  * Cost: one pass over all letters there are, O(1) a letter that is replayed.
  */
 
@@ -12,7 +13,7 @@ import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { select } from '../batch/select.ts';
-import type { KeptRecord } from '../connect/source.ts';
+import type { KeptRecord, SchemaAnswer } from '../connect/source.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { Value } from '../types/data-type.ts';
@@ -20,7 +21,7 @@ import type { LetterReplay, ReplayResult } from './port.ts';
 import type { ProblemRelations } from './problem-relations.ts';
 import { letterColumn } from './problems.ts';
 import { isValid } from './rows.ts';
-import type { SourceFeed } from './source-feed.ts';
+import type { NamedSchemas, SourceFeed } from './source-feed.ts';
 import type { Rejection } from './source-rows.ts';
 
 export interface LetterReplaysContext {
@@ -70,35 +71,51 @@ export class LetterReplays {
     feed.checkReplay();
   }
 
-  apply(replays: readonly LetterReplay[]): ReplayResult[] {
-    return replays.map((replay) => this.#apply(replay));
+  /** The replay with the schemas that its records name, as the registry has them now; null: they name none. */
+  askSchemas(replay: LetterReplay): Promise<LetterReplay> | null {
+    const records = () => {
+      const whole = this.#chosen(replay).filter(isWhole);
+      return whole.map((row) => letterOf(row).record);
+    };
+    const asked = this.#context.feed(replay.sourceId)?.askSchemas(records) ?? null;
+    return asked === null ? null : asked.then((schemas) => ({ ...replay, schemas }));
   }
 
-  #apply({ sourceId, ranges }: LetterReplay): ReplayResult {
-    const { problems } = this.#context;
-    const feed = must(this.#context.feed(sourceId), 'letters of an unknown source are replayed');
-    const rows = problems.published(
+  /** The letters that there are. */
+  #chosen({ sourceId, ranges }: LetterReplay): Value[][] {
+    return this.#context.problems.published(
       (row) =>
         row[KIND] === 'rejected' &&
         Number(row[SOURCE]) === sourceId &&
         isIn(ranges, Number(row[ID])),
     );
-    const whole = rows.filter((row) => row[CONTEXT] !== null && row[IS_CUT] !== true);
+  }
+
+  apply(replays: readonly LetterReplay[]): ReplayResult[] {
+    return replays.map((replay) => this.#apply(replay));
+  }
+
+  #apply(replay: LetterReplay): ReplayResult {
+    const { sourceId, schemas = [] } = replay;
+    const feed = must(this.#context.feed(sourceId), 'letters of an unknown source are replayed');
+    const rows = this.#chosen(replay);
+    const whole = rows.filter(isWhole);
+    feed.learnSchemas(schemas);
     let replayed = 0;
-    for (const group of groups(whole.map(letterOf))) replayed += this.#replay(feed, group);
+    for (const group of groups(whole.map(letterOf))) replayed += this.#replay(feed, group, schemas);
     const rejected = whole.length - replayed;
     return { replayed, rejected, unreadable: rows.length - whole.length };
   }
 
   /** Letters of one split, each offset once; how many are gone. */
-  #replay(feed: SourceFeed, letters: readonly Letter[]): number {
+  #replay(feed: SourceFeed, letters: readonly Letter[], schemas: readonly SchemaAnswer[]): number {
     const { problems, scratch } = this.#context;
     const mark = scratch.mark();
     const split = must(letters[0]).split;
     const records = letters.map(({ record }) => record);
-    const rejections = feed.retake(split, records, (batch, offsets) => {
+    const rejections = feed.retake(split, records, schemas, (batch, offsets, named) => {
       if (feed.isStored) this.#context.deliver(feed, batch);
-      else this.#deliverToViews(feed, batch, offsets, letters);
+      else this.#deliverToViews(feed, batch, offsets, named, letters);
     });
     const gone = letters.filter(({ record }) => !rejections.has(record.offset));
     problems.remove(gone.map(({ row }) => row));
@@ -119,18 +136,22 @@ export class LetterReplays {
     feed: SourceFeed,
     batch: DeltaBatch,
     offsets: readonly number[],
+    named: NamedSchemas,
     letters: readonly Letter[],
   ): void {
     const { memory } = this.#context;
     const ids = new Map(letters.map(({ id, record }) => [record.offset, id]));
-    const versions = offsets.map((_, row) =>
-      feed.starts.versionOf((column) => !isValid(memory, must(batch.columns[column]), row)),
+    const since = offsets.map((offset, row) =>
+      feed.starts.takenSince(
+        (column) => !isValid(memory, must(batch.columns[column]), row),
+        must(named.get(offset)),
+      ),
     );
     const isKept = feed.isReadAgain;
     for (const { id: jobId } of feed.relation.readers) {
       const lacking = offsets.flatMap((offset, row) => {
         const letterId = must(ids.get(offset));
-        return feed.starts.lacks(jobId, letterId, versions[row]!, isKept) ? [row] : [];
+        return feed.starts.lacks(jobId, letterId, since[row]!, isKept) ? [row] : [];
       });
       if (lacking.length > 0) {
         this.#context.deliverTo(jobId, feed, this.#selected(batch, lacking));
@@ -153,6 +174,10 @@ export class LetterReplays {
     });
     return { ...selected, columns };
   }
+}
+
+function isWhole(row: readonly Value[]): boolean {
+  return row[CONTEXT] !== null && row[IS_CUT] !== true;
 }
 
 function letterOf(row: readonly Value[]): Letter {

@@ -11,7 +11,7 @@ import type { HistogramCounts } from '../base/histogram.ts';
 import type { SecretKeySource } from '../base/secret-box.ts';
 import type { PortError } from '../base/threads.ts';
 import type { SinkDelivery } from '../connect/sink.ts';
-import type { PostedBody } from '../connect/source.ts';
+import type { PostedBody, SchemaAnswer } from '../connect/source.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
 import type { StreamPlan } from '../plan/plan-node.ts';
 import type { IndexSchema, RelationSchema } from '../state/relation-schema.ts';
@@ -187,6 +187,8 @@ export interface LetterReplay {
   readonly sourceId: number;
   /** Numbers of letters: first and last of each range, in order. Others than the source's rejected ones are passed over. */
   readonly ranges: readonly (readonly [number, number])[];
+  /** What the schema registry had under the ids that the records name, when it was asked; absent: nothing was asked. */
+  readonly schemas?: readonly SchemaAnswer[];
 }
 
 /** What became of the letters. */

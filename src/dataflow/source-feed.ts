@@ -16,6 +16,8 @@ import {
   isPushed,
   type KeptRecord,
   type PostedBody,
+  type SchemaAnswer,
+  type SchemaNews,
   type SourceChunk,
   type SourceReader,
 } from '../connect/source.ts';
@@ -36,6 +38,10 @@ import {
 import { isSame, isSamePosition, optionUs, replayed } from './source-reading.ts';
 import { type Rejection, SourceRows } from './source-rows.ts';
 import { type HistoryPosition, SourceSplits, splitStatuses } from './source-splits.ts';
+import { UnknownSchemas } from './unknown-schemas.ts';
+
+/** Ids of schemas, by a record's offset. */
+export type NamedSchemas = ReadonlyMap<number, readonly number[]>;
 
 export class SourceFeed {
   readonly relation: EngineRelation;
@@ -44,6 +50,7 @@ export class SourceFeed {
   readonly #splits = new SourceSplits();
   readonly rows: SourceRows;
   readonly starts: ReaderStarts;
+  readonly #unknownSchemas: UnknownSchemas;
   /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
   readonly #endings = new Map<string, bigint | null>();
   readonly #idleTimeoutUs: bigint | null;
@@ -62,6 +69,7 @@ export class SourceFeed {
     this.#idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
     this.rows = new SourceRows(state, relation, this.#splits, context);
     this.starts = new ReaderStarts(state.starts ?? null);
+    this.#unknownSchemas = new UnknownSchemas(state.unknownSchemas ?? []);
     this.postKeys = new PostKeys(state.postKeys ?? []);
     this.#broken = state.broken;
     if (state.broken !== null) this.#failure = new SqlError('58030', state.broken);
@@ -123,6 +131,7 @@ export class SourceFeed {
       wanted,
       notNull,
       rejectedBytesMax,
+      unknownSchemas: this.#unknownSchemas.ids,
       wake,
     };
     return this.#context.connectors.openSource(this.#definition.connector, columns, context);
@@ -216,7 +225,7 @@ export class SourceFeed {
     const reader = this.#open([]);
     const canRetry = reader.retry !== undefined;
     reader.close();
-    if (!canRetry) throw notSupported('REPLAY DEAD LETTERS of records whose schemas are elsewhere');
+    if (!canRetry) throw notSupported('REPLAY DEAD LETTERS of generated records');
   }
 
   /** Throws where nobody would keep the rows of `what`. */
@@ -228,17 +237,48 @@ export class SourceFeed {
     throw new SqlError('55000', `${what} source "${name}" would be lost: ${problem}`);
   }
 
-  /** Rejected records of a split, each offset once, go through the source again; those that are rejected again are the result. */
+  /** What the schema registry has under the ids that rejected records name; null: they name none. */
+  askSchemas(records: () => readonly KeptRecord[]): Promise<readonly SchemaAnswer[]> | null {
+    const reader = this.#open([]);
+    const { schemas } = reader;
+    reader.close();
+    if (schemas === undefined) return null;
+    const ids = new Set(records().flatMap((record) => schemas.idsOf(record)));
+    return ids.size === 0 ? null : schemas.ask([...ids]);
+  }
+
+  /** Rejected records are going to be decoded by these. */
+  learnSchemas(answers: readonly SchemaAnswer[]): void {
+    const known = answers.flatMap(({ id, schema }) => (schema === null ? [] : [id]));
+    this.noteSchemas({ unknown: [], known });
+    this.#reader?.schemas?.learn(answers);
+  }
+
+  noteSchemas(news: SchemaNews): void {
+    for (const id of this.#unknownSchemas.note(news)) this.starts.learn(id);
+  }
+
+  /**
+   * Rejected records of a split, each offset once, go through the source again; those that are rejected again are the result.
+   * What is delivered comes with the offsets of its rows' records, and the ids of the schemas that those name, by offset.
+   */
   retake(
     split: string,
     records: readonly KeptRecord[],
-    deliver: (batch: DeltaBatch, offsets: readonly number[]) => void,
+    schemas: readonly SchemaAnswer[],
+    deliver: (batch: DeltaBatch, offsets: readonly number[], named: NamedSchemas) => void,
   ): ReadonlyMap<number, Rejection> {
     const read = new Set([...this.wantedBy(this.relation.readers), ...this.starts.droppedColumns]);
     const wanted = this.rows.neededFor(read);
     const reader = this.#open(wanted);
     const retry = must(reader.retry, 'a source takes no records again');
-    const failed = this.rows.retake(retry(split, records), records.length, wanted, deliver);
+    const named = new Map(
+      records.map((record) => [record.offset, reader.schemas?.idsOf(record) ?? []]),
+    );
+    const chunk = retry(split, records, schemas);
+    const failed = this.rows.retake(chunk, records.length, wanted, (batch, offsets) =>
+      deliver(batch, offsets, named),
+    );
     reader.close();
     return failed;
   }
@@ -371,6 +411,7 @@ export class SourceFeed {
    */
   take(chunk: SourceChunk, deliver: (batch: DeltaBatch) => void): void {
     this.#splits.move(chunk.split, chunk.from, chunk.to);
+    if (chunk.schemas !== undefined) this.noteSchemas(chunk.schemas);
     const watermark = this.relation.watermark.split(chunk.split);
     if (chunk.batch !== null) watermark.isIdle = false;
     this.rows.take(chunk, this.#wanted, deliver);
@@ -410,6 +451,7 @@ export class SourceFeed {
       ...this.rows.counters(),
       postKeys: this.postKeys.state(),
       starts: this.starts.state(),
+      unknownSchemas: [...this.#unknownSchemas.ids],
       broken: this.#broken,
     };
   }

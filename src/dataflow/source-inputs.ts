@@ -26,6 +26,14 @@ export class SourceInputs {
     for (const replay of replays) this.#replays.check(replay);
   }
 
+  /** What has to be asked of a schema registry before it can be taken; null: nothing. */
+  askSchemas(request: CommitRequest): Promise<CommitRequest> | null {
+    const { replays = [] } = request;
+    const asked = replays.map((replay) => this.#replays.askSchemas(replay) ?? replay);
+    if (!asked.some((one) => one instanceof Promise)) return null;
+    return Promise.all(asked).then((complete) => ({ ...request, replays: complete }));
+  }
+
   /** What became of each. */
   apply({ posts = [], replays = [] }: Inputs): Pick<CommitResult, 'posts' | 'replays'> {
     return { posts: this.#posted.apply(posts), replays: this.#replays.apply(replays) };

@@ -19,6 +19,11 @@ export interface SplitProgress {
   readonly watermark: string;
   readonly isIdle: boolean;
   readonly isEnded: boolean;
+  /** Schemas that records named and a registry did not have, or has by now; absent: none. */
+  readonly schemas?: {
+    readonly unknown: readonly number[];
+    readonly known: readonly number[];
+  };
 }
 
 export interface DmlRecord {

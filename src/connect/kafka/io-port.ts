@@ -2,6 +2,7 @@
 
 import type { WriterSchema } from '../../formats/message-decoder.ts';
 import type { RegistryConfig } from '../schema-registry/registry-client.ts';
+import type { SchemaAnswer } from '../source.ts';
 import type { CourierEvent } from '../spool/courier-events.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
 import type { SpoolContents } from '../spool/spooled-sink.ts';
@@ -90,6 +91,13 @@ export type ToKafkaIo =
       readonly buffer: SharedArrayBuffer | null;
     }
   | { readonly kind: 'open_range'; readonly id: number; readonly options: RangeOptions }
+  /** Answered by 'schemas' or 'failed'. */
+  | {
+      readonly kind: 'ask_schemas';
+      readonly id: number;
+      readonly registry: RegistryConfig;
+      readonly schemaIds: readonly number[];
+    }
   | { readonly kind: 'open_writer'; readonly id: number; readonly options: WriterOptions }
   /** The spool of a writer holds whole epochs up to `end`. */
   | { readonly kind: 'spooled'; readonly id: number; readonly end: SpoolPosition }
@@ -125,6 +133,7 @@ export type FromKafkaIo =
       readonly schemaId: number;
       readonly schema: WriterSchema;
     }
+  | { readonly kind: 'schemas'; readonly id: number; readonly answers: readonly SchemaAnswer[] }
   | { readonly kind: 'records'; readonly id: number; readonly records: FetchedRecords }
   /** Of a writer; 'trouble' and 'failed' also of a reader. */
   | (CourierEvent & { readonly id: number });

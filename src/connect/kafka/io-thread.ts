@@ -2,7 +2,12 @@
 
 import { SystemClock } from '../../base/clock.ts';
 import { awaitableThreadSelf, toPortError } from '../../base/threads.ts';
-import { SchemaRegistryClient } from '../schema-registry/registry-client.ts';
+import {
+  type RegistryConfig,
+  RegistryError,
+  SchemaRegistryClient,
+} from '../schema-registry/registry-client.ts';
+import type { SchemaAnswer } from '../source.ts';
 import { postEvents } from '../spool/courier-events.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
 import { SpoolDeliverer } from '../spool/spool-deliverer.ts';
@@ -44,14 +49,18 @@ interface Outlet {
   close(): void;
 }
 
+function registryClient(config: RegistryConfig): SchemaRegistryClient {
+  const key = JSON.stringify(config);
+  const client = registries.get(key) ?? new SchemaRegistryClient(config, clock);
+  registries.set(key, client);
+  return client;
+}
+
 function openOutlet(id: number, source: SchemaSource | null): Outlet {
   const onRecords = (records: FetchedRecords) => postRecords(id, records);
   if (source === null) return { pass: onRecords, close: () => {} };
   const { areInKeys, ...config } = source;
-  const key = JSON.stringify(config);
-  const client = registries.get(key) ?? new SchemaRegistryClient(config, clock);
-  registries.set(key, client);
-  return new SchemaGate(client, areInKeys, {
+  return new SchemaGate(registryClient(config), areInKeys, {
     onSchema: (schemaId, schema) => self.post({ kind: 'schema', id, schemaId, schema }),
     onRecords,
     onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
@@ -114,6 +123,18 @@ function openWriter(id: number, options: WriterOptions): Work {
   };
 }
 
+async function askSchemas(id: number, registry: RegistryConfig, schemaIds: readonly number[]) {
+  const client = registryClient(registry);
+  try {
+    const answers: SchemaAnswer[] = [];
+    for (const one of schemaIds) answers.push({ id: one, schema: await client.schemaNow(one) });
+    self.post({ kind: 'schemas', id, answers });
+  } catch (error) {
+    const known = error instanceof RegistryError ? error.toSqlError() : error;
+    self.post({ kind: 'failed', id, error: toPortError(known) });
+  }
+}
+
 function postRecords(id: number, records: FetchedRecords): void {
   self.post({ kind: 'records', id, records });
 }
@@ -128,6 +149,9 @@ self.onMessage((message) => {
       return;
     case 'open_writer':
       works.set(message.id, openWriter(message.id, message.options));
+      return;
+    case 'ask_schemas':
+      void askSchemas(message.id, message.registry, message.schemaIds);
       return;
     case 'spooled':
       works.get(message.id)?.spooled?.(message.end);

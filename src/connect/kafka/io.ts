@@ -3,7 +3,14 @@
  * waits for a range. One thread serves all sources and sinks of the calling thread; it starts with the first.
  */
 
-import { type AwaitableThread, entry, spawnAwaitableThread } from '../../base/threads.ts';
+import {
+  type AwaitableThread,
+  entry,
+  fromPortError,
+  spawnAwaitableThread,
+} from '../../base/threads.ts';
+import type { RegistryConfig } from '../schema-registry/registry-client.ts';
+import type { SchemaAnswer } from '../source.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
 import { isPooled } from './buffer-pool.ts';
 import type {
@@ -40,6 +47,23 @@ class KafkaIo {
 
   openWriter(options: WriterOptions, listener: IoListener): number {
     return this.#open(listener, (id) => ({ kind: 'open_writer', id, options }));
+  }
+
+  /** What a schema registry has under these ids. Throws a SqlError where it does not answer. */
+  askSchemas(
+    registry: RegistryConfig,
+    schemaIds: readonly number[],
+  ): Promise<readonly SchemaAnswer[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly SchemaAnswer[]>();
+    const id = this.#open(
+      (message) => {
+        this.#listeners.delete(id);
+        if (message.kind === 'schemas') resolve(message.answers);
+        else if (message.kind === 'failed') reject(fromPortError(message.error));
+      },
+      (id) => ({ kind: 'ask_schemas', id, registry, schemaIds }),
+    );
+    return promise;
   }
 
   /** A writer's spool holds whole epochs up to `end`. */

@@ -20,8 +20,10 @@ import { NotNullFields } from '../rejected.ts';
 import type {
   Json,
   KeptRecord,
+  RecordSchemas,
   RejectedRecord,
   RowChanges,
+  SchemaAnswer,
   SourceChunk,
   SourceColumn,
   SourceContext,
@@ -40,6 +42,7 @@ import type {
   TopicSelection,
 } from './io-port.ts';
 import { type KafkaRecord, keptRecord, rawOf, recordPlace } from './kept-record.ts';
+import { KnownSchemas } from './known-schemas.ts';
 import { type Arrival, arrivalOf, RecordsAgain } from './records-again.ts';
 
 /** What a Kafka source is opened with; JSON. */
@@ -76,10 +79,12 @@ export class KafkaSource implements SourceReader {
   readonly #options: KafkaSourceOptions;
   readonly #columns: readonly SourceColumn[];
   readonly #context: SourceContext;
-  readonly #decoder: ChangeDecoder;
+  #decoder: ChangeDecoder;
   readonly #changesRows: boolean;
   readonly #notNull: NotNullFields;
-  readonly retry?: NonNullable<SourceReader['retry']>;
+  /** null: records name no schemas. */
+  readonly #known: KnownSchemas | null = null;
+  readonly schemas?: RecordSchemas;
   readonly #splits = new Map<string, Split>();
   #order: Split[] = [];
   #turn = 0;
@@ -97,12 +102,30 @@ export class KafkaSource implements SourceReader {
     this.#options = options;
     this.#columns = columns;
     this.#context = context;
-    const fields = options.fields.map((index) => must(columns[index]));
-    this.#decoder = openRecordDecoder(options.records, fields, options.settings);
+    this.#decoder = this.#openDecoder();
     this.#changesRows = options.records.format.kind !== 'plain';
     this.#notNull = new NotNullFields(options.fields, context.notNull, columns);
-    // Schemas come from elsewhere, at another time perhaps other ones.
-    if (this.#schemas() === null) this.retry = (split, records) => this.#retry(split, records);
+    const registry = registryOf(options.records.encoding);
+    if (registry === null) return;
+    const known = new KnownSchemas(this.#changesRows, context.unknownSchemas);
+    this.#known = known;
+    this.schemas = {
+      idsOf: (record) => known.idsOf(record),
+      ask: (ids) => kafkaIo().askSchemas(registry, ids),
+      learn: (answers) => this.#learn(answers),
+    };
+  }
+
+  #openDecoder(): ChangeDecoder {
+    const { records, fields, settings } = this.#options;
+    const columns = fields.map((index) => must(this.#columns[index]));
+    return openRecordDecoder(records, columns, settings);
+  }
+
+  #learn(answers: readonly SchemaAnswer[]): void {
+    for (const { id, schema } of answers) {
+      if (schema !== null) this.#known?.learn(id, schema, this.#decoder);
+    }
   }
 
   get splits(): readonly string[] {
@@ -112,7 +135,7 @@ export class KafkaSource implements SourceReader {
   start(positions: ReadonlyMap<string, Json>): void {
     const { config, selection, startup, fetch } = this.#options;
     const known = Object.fromEntries(positions) as unknown as Record<string, KafkaPosition>;
-    const registry = this.#schemas();
+    const registry = this.#schemaSource();
     const options = { config, selection, startup, fetch, positions: known, registry };
     for (const [name, { offset, topicId }] of Object.entries(known)) {
       this.#addSplit(name, { offset, topicId }, END_UNKNOWN, true);
@@ -150,6 +173,8 @@ export class KafkaSource implements SourceReader {
         yield null;
         continue;
       }
+      this.#decoder =
+        this.#known?.matched(this.#decoder, () => this.#openDecoder()) ?? this.#decoder;
       const start = again.offset;
       const rows = this.#emptyBuilders(BATCH_ROWS_MAX);
       again.read((arrival) => this.#read(arrival, again, BATCH_ROWS_MAX, rows, end), end);
@@ -157,13 +182,18 @@ export class KafkaSource implements SourceReader {
     }
   }
 
-  #retry(split: string, records: readonly KeptRecord[]): SourceChunk {
+  readonly retry = (
+    split: string,
+    records: readonly KeptRecord[],
+    schemas: readonly SchemaAnswer[],
+  ): SourceChunk => {
+    this.#learn(schemas);
     const rows = this.#emptyBuilders(records.length);
     for (const record of records) this.#append(split, keptRecord(record), rows);
     return this.#chunk({ name: split, topicId: '', offset: 0 }, 0, rows, false);
-  }
+  };
 
-  #schemas(): SchemaSource | null {
+  #schemaSource(): SchemaSource | null {
     const registry = registryOf(this.#options.records.encoding);
     return registry === null ? null : { ...registry, areInKeys: this.#changesRows };
   }
@@ -174,10 +204,10 @@ export class KafkaSource implements SourceReader {
     if (open?.offset === offset && open.topicId === topicId) return open;
     open?.close();
     const { config, fetch } = this.#options;
-    const registry = this.#schemas();
+    const registry = this.#schemaSource();
     const range = { config, topicId, from: offset, fetch, registry };
     const again = new RecordsAgain(split, range, {
-      onSchema: (id, schema) => this.#decoder.learnSchema?.(id, schema),
+      onSchema: (id, schema) => this.#known?.keep(id, schema),
       wake: this.#context.wake,
     });
     this.#again.set(split, again);
@@ -220,7 +250,7 @@ export class KafkaSource implements SourceReader {
         this.#addSplit(message.split, message.position, message.end, false);
         break;
       case 'schema':
-        this.#decoder.learnSchema?.(message.schemaId, message.schema);
+        this.#learn([{ id: message.schemaId, schema: message.schema }]);
         return;
       case 'records':
         this.#arrive(message.records);
@@ -275,7 +305,10 @@ export class KafkaSource implements SourceReader {
     const isAtEnd = split.arrivals.length === 0 && split.offset >= split.end;
     const isNews = split.offset !== from || (isAtEnd && !split.hasToldEnd);
     split.hasToldEnd = isAtEnd;
-    return isNews ? this.#chunk(split, from, rows, isAtEnd) : null;
+    if (!isNews) return null;
+    const chunk = this.#chunk(split, from, rows, isAtEnd);
+    const schemas = this.#known?.takeNews() ?? null;
+    return schemas === null ? chunk : { ...chunk, schemas };
   }
 
   /** Records into builders; false: there are enough rows, the arrival is not used up. `position` moves along. */
@@ -307,6 +340,7 @@ export class KafkaSource implements SourceReader {
 
   #append(split: string, walker: KafkaRecord, rows: ReadRows): void {
     const { included } = this.#options;
+    this.#known?.note(walker);
     let op: number | null = null;
     try {
       op = this.#decoder.append(walker, rows.fields);

@@ -90,6 +90,12 @@ export class SchemaRegistryClient {
     return schema;
   }
 
+  /** As `schema`, and an id that was not there a moment ago is asked for once more. */
+  schemaNow(id: number): Promise<WriterSchema | null> {
+    this.#missing.delete(id);
+    return this.schema(id);
+  }
+
   /** The newest schema of a subject; null: there is no such subject. */
   async latest(subject: string): Promise<RegisteredSchema | null> {
     const answer = await this.#get(`subjects/${encodeURIComponent(subject)}/versions/latest`);

@@ -169,6 +169,115 @@ test('the statement of the manual runs', { skip: SKIP }, async () => {
   await sql.awaitValue('SELECT id FROM manual_view', '5');
 });
 
+async function replayed(statement: string): Promise<number | null> {
+  return (await sql.query(statement)).rowCount;
+}
+
+test('records before their schema: nothing changes until REPLAY, which takes them once, through kill -9', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('ahead');
+  const first = await client.register(
+    'ahead-value',
+    'AVRO',
+    JSON.stringify({ ...FIRST, doc: '1' }),
+  );
+  const next = first + 1;
+  await sql.query(`CREATE SOURCE ahead INCLUDE OFFSET AS o ${options('ahead', fromRegistry())}`);
+  await sql.query('CREATE MATERIALIZED VIEW ahead_early AS SELECT id, o FROM ahead');
+  const body = (id: number) => order(FIRST, { id, tags: [] });
+  await kafka.send('ahead', [
+    { value: framed(first, body(1)) },
+    { value: framed(next, body(2)) },
+    { value: framed(next, body(3).subarray(0, 6)) },
+    { value: framed(987_655, body(4)) },
+    { value: framed(next, body(5)) },
+  ]);
+  const left = "SELECT count(*) FROM millrace.dead_letters WHERE source = 'ahead'";
+  await sql.awaitValue(left, '4');
+  assert.equal(await replayed('REPLAY DEAD LETTERS FOR ahead'), 0);
+  assert.deepEqual(sql.takeNotices(), ['dead letters that were rejected again: 4']);
+  const second = { ...FIRST, doc: '2' };
+  assert.equal(await client.register('ahead-value', 'AVRO', JSON.stringify(second)), next);
+  // The source has not heard of it: neither a later view nor a recovery decodes what was rejected.
+  await sql.query('CREATE MATERIALIZED VIEW ahead_between AS SELECT id, o FROM ahead');
+  await server.killAndRestart(sql);
+  const ids = async (view: string) =>
+    sql.value(`SELECT string_agg(id || '@' || o, ' ' ORDER BY id) FROM ${view}`);
+  assert.equal(await ids('ahead_early'), '1@0');
+  assert.equal(await ids('ahead_between'), '1@0');
+  assert.equal(
+    await sql.value("SELECT DISTINCT state FROM millrace.sources WHERE name = 'ahead'"),
+    'running',
+  );
+  assert.equal(await replayed('REPLAY DEAD LETTERS FOR ahead WHERE record_offset < 4'), 1);
+  await server.killAndRestart(sql);
+  assert.equal(await ids('ahead_early'), '1@0 2@1');
+  assert.equal(await ids('ahead_between'), '1@0 2@1');
+  const accounts =
+    "SELECT DISTINCT rows_read || ' ' || rows_decoded || ' ' || rows_rejected FROM millrace.sources WHERE name = 'ahead'";
+  assert.equal(await sql.value(accounts), '5 2 3');
+  assert.equal(
+    await sql.value(
+      "SELECT string_agg(reason, ', ' ORDER BY id) FROM millrace.dead_letters WHERE source = 'ahead' AND record_offset < 4",
+    ),
+    'column "at": invalid Avro record: it ends too early, schema 987655 is not in the schema registry',
+  );
+  // One that comes now reads the last record for itself.
+  await sql.query('CREATE MATERIALIZED VIEW ahead_late AS SELECT id, o FROM ahead');
+  assert.equal(await ids('ahead_late'), '1@0 2@1 5@4');
+  assert.equal(await replayed('REPLAY DEAD LETTERS FOR ahead'), 1);
+  await kafka.send('ahead', [{ value: framed(next, body(6)) }]);
+  for (const view of ['ahead_early', 'ahead_between', 'ahead_late']) {
+    await sql.awaitValue(`SELECT count(*) FROM ${view}`, '4');
+    assert.equal(await ids(view), '1@0 2@1 5@4 6@5');
+  }
+  assert.equal(await replayed('REPLAY DEAD LETTERS FOR ahead'), 0);
+  assert.equal(await sql.value(accounts), '6 4 2');
+  assert.equal(await sql.value(left), '2');
+});
+
+test('a schema that a later record brings is known to the source; a registry that is away refuses REPLAY', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('brought');
+  const gateway = new Gateway();
+  await gateway.open();
+  const first = await client.register(
+    'brought-value',
+    'AVRO',
+    JSON.stringify({ ...FIRST, doc: 'b1' }),
+  );
+  const next = first + 1;
+  const encode = `schema.registry = '${gateway.url}'`;
+  await sql.query(`CREATE TABLE brought (id bigint, state text) ${options('brought', encode)}`);
+  const send = (id: number) =>
+    kafka.send('brought', [{ value: framed(next, order(FIRST, { id, tags: [] })) }]);
+  await send(1);
+  const left = "SELECT count(*) FROM millrace.dead_letters WHERE source = 'brought'";
+  await sql.awaitValue(left, '1');
+  await gateway.close();
+  assert.match(
+    shown(await sql.refused('REPLAY DEAD LETTERS FOR brought')),
+    /^08001: could not ask the schema/,
+  );
+  await gateway.open();
+  assert.equal(await sql.value(left), '1');
+  assert.equal(
+    await client.register('brought-value', 'AVRO', JSON.stringify({ ...FIRST, doc: 'b2' })),
+    next,
+  );
+  // A server that starts asks the registry anew.
+  await server.killAndRestart(sql);
+  await send(2);
+  await sql.awaitValue("SELECT string_agg(id::text, ' ') FROM brought", '2');
+  assert.equal(await replayed('REPLAY DEAD LETTERS FOR brought'), 1);
+  await server.killAndRestart(sql);
+  assert.equal(await sql.value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM brought"), '1 2');
+  assert.equal(await sql.value(left), '0');
+  await gateway.close();
+});
+
 test('what CREATE refuses', { skip: SKIP }, async () => {
   await kafka.createTopic('refused');
   await client.register('refused-value', 'AVRO', JSON.stringify(FIRST));

@@ -152,6 +152,43 @@ test('columns from the registry; schemas change while it runs; broken messages a
   await sql.awaitValue('SELECT count(*) FROM orders_view', '4');
 });
 
+test('FORMAT UPSERT: schemas of key and value that come later, then REPLAY, through kill -9', {
+  skip: SKIP,
+}, async () => {
+  const texts = ['int32 probe', 'string shop', 'int32 pieces'].map(
+    (field) => `syntax = "proto3";\nmessage Ahead { ${field} = 1; }\n`,
+  );
+  const [probe, key, value] = texts as [string, string, string];
+  const encode = (text: string, one: object) => {
+    const type = protobuf.parse(text).root.lookupType('Ahead');
+    return Buffer.from(type.encode(type.fromObject(one as Record<string, unknown>)).finish());
+  };
+  await kafka.createTopic('ahead');
+  const keyId = 1 + (await client.register('probe-value', 'PROTOBUF', probe));
+  const record = (shop: string, pieces: number) => ({
+    key: message(keyId, encode(key, { shop }), [0]),
+    value: message(keyId + 1, encode(value, { pieces }), [0]),
+  });
+  await kafka.send('ahead', [record('a', 1), record('b', 2), record('a', 3)]);
+  await sql.query(
+    `CREATE TABLE ahead (shop text PRIMARY KEY, pieces int) ${options('ahead', fromRegistry(), 'UPSERT ENCODE PROTOBUF')}`,
+  );
+  const left = "SELECT count(*) FROM millrace.dead_letters WHERE source = 'ahead'";
+  await sql.awaitValue(left, '3');
+  assert.equal(await client.register('ahead-key', 'PROTOBUF', key), keyId);
+  assert.equal((await sql.query('REPLAY DEAD LETTERS FOR ahead')).rowCount, 0);
+  const reasons = "SELECT DISTINCT reason FROM millrace.dead_letters WHERE source = 'ahead'";
+  assert.equal(await sql.value(reasons), `schema ${keyId + 1} is not in the schema registry`);
+  assert.equal(await client.register('ahead-value', 'PROTOBUF', value), keyId + 1);
+  assert.equal((await sql.query('REPLAY DEAD LETTERS FOR ahead')).rowCount, 3);
+  await server.killAndRestart(sql);
+  const content = "SELECT string_agg(shop || '=' || pieces, ' ' ORDER BY shop) FROM ahead";
+  assert.equal(await sql.value(content), 'a=3 b=2');
+  assert.equal(await sql.value(left), '0');
+  await kafka.send('ahead', [record('b', 4)]);
+  await sql.awaitValue(content, 'a=3 b=4');
+});
+
 test('without a registry: an inline schema, bare messages', { skip: SKIP }, async () => {
   await kafka.createTopic('bare');
   const schema = `schema = '${FIRST}', message = 'shop.Order'`;

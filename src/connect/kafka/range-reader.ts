@@ -32,8 +32,7 @@ export async function readRange(
       if (leader < 0) leader = await leaderOf(client, options);
       const records = await fetchPart(client, options, leader, from);
       if (records === null) leader = -1;
-      else {
-        if (records.to === from) continue;
+      else if (records.to > from) {
         from = records.to;
         credit.use(records.bytes?.length ?? 0);
         events.onRecords(records);
@@ -73,8 +72,9 @@ async function fetchPart(
   from: number,
 ): Promise<FetchedRecords | null> {
   const { topicId, topic, partition } = options;
-  const { waitMsMax, bytesMin, bytesMax, partitionBytesMax, decompressedBytesMax } = options.fetch;
-  const limits = { waitMsMax, bytesMin, bytesMax, partitionBytesMax };
+  const { bytesMax, partitionBytesMax, decompressedBytesMax } = options.fetch;
+  // The records are there. One that waited for more would hold up the other ranges on its connection.
+  const limits = { waitMsMax: 0, bytesMin: 1, bytesMax, partitionBytesMax };
   const wanted = [{ partition, leaderEpoch: -1, offset: from }];
   const topics = [{ topicId, partitions: wanted }];
   const answer = await client.fetch(leader, { ...limits, topics });

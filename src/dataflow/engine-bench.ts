@@ -198,7 +198,7 @@ class FakeReader implements SourceReader {
   poll(rowsMax: number): SourceChunk | null {
     if (!this.#hasBegun) {
       this.#hasBegun = true;
-      return { ...this.#chunk(0, 0), split: '1' };
+      return { ...this.#chunk(0, 0, () => true), split: '1' };
     }
     const to = Math.min(this.#source.available, this.#position + rowsMax);
     const isEnded = this.#source.hasEnded && to === this.#source.rows.length;

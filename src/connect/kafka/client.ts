@@ -99,13 +99,20 @@ const TRANSACTION_COORDINATOR = 1;
 /** acks = all */
 const ALL_IN_SYNC = -1;
 
-type Purpose = 'fetch' | 'other';
+/**
+ * Who fetches, by connections of its own: a broker answers the requests of a connection one after the other, and each may wait
+ * for records.
+ */
+export type FetchLane = number;
+
+type Purpose = `fetch ${FetchLane}` | 'other';
 
 export class KafkaClient {
   readonly #config: KafkaConfig;
   readonly #brokers = new Map<number, BrokerAddress>();
   readonly #connections = new Map<string, Promise<Connection>>();
   readonly #fetchConnections = new Map<string, Promise<FetchConnection>>();
+  #lastLane: FetchLane = 0;
   #isClosed = false;
 
   constructor(config: KafkaConfig) {
@@ -165,14 +172,35 @@ export class KafkaClient {
     );
   }
 
+  /** Ended by `closeLane`. */
+  openLane(): FetchLane {
+    this.#lastLane += 1;
+    return this.#lastLane;
+  }
+
+  /** What is fetched there fails. */
+  closeLane(lane: FetchLane): void {
+    const maps = [this.#connections, this.#fetchConnections];
+    const open: Promise<Connection | FetchConnection>[] = [];
+    for (const connections of maps) {
+      for (const [key, connection] of connections) {
+        if (!key.endsWith(` fetch ${lane}`)) continue;
+        connections.delete(key);
+        open.push(connection);
+      }
+    }
+    // What goes wrong while connections are given up is of no interest.
+    closeAll(open).catch(() => undefined);
+  }
+
   /** Waits at the broker until there is something, or `request.waitMsMax` is over. The caller may `releaseAnswer`. */
-  async fetch(node: number, request: FetchRequest): Promise<FetchedPartition[]> {
+  async fetch(node: number, lane: FetchLane, request: FetchRequest): Promise<FetchedPartition[]> {
     const { tls, sasl, clientId } = this.#config;
     if (tls !== null || sasl !== null) {
-      const connection = await this.#connect(node, 'fetch');
+      const connection = await this.#connect(node, `fetch ${lane}`);
       return fetchAnswer(await asKafkaError(FETCH.async(connection, request)));
     }
-    const connection = await this.#connectToFetch(node);
+    const connection = await this.#connectToFetch(node, lane);
     return fetchAnswer(await connection.ask((id) => fetchMessage(id, clientId, request)));
   }
 
@@ -262,9 +290,7 @@ export class KafkaClient {
     const open = [...this.#connections.values(), ...this.#fetchConnections.values()];
     this.#connections.clear();
     this.#fetchConnections.clear();
-    for (const connection of await Promise.allSettled(open)) {
-      if (connection.status === 'fulfilled') await connection.value.close();
-    }
+    await closeAll(open);
   }
 
   /** Asks the brokers that are known, one after the other, until one answers. */
@@ -288,10 +314,10 @@ export class KafkaClient {
     return kept(this.#connections, key, (forget) => this.#open(address, forget));
   }
 
-  #connectToFetch(node: number): Promise<FetchConnection> {
+  #connectToFetch(node: number, lane: FetchLane): Promise<FetchConnection> {
     const { host, port } = this.#address(node);
     const { connectTimeoutMs, requestTimeoutMs } = this.#config;
-    return kept(this.#fetchConnections, `${host}:${port}`, (onClosed) =>
+    return kept(this.#fetchConnections, `${host}:${port} fetch ${lane}`, (onClosed) =>
       FetchConnection.connect({ host, port, connectTimeoutMs, requestTimeoutMs, onClosed }),
     );
   }
@@ -312,6 +338,12 @@ export class KafkaClient {
     connection.on('close', forget);
     await asKafkaError(Promise.resolve(connection.connect(host, port)), `${host}:${port}`);
     return connection;
+  }
+}
+
+async function closeAll(open: readonly Promise<Connection | FetchConnection>[]): Promise<void> {
+  for (const connection of await Promise.allSettled(open)) {
+    if (connection.status === 'fulfilled') await connection.value.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Reads the records of a partition again from an offset on, however often the brokers fail meanwhile. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KafkaClient } from './client.ts';
+import type { FetchLane, KafkaClient } from './client.ts';
 import type { Credit } from './credit.ts';
 import { releaseAnswer } from './fetch.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';
@@ -26,13 +26,30 @@ export async function readRange(
   credit: Credit,
   signal: AbortSignal,
 ): Promise<void> {
+  const lane = client.openLane();
+  try {
+    await readOn(client, lane, options, events, credit, signal);
+  } finally {
+    client.closeLane(lane);
+  }
+}
+
+async function readOn(
+  client: KafkaClient,
+  lane: FetchLane,
+  options: RangeOptions,
+  events: RangeReaderEvents,
+  credit: Credit,
+  signal: AbortSignal,
+): Promise<void> {
   for (let from = options.from, leader = -1; !signal.aborted; ) {
     await credit.room();
     try {
       if (leader < 0) leader = await leaderOf(client, options);
-      const records = await fetchPart(client, options, leader, from);
+      const records = await fetchPart(client, lane, options, leader, from);
       if (records === null) leader = -1;
-      else if (records.to > from) {
+      else {
+        if (records.to === from) continue;
         from = records.to;
         credit.use(records.bytes?.length ?? 0);
         events.onRecords(records);
@@ -67,17 +84,17 @@ async function leaderOf(client: KafkaClient, options: RangeOptions): Promise<num
 /** null: somebody else leads the partition. */
 async function fetchPart(
   client: KafkaClient,
+  lane: FetchLane,
   options: RangeOptions,
   leader: number,
   from: number,
 ): Promise<FetchedRecords | null> {
   const { topicId, topic, partition } = options;
-  const { bytesMax, partitionBytesMax, decompressedBytesMax } = options.fetch;
-  // The records are there. One that waited for more would hold up the other ranges on its connection.
-  const limits = { waitMsMax: 0, bytesMin: 1, bytesMax, partitionBytesMax };
+  const { waitMsMax, bytesMin, bytesMax, partitionBytesMax, decompressedBytesMax } = options.fetch;
+  const limits = { waitMsMax, bytesMin, bytesMax, partitionBytesMax };
   const wanted = [{ partition, leaderEpoch: -1, offset: from }];
   const topics = [{ topicId, partitions: wanted }];
-  const answer = await client.fetch(leader, { ...limits, topics });
+  const answer = await client.fetch(leader, lane, { ...limits, topics });
   const [fetched] = answer;
   if (fetched === undefined || isStaleMetadata(fetched.errorCode)) return null;
   const split = splitName(topic, partition);

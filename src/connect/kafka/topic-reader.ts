@@ -9,7 +9,13 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { must } from '../../base/assert.ts';
-import { EARLIEST, type KafkaClient, LATEST, type TopicMetadata } from './client.ts';
+import {
+  EARLIEST,
+  type FetchLane,
+  type KafkaClient,
+  LATEST,
+  type TopicMetadata,
+} from './client.ts';
 import { Credit } from './credit.ts';
 import { type FetchedPartition, releaseAnswer } from './fetch.ts';
 import type { FetchedRecords, KafkaPosition, ReaderOptions } from './io-port.ts';
@@ -44,6 +50,7 @@ export interface TopicReaderEvents {
 
 export class TopicReader {
   readonly #client: KafkaClient;
+  readonly #lane: FetchLane;
   readonly #options: ReaderOptions;
   readonly #filter: TopicFilter;
   readonly #events: TopicReaderEvents;
@@ -62,6 +69,7 @@ export class TopicReader {
     events: TopicReaderEvents,
   ) {
     this.#client = client;
+    this.#lane = client.openLane();
     this.#options = options;
     this.#filter = filter;
     this.#events = events;
@@ -81,6 +89,7 @@ export class TopicReader {
   close(): void {
     this.#closing.abort();
     this.#credit.release();
+    this.#client.closeLane(this.#lane);
   }
 
   get #isClosed(): boolean {
@@ -226,6 +235,7 @@ export class TopicReader {
           continue;
         }
       } catch (error) {
+        if (this.#isClosed) return;
         if (!(error instanceof KafkaError)) throw error;
         this.#trouble(error);
       }
@@ -247,7 +257,7 @@ export class TopicReader {
       })),
     }));
     const limits = { waitMsMax, bytesMin, bytesMax, partitionBytesMax };
-    const answer = await this.#client.fetch(leader, { ...limits, topics });
+    const answer = await this.#client.fetch(leader, this.#lane, { ...limits, topics });
     if (this.#isClosed) return false;
     let isStale = false;
     for (const fetched of answer) {

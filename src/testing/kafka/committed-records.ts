@@ -66,11 +66,12 @@ async function visitPartition(
   const offsetAt = async (time: bigint): Promise<number> =>
     must((await client.offsets(leader, topic, [partition], time)).get(partition)).offset;
   const end = await offsetAt(LATEST);
+  const lane = client.openLane();
   for (let offset = await offsetAt(EARLIEST); offset < end; ) {
     const wanted = [{ partition, leaderEpoch: -1, offset }];
     const limits = { waitMsMax: 100, bytesMin: 1, bytesMax: 16 * MIB, partitionBytesMax: 16 * MIB };
     const topics = [{ topicId: id, partitions: wanted }];
-    const [fetched] = await client.fetch(leader, { ...limits, topics });
+    const [fetched] = await client.fetch(leader, lane, { ...limits, topics });
     const { records: bytes, aborted } = must(fetched);
     const visible = visibleRecords(bytes, aborted, RECORD_CODECS, 256 * MIB);
     if (visible.bytes !== null) {

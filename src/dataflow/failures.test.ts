@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import test from 'node:test';
 import type { AggregateNode, PlanNode, ScanNode } from '../plan/plan-node.ts';
 import { FLOAT8, INT8 } from '../types/data-type.ts';
-import { createView, EngineBench } from './engine-bench.ts';
+import { createTable, createView, EngineBench } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
-import { type CreateSinkAction, type CreateTableAction, VIEW_ERRORS_ID } from './port.ts';
+import { type CreateSinkAction, VIEW_ERRORS_ID } from './port.ts';
 
 const TABLE = 20_001;
 const VIEW = 20_002;
@@ -17,14 +17,7 @@ const SINK = 20_003;
 const COLUMNS = [column('k', INT8), column('v', INT8)];
 const TYPES = [INT8, INT8];
 
-const createTable: CreateTableAction = {
-  kind: 'create_table',
-  id: TABLE,
-  name: 't',
-  columns: COLUMNS,
-  schema: { storages: ['i64', 'i64'], key: null, isAppendOnly: false, indexes: [] },
-  watermark: null,
-};
+const TABLE_ACTION = createTable(TABLE, 't', COLUMNS);
 
 const scan: ScanNode = {
   kind: 'scan',
@@ -64,7 +57,7 @@ const counts: AggregateNode = {
 test('a failing row is withheld while it is there; nothing else notices', async () => {
   const bench = await EngineBench.open({ dataDir: ':memory:' });
   await bench.commit({
-    ddl: [createTable, createView(VIEW, inverse), createView(VIEW + 1, counts)],
+    ddl: [TABLE_ACTION, createView(VIEW, inverse), createView(VIEW + 1, counts)],
   });
   await bench.commit({ dml: [bench.dml(TABLE, TYPES, '+ 1 5\n+ 2 0\n+ 3 2')] });
   assert.equal(bench.read(VIEW), '+ 1 20\n+ 3 50');
@@ -84,9 +77,9 @@ test('a sum that does not fit withholds its group until it fits again', async ()
   };
   const floatColumns = [column('k', INT8), { name: 'v', type: FLOAT8 }];
   const table = {
-    ...createTable,
+    ...TABLE_ACTION,
     columns: floatColumns,
-    schema: { ...createTable.schema, storages: ['i64' as const, 'f64' as const] },
+    schema: { ...TABLE_ACTION.schema, storages: ['i64' as const, 'f64' as const] },
   };
   const input = { ...scan, columns: floatColumns };
   const bench = await EngineBench.open({ dataDir: ':memory:' });
@@ -117,7 +110,7 @@ test('a view whose belief breaks stops alone', async () => {
     columns: [...COLUMNS, ...COLUMNS],
   };
   await bench.commit({
-    ddl: [createTable, createView(VIEW, broken), createView(VIEW + 1, counts)],
+    ddl: [TABLE_ACTION, createView(VIEW, broken), createView(VIEW + 1, counts)],
   });
   await bench.commit({ dml: [bench.dml(TABLE, TYPES, '+ 1 5')] });
   await bench.commit({ dml: [bench.dml(TABLE, TYPES, '- 1 5\n+ 2 6')] });
@@ -147,7 +140,7 @@ test('a sink has every epoch once, in order, through restarts', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-sink-'));
   try {
     let bench = await EngineBench.open({ dataDir: directory });
-    await bench.commit({ ddl: [createTable] });
+    await bench.commit({ ddl: [TABLE_ACTION] });
     await bench.commit({ dml: [bench.dml(TABLE, TYPES, '+ 2 5\n+ 1 5\n+ 1 6')] });
     await bench.commit({ ddl: [createSink()] });
     await bench.opened.engine.checkpoint();

@@ -7,23 +7,16 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import type { ScanNode } from '../plan/plan-node.ts';
 import { INT8 } from '../types/data-type.ts';
-import { createView, EngineBench } from './engine-bench.ts';
+import { createTable, createView, EngineBench } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
-import type { CreateSinkAction, CreateTableAction } from './port.ts';
+import type { CreateSinkAction } from './port.ts';
 
 const TABLE = 20_001;
 const SINK = 20_002;
 const PERIOD_US = 1_000_000n;
 const COLUMNS = [column('k', INT8), column('v', INT8)];
 
-const createTable: CreateTableAction = {
-  kind: 'create_table',
-  id: TABLE,
-  name: 't',
-  columns: COLUMNS,
-  schema: { storages: ['i64', 'i64'], key: null, isAppendOnly: false, indexes: [] },
-  watermark: null,
-};
+const TABLE_ACTION = createTable(TABLE, 't', COLUMNS);
 
 const scan: ScanNode = {
   kind: 'scan',
@@ -64,7 +57,7 @@ function temporaryDirectory(context: TestContext): string {
 
 test('a sink is sent one net change a period, retractions first; the last one comes by itself', async () => {
   const bench = await EngineBench.open({ dataDir: ':memory:' });
-  await bench.commit({ ddl: [createTable] });
+  await bench.commit({ ddl: [TABLE_ACTION] });
   await change(bench, '+ 1 10\n+ 2 20');
   await bench.commit({ ddl: [createSink()] });
   assert.deepEqual(sent(bench), ['+ 1 10', '+ 2 20'], 'the first change waits for nothing');
@@ -88,7 +81,7 @@ test('a sink is sent one net change a period, retractions first; the last one co
 
 test('a change that cancels out is not sent and begins no period', async () => {
   const bench = await EngineBench.open({ dataDir: ':memory:' });
-  await bench.commit({ ddl: [createTable, createSink()] });
+  await bench.commit({ ddl: [TABLE_ACTION, createSink()] });
   await change(bench, '+ 1 1');
   await change(bench, '+ 2 2');
   await change(bench, '- 2 2');
@@ -102,7 +95,7 @@ test('a change that cancels out is not sent and begins no period', async () => {
 test('through a restart nothing is lost, sent twice or sent before its time', async (context) => {
   const directory = temporaryDirectory(context);
   let bench = await EngineBench.open({ dataDir: directory });
-  await bench.commit({ ddl: [createTable, createSink()] });
+  await bench.commit({ ddl: [TABLE_ACTION, createSink()] });
   await change(bench, '+ 1 1');
   await change(bench, '+ 2 2');
   await bench.opened.close();
@@ -119,7 +112,7 @@ test('through a restart nothing is lost, sent twice or sent before its time', as
 test('a replay sends the same changes at the same epochs', async (context) => {
   const directory = temporaryDirectory(context);
   let bench = await EngineBench.open({ dataDir: directory });
-  await bench.commit({ ddl: [createTable, createSink()] });
+  await bench.commit({ ddl: [TABLE_ACTION, createSink()] });
   await change(bench, '+ 1 1\n+ 2 2');
   await change(bench, '- 1 1');
   // What is held back here is in the checkpoint; all that follows is replayed.

@@ -8,9 +8,9 @@ import test, { type TestContext } from 'node:test';
 import { Random } from '../base/random.ts';
 import type { OnDuplicateKey, ScanNode, UniqueKeyNode } from '../plan/plan-node.ts';
 import { INT8, TEXT } from '../types/data-type.ts';
-import { createView, EngineBench } from './engine-bench.ts';
+import { createTable, createView, EngineBench } from './engine-bench.ts';
 import { column, GraphBench, scanNode } from './graph-bench.ts';
-import type { CreateSinkAction, CreateTableAction } from './port.ts';
+import type { CreateSinkAction } from './port.ts';
 
 const COLUMNS = [column('k', INT8), column('v', TEXT)];
 const LONG = 'a_text_that_is_longer_than_twelve_bytes_';
@@ -173,14 +173,7 @@ test('error without retractions: a key with several rows stays one, in bounded s
 const TABLE = 20_001;
 const SINK = 20_002;
 
-const createTable: CreateTableAction = {
-  kind: 'create_table',
-  id: TABLE,
-  name: 't',
-  columns: COLUMNS,
-  schema: { storages: ['i64', 'view'], key: null, isAppendOnly: false, indexes: [] },
-  watermark: null,
-};
+const TABLE_ACTION = createTable(TABLE, 't', COLUMNS);
 
 const scan: ScanNode = {
   ...scanNode(TABLE, COLUMNS),
@@ -229,7 +222,7 @@ for (const onDuplicate of ['latest', 'error'] as const) {
   test(`${onDuplicate}: checkpoints and kills change nothing of what is sent`, async (context) => {
     let directory = temporaryDirectory(context);
     let bench = await EngineBench.open({ dataDir: directory, batchRowsMax: 7 });
-    await bench.commit({ ddl: [createTable, createSink(onDuplicate)] });
+    await bench.commit({ ddl: [TABLE_ACTION, createSink(onDuplicate)] });
     const random = new Random(7);
     const changes = new RandomChanges(7, onDuplicate);
     const model = new Model(onDuplicate);
@@ -266,7 +259,7 @@ function flat(line: string): string {
 
 test('error: the sink says which key, sends nothing meanwhile, and goes on by itself; the period too', async () => {
   const bench = await EngineBench.open({ dataDir: ':memory:' });
-  await bench.commit({ ddl: [createTable, createSink('error', 1_000_000n)] });
+  await bench.commit({ ddl: [TABLE_ACTION, createSink('error', 1_000_000n)] });
   await change(bench, '+ 1 a');
   bench.clock.advanceUs(1_000_000n);
   await change(bench, '+ 2 a\n+ 3 a');

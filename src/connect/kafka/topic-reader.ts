@@ -7,8 +7,8 @@
  * be mended by waiting (an offset that is gone, another topic under the same name) ends the reader with an error.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { must } from '../../base/assert.ts';
+import { pause } from '../../base/pause.ts';
 import {
   EARLIEST,
   type FetchLane,
@@ -105,7 +105,7 @@ export class TopicReader {
   async #keepMetadata(): Promise<void> {
     while (!this.#isClosed) {
       await this.#refresh();
-      await this.#pause(this.#options.fetch.metadataMaxAgeMs);
+      await pause(this.#options.fetch.metadataMaxAgeMs, this.#closing.signal);
     }
   }
 
@@ -127,7 +127,7 @@ export class TopicReader {
         return;
       } catch (error) {
         this.#trouble(error);
-        await this.#pause(retryMs);
+        await pause(retryMs, this.#closing.signal);
       }
     }
   }
@@ -239,7 +239,7 @@ export class TopicReader {
         if (!(error instanceof KafkaError)) throw error;
         this.#trouble(error);
       }
-      await this.#pause(retryMs);
+      await pause(retryMs, this.#closing.signal);
       retryMs = longer(retryMs);
       await this.#refresh();
     }
@@ -312,13 +312,6 @@ export class TopicReader {
     if (!this.#isInTrouble) return;
     this.#isInTrouble = false;
     this.#events.onTrouble(null);
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { signal } = this.#closing;
-    await delay(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
   }
 }
 

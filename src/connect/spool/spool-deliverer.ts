@@ -7,8 +7,8 @@
  * Trouble is retried for ever, with a growing pause; what the target says cannot be mended by waiting ends the delivery.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { must } from '../../base/assert.ts';
+import { pause } from '../../base/pause.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { type SpoolPosition, segmentsOf } from './spool.ts';
 import type { Frame } from './spool-frame.ts';
@@ -108,7 +108,7 @@ export class SpoolDeliverer {
         const reason = this.#target.explain(error);
         this.#isInTrouble = true;
         this.#events.onTrouble(reason);
-        await this.#pause(retryMs);
+        await pause(retryMs, this.#closing.signal);
         retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
       }
     }
@@ -158,13 +158,6 @@ export class SpoolDeliverer {
     if (!this.#isInTrouble) return;
     this.#isInTrouble = false;
     this.#events.onTrouble(null);
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { signal } = this.#closing;
-    await delay(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
   }
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../../catalog/objects.ts';
 import type { BoundExpr } from '../../expr/bound-expr.ts';
 import type { Expr, QualifiedName, Query, TableRef, WithClause } from '../../sql/ast.ts';
+import { selectQuery } from '../../sql/make-query.ts';
 import type { Assignment } from '../../sql/statements.ts';
 import type { DataType } from '../../types/data-type.ts';
 import { plainTypeName } from '../../types/type-name.ts';
@@ -246,34 +247,12 @@ function subqueryParts(
   return names.map((name, i) => {
     const expr: Expr = { kind: 'column_ref', position, parts: ['source', name] };
     const place = items[i]?.position ?? position;
-    return { kind: 'scalar_subquery', position: place, query: selectFrom(table, expr) };
+    return {
+      kind: 'scalar_subquery',
+      position: place,
+      query: selectQuery(position, [expr], table),
+    };
   });
-}
-
-function selectFrom(table: TableRef, expr: Expr): Query {
-  const { position } = expr;
-  return {
-    kind: 'query',
-    position,
-    with: null,
-    body: {
-      kind: 'select',
-      position,
-      distinct: null,
-      items: [{ kind: 'select_item', position, expr, alias: null }],
-      from: [table],
-      where: null,
-      groupBy: [],
-      isGroupByDistinct: false,
-      having: null,
-      windows: [],
-    },
-    orderBy: [],
-    limit: null,
-    isWithTies: false,
-    offset: null,
-    isLocking: false,
-  };
 }
 
 function isVolatilePlan(node: PlanNode): boolean {

@@ -10,6 +10,7 @@ import { checkWritable, kindName } from '../../catalog/objects.ts';
 import { copyCsvLine, copyTextLine } from '../../formats/copy-text.ts';
 import type { RowSource } from '../../serve/row-source.ts';
 import type { Query } from '../../sql/ast.ts';
+import { namedTable, selectQuery, star } from '../../sql/make-query.ts';
 import type { Copy } from '../../sql/statements.ts';
 import { formatValue } from '../../types/value.ts';
 import { CopyInput } from '../copy-input.ts';
@@ -63,33 +64,11 @@ async function rowsToCopy(
 function selectColumns(ast: Copy): Query {
   const { position } = ast;
   const name = must(ast.table);
-  const star = { kind: 'star', position, qualifier: [] } as const;
   const exprs =
     ast.columns.length === 0
-      ? [star]
+      ? [star(position)]
       : ast.columns.map((column) => ({ kind: 'column_ref', position, parts: [column] }) as const);
-  return {
-    kind: 'query',
-    position,
-    with: null,
-    body: {
-      kind: 'select',
-      position,
-      distinct: null,
-      items: exprs.map((expr) => ({ kind: 'select_item', position, expr, alias: null })),
-      from: [{ kind: 'table_name', position, name, alias: null, asOf: null }],
-      where: null,
-      groupBy: [],
-      isGroupByDistinct: false,
-      having: null,
-      windows: [],
-    },
-    orderBy: [],
-    limit: null,
-    isWithTies: false,
-    offset: null,
-    isLocking: false,
-  };
+  return selectQuery(position, exprs, namedTable(name, position));
 }
 
 async function copyTo(

@@ -8,6 +8,7 @@ import type { StreamPlan } from '../../plan/plan-node.ts';
 import { planView, type ViewOptions } from '../../plan/planner.ts';
 import { withUniqueKey } from '../../plan/unique-key.ts';
 import type { QualifiedName, Query } from '../../sql/ast.ts';
+import { namedTable, selectQuery, star } from '../../sql/make-query.ts';
 import type { CreateSink } from '../../sql/statements.ts';
 import { connectorDefinition, withOptionPlace, withOptionPlaces } from '../connector-options.ts';
 import {
@@ -32,38 +33,10 @@ export function planCreateSink(ast: CreateSink, { session }: HandlerContext): St
   });
 }
 
-/** `SELECT * FROM name`, as the parser would give it. */
+/** `SELECT * FROM name` */
 function selectAll(name: QualifiedName): Query {
   const { position } = name;
-  return {
-    kind: 'query',
-    position,
-    with: null,
-    body: {
-      kind: 'select',
-      position,
-      distinct: null,
-      items: [
-        {
-          kind: 'select_item',
-          position,
-          expr: { kind: 'star', position, qualifier: [] },
-          alias: null,
-        },
-      ],
-      from: [{ kind: 'table_name', position, name, alias: null, asOf: null }],
-      where: null,
-      groupBy: [],
-      isGroupByDistinct: false,
-      having: null,
-      windows: [],
-    },
-    orderBy: [],
-    limit: null,
-    isWithTies: false,
-    offset: null,
-    isLocking: false,
-  };
+  return selectQuery(position, [star(position)], namedTable(name, position));
 }
 
 /** A sink's dataflow and options, checked, but for what only the outside world can tell. */

@@ -9,6 +9,7 @@ import type { LetterReplay, ReplayResult } from '../../dataflow/port.ts';
 import { planQuery, withParameters } from '../../plan/planner.ts';
 import type { RowSource } from '../../serve/row-source.ts';
 import type { Expr, Query } from '../../sql/ast.ts';
+import { namedTable, selectQuery } from '../../sql/make-query.ts';
 import type { ReplayDeadLetters } from '../../sql/statements.ts';
 import { missingRelation, splitName } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
@@ -71,28 +72,8 @@ function lettersOf({ relation, where, position }: ReplayDeadLetters, session: Se
   const ours = [isText('kind', 'rejected'), isText('source', found.name)];
   const operands = where === null ? ours : [...ours, where];
   const name = { ...relation, position, parts: ['millrace', 'dead_letters'] };
-  return {
-    kind: 'query',
-    ...at,
-    with: null,
-    body: {
-      kind: 'select',
-      ...at,
-      distinct: null,
-      items: [{ kind: 'select_item', ...at, expr: column('id'), alias: null }],
-      from: [{ kind: 'table_name', ...at, name, alias: null, asOf: null }],
-      where: { kind: 'and', ...at, operands },
-      groupBy: [],
-      isGroupByDistinct: false,
-      having: null,
-      windows: [],
-    },
-    orderBy: [],
-    limit: null,
-    isWithTies: false,
-    offset: null,
-    isLocking: false,
-  };
+  const from = namedTable(name, position);
+  return selectQuery(position, [column('id')], from, { kind: 'and', ...at, operands });
 }
 
 async function idsOf(rows: RowSource): Promise<number[]> {

@@ -1,6 +1,6 @@
 /**
  * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed. The file that knows the
- * library (@platformatic/kafka; besides record-codecs.ts and library-errors.ts): connections (TLS, SASL) and request codecs; what decides
+ * library (@platformatic/kafka; besides requests.ts, record-codecs.ts and library-errors.ts): connections (TLS, SASL) and request codecs; what decides
  * correctness is ours.
  *
  * A broker has two connections: fetches wait at the broker, so nothing else shares theirs (fetch-connection.ts without TLS and login). A request that fails closes
@@ -11,23 +11,28 @@ import {
   addPartitionsToTxnV3,
   Connection,
   type ConnectionOptions,
-  createAPI,
   createTopicsV7,
+  describeProducersV0,
+  describeTransactionsV0,
   endTxnV3,
   findCoordinatorV4,
   initProducerIdV4,
   listOffsetsV7,
   metadataV12,
-  type Reader,
   type SASLMechanismValue,
-  Writer,
 } from '@platformatic/kafka';
 import { must } from '../../base/assert.ts';
-import { answerBuffers } from './buffer-pool.ts';
-import { type FetchedPartition, type FetchRequest, fetchAnswer, fetchRequest } from './fetch.ts';
+import { type FetchedPartition, type FetchRequest, fetchAnswer } from './fetch.ts';
 import { FetchConnection } from './fetch-connection.ts';
-import { KafkaError } from './kafka-error.ts';
+import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { asKafkaError, tolerant } from './library-errors.ts';
+import {
+  FETCH,
+  fetchMessage,
+  PRODUCE,
+  type ProducedPartition,
+  type ProducedResult,
+} from './requests.ts';
 
 /** How a cluster is reached; JSON. */
 export interface KafkaConfig {
@@ -76,19 +81,7 @@ export interface ProducerIdentity {
   readonly producerEpoch: number;
 }
 
-/** Batches for one partition, as bytes of the log format. */
-export interface ProducedPartition {
-  readonly topic: string;
-  readonly partition: number;
-  readonly records: Buffer;
-}
-
-export interface ProducedResult {
-  readonly topic: string;
-  readonly partition: number;
-  readonly errorCode: number;
-  readonly baseOffset: bigint;
-}
+export type TransactionOutcome = 'commit' | 'abort';
 
 /** ListOffsets: special times. */
 export const EARLIEST = -2n;
@@ -96,8 +89,6 @@ export const LATEST = -1n;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const TRANSACTION_COORDINATOR = 1;
-/** acks = all */
-const ALL_IN_SYNC = -1;
 
 /**
  * Who fetches, by connections of its own: a broker answers the requests of a connection one after the other, and each may wait
@@ -266,12 +257,45 @@ export class KafkaClient {
     node: number,
     transactionalId: string,
     { producerId, producerEpoch }: ProducerIdentity,
-    isCommit: boolean,
+    outcome: TransactionOutcome,
   ): Promise<void> {
     const connection = await this.#connect(node, 'other');
+    const isCommit = outcome === 'commit';
     await asKafkaError(
       endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, isCommit),
     );
+  }
+
+  /** How the last transaction of an id ended, or will end; null: there was none, or it is not known. */
+  async lastOutcome(node: number, transactionalId: string): Promise<TransactionOutcome | null> {
+    const connection = await this.#connect(node, 'other');
+    const answer = await tolerant(describeTransactionsV0.api.async(connection, [transactionalId]));
+    const { errorCode, transactionState: state } = must(answer.transactionStates[0]);
+    if (errorCode !== 0 || state === 'Empty') return null;
+    return state === 'PrepareCommit' || state === 'CompleteCommit' ? 'commit' : 'abort';
+  }
+
+  /** The partitions among those that a node leads where a transaction of the producer is open; those that may not be read are left out. */
+  async openPartitions(
+    node: number,
+    topic: string,
+    partitions: readonly number[],
+    { producerId }: ProducerIdentity,
+  ): Promise<number[]> {
+    const connection = await this.#connect(node, 'other');
+    const wanted = [{ name: topic, partitionIndexes: [...partitions] }];
+    const answer = await tolerant(describeProducersV0.api.async(connection, wanted));
+    const open: number[] = [];
+    for (const { partitionIndex, errorCode, activeProducers } of must(answer.topics[0])
+      .partitions) {
+      if (errorCode === KAFKA_CODES.topicAuthorizationFailed) continue;
+      if (errorCode !== 0) {
+        throw new KafkaError(`producers of "${topic}" are not known`, errorCode, 'PRODUCERS');
+      }
+      const ours = activeProducers.find((one) => one.producerId === producerId);
+      if (ours !== undefined && ours.currentTxnStartOffset >= 0n) open.push(partitionIndex);
+    }
+    return open;
   }
 
   /** Appends batches at their leader, in all in-sync replicas. `transactionalId` null: outside a transaction. */
@@ -401,89 +425,3 @@ function parseBroker(text: string): BrokerAddress {
     port: Number(text.slice(colon + 1)),
   };
 }
-
-const FETCH_KEY = 1;
-const FETCH_VERSION = 13;
-
-/** A whole request, its length and header (version 2) before it. */
-function fetchMessage(correlationId: number, clientId: string, request: FetchRequest): Buffer {
-  const writer = Writer.create()
-    .appendInt16(FETCH_KEY)
-    .appendInt16(FETCH_VERSION)
-    .appendInt32(correlationId)
-    .appendString(clientId, false)
-    .appendTaggedFields();
-  return fetchRequest(writer, request).prependLength().buffer;
-}
-
-const FETCH = createAPI<[FetchRequest], Buffer>(
-  FETCH_KEY,
-  FETCH_VERSION,
-  (request: FetchRequest) => fetchRequest(Writer.create(), request),
-  (_id, _key, _version, reader) => gathered(reader.buffer.subarray(reader.position)),
-);
-
-/** One buffer, of the pool, of the pieces that came. */
-function gathered({ buffers, length }: Reader['buffer']): Buffer {
-  const { buffer, byteOffset } = answerBuffers.take(length);
-  const result = Buffer.from(buffer, byteOffset, length);
-  let at = 0;
-  for (const piece of buffers) {
-    result.set(piece, at);
-    at += piece.length;
-  }
-  return result;
-}
-
-const PRODUCE = createAPI<[string | null, number, readonly ProducedPartition[]], ProducedResult[]>(
-  0,
-  8,
-  (transactionalId: string | null, timeoutMs: number, all: readonly ProducedPartition[]) => {
-    const topics = [...Map.groupBy(all, ({ topic }) => topic)];
-    return Writer.create()
-      .appendString(transactionalId, false)
-      .appendInt16(ALL_IN_SYNC)
-      .appendInt32(timeoutMs)
-      .appendArray(
-        topics,
-        (writer, [topic, partitions]) => {
-          writer.appendString(topic, false).appendArray(
-            partitions,
-            (inner, { partition, records }) => {
-              inner.appendInt32(partition).appendInt32(records.length).append(records);
-            },
-            false,
-            false,
-          );
-        },
-        false,
-        false,
-      );
-  },
-  (_id, _key, _version, reader) =>
-    reader
-      .readArray(
-        (outer) => {
-          const topic = outer.readString(false);
-          return outer.readArray(
-            (inner) => {
-              const partition = inner.readInt32();
-              const errorCode = inner.readInt16();
-              const baseOffset = inner.readInt64();
-              // log_append_time, log_start_offset, record_errors, error_message
-              inner.skip(16);
-              inner.readArray((one) => one.skip(4).readNullableString(false), false, false);
-              inner.readNullableString(false);
-              return { topic, partition, errorCode, baseOffset };
-            },
-            false,
-            false,
-          );
-        },
-        false,
-        false,
-      )
-      .flat(),
-  false,
-  false,
-);

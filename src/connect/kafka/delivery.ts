@@ -3,18 +3,19 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import type { KafkaClient, KafkaConfig, ProducedPartition } from './client.ts';
+import type { KafkaClient, KafkaConfig } from './client.ts';
 import { PROGRESS_PARTITION, progressRecord, readProgress } from './progress-topic.ts';
 import { type BatchOptions, PLAIN_BATCH, RecordBatchWriter } from './record-batch-writer.ts';
 import { BATCH_CODECS } from './record-codecs.ts';
+import type { ProducedPartition } from './requests.ts';
 import { type Leaders, produceAll, TransactionalProducer } from './transaction.ts';
 
 /** One call at a time. After a failure `start` comes first, and what was sent since the last commit is sent again. */
 export interface Delivery {
   /** Topics whose leaders it needs besides the sink's own. */
   readonly topics: readonly string[];
-  /** The last epoch that was delivered. */
-  start(): Promise<number>;
+  /** The last epoch that was delivered. `leaders`: of all partitions that are written to. */
+  start(leaders: Leaders): Promise<number>;
   /** How the next batch for a partition is marked. */
   batchOptions(topic: string, partition: number, recordCount: number): BatchOptions;
   /** At most one batch for each partition. */
@@ -49,8 +50,9 @@ export class ExactlyOnce implements Delivery {
     this.#producer = new TransactionalProducer(client, options.id, options.timeoutMs);
   }
 
-  async start(): Promise<number> {
+  async start(leaders: Leaders): Promise<number> {
     await this.#producer.start();
+    await this.#producer.endHanging(leaders);
     const { progressTopic, progressKey } = this.#options;
     return readProgress(this.#client, this.#config, progressTopic, progressKey);
   }

@@ -7,7 +7,7 @@ import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { EARLIEST, type KafkaClient, type KafkaConfig, LATEST } from './client.ts';
 import { Credit } from './credit.ts';
-import type { FetchedRecords } from './io-port.ts';
+import type { FetchedRecords, RangeOptions } from './io-port.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { readRange } from './range-reader.ts';
 import { RecordWalker } from './record-batch.ts';
@@ -31,6 +31,9 @@ const FETCH = {
   metadataMaxAgeMs: 0,
 };
 
+/** So long nothing more may come before the end. */
+const PATIENCE_MS = 10_000;
+
 /** Makes the topic where it is missing. */
 export async function ensureProgressTopic(client: KafkaClient, topic: string): Promise<void> {
   const [found] = await client.metadata([topic]);
@@ -46,7 +49,7 @@ export function progressRecord(epoch: number): Buffer {
 
 /**
  * The last epoch under `key`; 0: none. Everything that was written before the call counts: records behind another sink's open
- * transaction are waited for.
+ * transaction are waited for, a while; then KafkaError says so.
  */
 export async function readProgress(
   client: KafkaClient,
@@ -67,18 +70,43 @@ export async function readProgress(
   };
   const from = await offsetAt(EARLIEST);
   const end = await offsetAt(LATEST);
-  let epoch = 0;
-  if (from >= end) return epoch;
-  const reading = new AbortController();
-  const onRecords = ({ bytes, to }: FetchedRecords): void => {
-    epoch = lastEpochIn(bytes, key) ?? epoch;
-    if (to >= end) reading.abort();
-  };
+  if (from >= end) return 0;
   const range = { config, topic, topicId: found.id, partition: PROGRESS_PARTITION, from };
-  const events = { onRecords, onTrouble: () => undefined };
-  const options = { ...range, fetch: FETCH, registry: null };
-  await readRange(client, options, events, new Credit(FETCH.queueBytesMax), reading.signal);
-  return epoch;
+  return await readEpoch(client, { ...range, fetch: FETCH, registry: null }, end, key);
+}
+
+/** The last epoch under `key` in a range up to `end`; 0: none. */
+async function readEpoch(
+  client: KafkaClient,
+  range: RangeOptions,
+  end: number,
+  key: string,
+): Promise<number> {
+  let epoch = 0;
+  let to = range.from;
+  let trouble: string | null = null;
+  const reading = new AbortController();
+  const patience = setTimeout(() => reading.abort(), PATIENCE_MS);
+  const events = {
+    onRecords: (records: FetchedRecords): void => {
+      epoch = lastEpochIn(records.bytes, key) ?? epoch;
+      to = records.to;
+      trouble = null;
+      patience.refresh();
+      if (to >= end) reading.abort();
+    },
+    onTrouble: (reason: string | null): void => {
+      trouble = reason;
+    },
+  };
+  try {
+    await readRange(client, range, events, new Credit(FETCH.queueBytesMax), reading.signal);
+  } finally {
+    clearTimeout(patience);
+  }
+  if (to >= end) return epoch;
+  const reason = trouble ?? `a transaction is open at offset ${to}`;
+  throw new KafkaError(`"${range.topic}" cannot be read to its end: ${reason}`, null, 'PROGRESS');
 }
 
 function lastEpochIn(bytes: Uint8Array<SharedArrayBuffer> | null, key: string): number | null {

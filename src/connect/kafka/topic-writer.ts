@@ -10,13 +10,14 @@ import type { Clock } from '../../base/clock.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { SpoolTarget } from '../spool/spool-deliverer.ts';
 import { type Frame, recordsOf } from '../spool/spool-frame.ts';
-import type { KafkaClient, ProducedPartition } from './client.ts';
+import type { KafkaClient } from './client.ts';
 import { AtLeastOnce, type Delivery, ExactlyOnce } from './delivery.ts';
 import type { WriterOptions } from './io-port.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { partitionOf } from './partitioner.ts';
 import { RecordBatchWriter } from './record-batch-writer.ts';
 import { BATCH_CODECS } from './record-codecs.ts';
+import type { ProducedPartition } from './requests.ts';
 
 export class TopicWriter implements SpoolTarget {
   readonly name: string;
@@ -46,7 +47,7 @@ export class TopicWriter implements SpoolTarget {
     const { topic } = this.#options;
     this.#beganAt = null;
     await this.#learnLeaders([topic, ...this.#delivery.topics]);
-    const epoch = await this.#delivery.start();
+    const epoch = await this.#delivery.start(this.#leaders);
     const count = must(this.#leaders.get(topic)).length;
     this.#batches = Array.from({ length: count }, () => new RecordBatchWriter());
     return epoch;

@@ -7,9 +7,11 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KafkaClient, ProducedPartition, ProducerIdentity } from './client.ts';
+import { SqlError } from '../../base/sql-error.ts';
+import type { KafkaClient, ProducerIdentity, TransactionOutcome } from './client.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import type { BatchOptions } from './record-batch-writer.ts';
+import type { ProducedPartition } from './requests.ts';
 
 const SEQUENCE_MAX = 0x7fff_ffff;
 /**
@@ -34,6 +36,8 @@ export class TransactionalProducer {
   readonly #timeoutMs: number;
   #coordinator = -1;
   #identity: ProducerIdentity | null = null;
+  /** Of the last transaction before the start; null: not known. */
+  #lastOutcome: TransactionOutcome | null = null;
   readonly #sequences = new Map<string, number>();
   /** Partitions of the running transaction. */
   readonly #added = new Set<string>();
@@ -50,6 +54,33 @@ export class TransactionalProducer {
     const started = await startProducer(this.#client, this.#id, this.#timeoutMs);
     this.#coordinator = started.coordinator;
     this.#identity = started.identity;
+    // A start that was cut short leaves an empty transaction behind: what was known before still counts.
+    this.#lastOutcome = started.lastOutcome ?? this.#lastOutcome;
+  }
+
+  /** After `start`: ends the last transaction in the partitions where it hangs. 55000 where nobody knows how it ended. */
+  async endHanging(leaders: Leaders): Promise<void> {
+    const hanging = await this.#openPartitions(leaders);
+    if (hanging.size === 0) return;
+    if (this.#lastOutcome === null) throw hangs(hanging);
+    await patiently(() =>
+      this.#client.addPartitions(this.#coordinator, this.#id, this.#producer, hanging),
+    );
+    await this.#end(this.#lastOutcome);
+  }
+
+  /** By topic. */
+  async #openPartitions(leaders: Leaders): Promise<Map<string, number[]>> {
+    const open = new Map<string, number[]>();
+    for (const [topic, nodes] of leaders) {
+      const byLeader = Map.groupBy(nodes.keys(), (partition) => nodes[partition]!);
+      for (const [leader, partitions] of byLeader) {
+        if (leader < 0) throw noLeader(topic, partitions[0]!);
+        const found = await this.#client.openPartitions(leader, topic, partitions, this.#producer);
+        if (found.length > 0) open.set(topic, [...(open.get(topic) ?? []), ...found]);
+      }
+    }
+    return open;
   }
 
   /** How the next batch for a partition is marked, which has so many records and will be sent. */
@@ -68,8 +99,12 @@ export class TransactionalProducer {
   }
 
   async commit(): Promise<void> {
-    await this.#client.endTransaction(this.#coordinator, this.#id, this.#producer, true);
+    await this.#end('commit');
     this.#added.clear();
+  }
+
+  async #end(outcome: TransactionOutcome): Promise<void> {
+    await this.#client.endTransaction(this.#coordinator, this.#id, this.#producer, outcome);
   }
 
   async #addPartitions(batches: readonly ProducedPartition[]): Promise<void> {
@@ -92,15 +127,24 @@ export class TransactionalProducer {
   }
 }
 
+export interface StartedProducer {
+  readonly coordinator: number;
+  readonly identity: ProducerIdentity;
+  /** How the transaction before ended; null: there was none, or it is not known. */
+  readonly lastOutcome: TransactionOutcome | null;
+}
+
 /** Fences whoever used the id before, and aborts what it left open. */
 export function startProducer(
   client: KafkaClient,
   id: string,
   timeoutMs: number,
-): Promise<{ readonly coordinator: number; readonly identity: ProducerIdentity }> {
+): Promise<StartedProducer> {
   return patiently(async () => {
     const coordinator = await client.coordinator(id);
-    return { coordinator, identity: await client.initProducer(coordinator, id, timeoutMs) };
+    const lastOutcome = await client.lastOutcome(coordinator, id);
+    const identity = await client.initProducer(coordinator, id, timeoutMs);
+    return { coordinator, identity, lastOutcome };
   });
 }
 
@@ -129,8 +173,19 @@ export async function produceAll(
 function leaderOf(leaders: Leaders, topic: string, partition: number): number {
   const leader = leaders.get(topic)?.[partition] ?? -1;
   if (leader >= 0) return leader;
+  throw noLeader(topic, partition);
+}
+
+function noLeader(topic: string, partition: number): KafkaError {
   const what = `partition ${partition} of "${topic}" has no leader`;
-  throw new KafkaError(what, KAFKA_CODES.leaderNotAvailable, 'LEADER');
+  return new KafkaError(what, KAFKA_CODES.leaderNotAvailable, 'LEADER');
+}
+
+function hangs(partitions: ReadonlyMap<string, readonly number[]>): SqlError {
+  const names = [...partitions].flatMap(([topic, numbers]) => numbers.map((n) => `${topic}-${n}`));
+  return new SqlError('55000', `a transaction of this sink hangs in ${names.join(', ')}`, {
+    hint: "The brokers have lost how it ended. End it with Kafka's kafka-transactions.sh abort, then restart the server.",
+  });
 }
 
 async function patiently<T>(ask: () => Promise<T>): Promise<T> {

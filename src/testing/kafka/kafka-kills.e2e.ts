@@ -247,9 +247,9 @@ test('a broker that is killed while records come and go: each counts once', {
   context.diagnostic(`${count} records of ${nextId} ids`);
   const totals = [`${count}`, `${nextId}`, `${sum}`];
   await sql.awaitRows('SELECT n, ids, s FROM flow_totals', [totals], WITHIN_MS);
-  const isSent =
-    "SELECT pending_rows + held_rows + spooled_bytes FROM millrace.sinks WHERE name = 'flow_out'";
-  await sql.awaitValue(isSent, '0', WITHIN_MS);
+  const sink =
+    "SELECT state, error, rows_sent, pending_rows, held_rows, spooled_bytes FROM millrace.sinks WHERE name = 'flow_out'";
+  await sql.awaitRows(sink, [['running', null, `${count}`, '0', '0', '0']], WITHIN_MS);
   const sent = await idsOf(kafka.bootstrap, 'flow_out');
   const wrong = [...expected].filter(([id, times]) => sent.get(id) !== times);
   assert.deepEqual([wrong.slice(0, 20), sent.size], [[], nextId], `${wrong.length} ids differ`);

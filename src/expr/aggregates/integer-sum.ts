@@ -7,6 +7,7 @@ import type { Memory } from '../../memory/memory.ts';
 import { type AggregateInstance, readCount, type SlotContext } from './aggregate.ts';
 import { divideNumeric, numericBytes } from './numeric-bytes.ts';
 import { ResultColumn } from './result-column.ts';
+import { smallAverage, smallNumeric } from './small-numeric.ts';
 
 export const INTEGER_SUM_SLOT_BYTES = 24;
 
@@ -48,17 +49,37 @@ export class IntegerSumAggregate implements AggregateInstance {
         const sign = i32[word + 1]! >> 31;
         if (i32[word + 2] !== sign || i32[word + 3] !== sign) throw bigintOutOfRange();
         out.copyI64(i, slot);
-      } else if (this.#kind === 'numeric') {
-        out.setBytes(i, numericBytes(0, readI128(memory, slot), 0));
-      } else {
-        const average = divideNumeric(readI128(memory, slot), 0, BigInt(count));
-        out.setBytes(i, numericBytes(0, average.unscaled, average.scale));
-      }
+      } else if (this.#kind === 'numeric') out.setBytes(i, sumBytes(memory, slot));
+      else out.setBytes(i, averageBytes(memory, slot, count));
     }
     return out.build();
   }
 
   release(): void {}
+}
+
+/** The i128 at an address as a number; NaN: it is not below 2^53. */
+function readSmall(memory: Memory, address: number): number {
+  const { i32, u32 } = memory;
+  const word = address >>> 2;
+  const high = i32[word + 1]!;
+  const sign = high >> 31;
+  if (i32[word + 2] !== sign || i32[word + 3] !== sign) return Number.NaN;
+  const value = high * 0x1_0000_0000 + u32[word]!;
+  return Number.isSafeInteger(value) ? value : Number.NaN;
+}
+
+function sumBytes(memory: Memory, address: number): Uint8Array {
+  const small = readSmall(memory, address);
+  return Number.isNaN(small) ? numericBytes(0, readI128(memory, address), 0) : smallNumeric(small);
+}
+
+function averageBytes(memory: Memory, address: number, count: number): Uint8Array {
+  const small = readSmall(memory, address);
+  const bytes = Number.isNaN(small) ? null : smallAverage(small, count);
+  if (bytes !== null) return bytes;
+  const { unscaled, scale } = divideNumeric(readI128(memory, address), 0, BigInt(count));
+  return numericBytes(0, unscaled, scale);
 }
 
 function bigintOutOfRange(): SqlError {

@@ -35,7 +35,7 @@ export class EngineMeasures {
     this.#checkpointBytes += bytes;
   }
 
-  /** None was written: `skipped` because a sink does not take its changes. */
+  /** None was written: `skipped` because a sink has not taken its changes. */
   noCheckpoint(outcome: 'skipped' | 'failed'): void {
     this.#checkpoints[outcome] += 1;
   }

@@ -60,7 +60,7 @@ export class EngineParts {
   readonly feeds = new Map<number, SourceFeed>();
   /** In an order in which inputs come before what reads them: that of their creation. */
   readonly jobs = new Map<number, Job>();
-  readonly sinks = new SinkOutputs();
+  readonly sinks: SinkOutputs;
   readonly catalog: CatalogObjects;
   readonly problems = new ProblemLog();
   readonly letters: LetterLog;
@@ -76,6 +76,7 @@ export class EngineParts {
     this.#running = running;
     this.#memory = memory;
     this.#scratch = scratch;
+    this.sinks = new SinkOutputs(setup.clock, setup.wake);
     this.catalog = new CatalogObjects(setup.metadata?.catalog ?? null);
     const { deadLetterBytesMax, deadLetterAgeMsMax } = setup.options;
     const limits = {
@@ -280,11 +281,11 @@ export class EngineParts {
     }
     const { definition } = job;
     if (definition.kind === 'create_sink' && this.sinks.get(job.id) === undefined)
-      this.openSink(definition);
+      this.sinks.set(job.id, this.openSink(definition));
   }
 
   /** Throws where the outside refuses. */
-  openSink(action: CreateSinkAction): void {
+  openSink(action: CreateSinkAction): SinkOutput {
     const { id, plan, uuid, connector } = action;
     const { columns } = plan.node;
     const { sinkRoot, incarnation, options, lastEpoch, metadata } = this.#setup;
@@ -308,7 +309,7 @@ export class EngineParts {
           sentUs: BigInt(metadata?.sinks.find((sink) => sink.id === id)?.sentUs ?? 0),
           heldBytesMax: options.sinkHeldBytesMax,
         };
-    this.sinks.set(id, new SinkOutput(writer, types, start));
+    return new SinkOutput(writer, types, start);
   }
 
   /** Records of a source may have NULL in a column from now on. */

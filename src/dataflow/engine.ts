@@ -16,6 +16,7 @@ import type { CheckpointWriter } from '../state/checkpoint.ts';
 import type { EpochNumbers } from '../state/epoch-numbers.ts';
 import type { InputLog } from '../state/input-log.ts';
 import { encodeLogEntry, type Manifest } from '../state/manifest.ts';
+import type { Build, PreparedCommit } from './builds.ts';
 import { EngineMeasures } from './engine-measures.ts';
 import {
   type IdleSplit,
@@ -24,7 +25,7 @@ import {
   type PolledChunk,
   progressOf,
 } from './epoch-contents.ts';
-import { type Build, EpochStep, type PreparedCommit } from './epoch-step.ts';
+import { EpochStep } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
 import type { CommitRequest, CommitResult, EngineStatus } from './port.ts';
 import type { SourceFeed } from './source-feed.ts';
@@ -184,6 +185,7 @@ export class Engine {
       const idle = hasDdl ? [] : this.#intake.idleSplits(feeds, chunks);
       const nowUs = this.#advanceNow();
       this.#retrySinks(durability);
+      this.#step.parts.sinks.advance();
       const isQuiet = prepared.length === 0 && chunks.length === 0 && idle.length === 0;
       if (isQuiet && (this.#intake.isRefused || !this.#step.isTimerDue(nowUs))) {
         return taken.length > 0 || this.#building.some(({ build }) => !build.backfill.isWaiting);
@@ -221,7 +223,7 @@ export class Engine {
     for (const commit of taken) {
       try {
         this.#step.inputs.check(commit.request);
-        const build = this.#step.prepareBuild(commit.request);
+        const build = this.#step.builds.prepare(commit.request);
         if (build?.build) this.#building.push({ commit, prepared: build, build: build.build });
         else result.push({ commit, prepared: this.#step.prepare(commit.request) });
       } catch (error) {
@@ -236,18 +238,14 @@ export class Engine {
     const { clock } = this.#setup;
     const ready: TakenCommit[] = [];
     for (const one of this.#building) {
-      const endUs = clock.monotonicUs() + BUILD_US_MAX;
       try {
-        const isReady = this.#step.slice(
-          one.build,
-          numbers.next(),
-          () => clock.monotonicUs() >= endUs,
-        );
-        if (!isReady) continue;
-        this.#step.checkBuild(one.build);
+        const endUs = clock.monotonicUs() + BUILD_US_MAX;
+        const isOver = () => clock.monotonicUs() >= endUs;
+        if (!this.#step.builds.slice(one.build, numbers.next(), isOver)) continue;
+        this.#step.builds.check(one.build);
         ready.push(one);
       } catch (error) {
-        this.#step.endBuild(one.build);
+        this.#step.builds.giveUp(one.build);
         one.commit.reject(error);
       }
       this.#building = this.#building.filter((other) => other !== one);
@@ -317,7 +315,7 @@ export class Engine {
     error: unknown,
   ): void {
     for (const { commit, prepared: one } of prepared) {
-      if (one.build !== null) this.#step.endBuild(one.build);
+      this.#step.discard(one);
       commit.reject(error);
     }
     for (const feed of new Set(chunks.map((one) => one.feed))) feed.reopen();
@@ -423,7 +421,7 @@ export class Engine {
     this.#step.parts.sinks.sync();
     if (this.#step.parts.sinks.hasPending) {
       this.#measures.noCheckpoint('skipped');
-      this.#setup.log('warn', 'no checkpoint was written: a sink does not take its changes');
+      this.#setup.log('warn', 'no checkpoint was written: a sink has not taken its changes yet');
       return;
     }
     const position = log.end;
@@ -468,7 +466,7 @@ export class Engine {
   /** No more epochs; what waits is refused. */
   stop(): void {
     this.#isStopped = true;
-    for (const { build } of this.#building) this.#step.endBuild(build);
+    for (const { build } of this.#building) this.#step.builds.giveUp(build);
     for (const commit of [...this.#waiting, ...this.#building.map((one) => one.commit)]) {
       commit.reject(new SqlError('57P01', 'the server is shutting down'));
     }

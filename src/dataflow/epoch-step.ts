@@ -15,20 +15,12 @@ import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { SplitProgress } from '../state/manifest.ts';
 import { Backfill, type BackfillContext } from './backfill.ts';
+import { type Build, Builds, type PreparedCommit } from './builds.ts';
 import { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
-import { scannedRelations } from './graph.ts';
 import { freshState, type Job } from './job.ts';
-import type {
-  CommitRequest,
-  DdlAction,
-  DmlChange,
-  EngineStatus,
-  JobStatus,
-  RelationHandle,
-} from './port.ts';
+import type { CommitRequest, DdlAction, DmlChange, EngineStatus, RelationHandle } from './port.ts';
 import { ProblemRelations } from './problem-relations.ts';
-import { ProblemLog } from './problems.ts';
 import { absoluteWeight } from './rows.ts';
 import type { SinkOutput } from './sink-output.ts';
 import { SourceFeed } from './source-feed.ts';
@@ -36,40 +28,19 @@ import { SourceInputs } from './source-inputs.ts';
 import type { StepSetup } from './step-setup.ts';
 import { TableChanges } from './table-changes.ts';
 
-/** A commit whose new jobs are made, so that nothing in it can be refused any more. */
-export interface PreparedCommit {
-  readonly request: CommitRequest;
-  readonly jobs: ReadonlyMap<number, Job>;
-  /** A large view that came up to date between epochs; null: everything is done inside the epoch. */
-  readonly build: Build | null;
-}
-
-/** A view that is being filled between epochs; nobody sees it yet. */
-export interface Build {
-  readonly job: Job;
-  readonly relation: EngineRelation;
-  readonly backfill: Backfill;
-  /** Of its sources' definitions, as it began. */
-  readonly version: number;
-}
-
-/** A new view over more rows than this is filled in slices between epochs. */
-const ROWS_AT_ONCE = 20_000;
-
 export class EpochStep {
   readonly #setup: StepSetup;
   readonly #scratch: Scratch;
   /** What the engine consists of. */
   readonly parts: EngineParts;
   #fresh: Backfill[] = [];
-  #builds: Build[] = [];
-  /** The number under which a build's rows are stamped; 0: none works. */
-  #buildEpoch = 0;
   #epoch = 0;
   #nowUs: bigint;
   #rowsIn = 0;
   #isRestoring = false;
   readonly #backfillContext: BackfillContext;
+  /** Views and sinks that are being filled between epochs. */
+  readonly builds: Builds;
   readonly #tableChanges: TableChanges;
   /** What commits bring to sources. */
   readonly inputs: SourceInputs;
@@ -122,6 +93,7 @@ export class EpochStep {
       },
       endEpoch: (job) => job.endEpoch({ epoch: this.#stampEpoch, nowUs: this.#nowUs }),
     };
+    this.builds = new Builds(this.parts, this.#backfillContext);
     if (setup.metadata === null) this.parts.createSystemRelations();
     else this.#restore(setup.metadata);
   }
@@ -140,7 +112,7 @@ export class EpochStep {
 
   /** The number that a row gets that is stored now. */
   get #stampEpoch(): number {
-    return this.#buildEpoch === 0 ? this.#epoch : this.#buildEpoch;
+    return this.builds.epoch ?? this.#epoch;
   }
 
   get nowUs(): bigint {
@@ -165,54 +137,19 @@ export class EpochStep {
     for (const action of request.ddl) {
       if (action.kind !== 'create_view' && action.kind !== 'create_sink') continue;
       jobs.set(action.id, this.parts.makeJob(freshState(action)));
-      if (action.kind === 'create_sink') this.parts.openSink(action);
+      if (action.kind === 'create_sink')
+        this.parts.sinks.set(action.id, this.parts.openSink(action));
     }
     return { request, jobs, build: null };
   }
 
-  // ---- large views
-
-  /** A commit of one view over much data is prepared by `slice` between epochs; null: `prepare` it. */
-  prepareBuild(request: CommitRequest): PreparedCommit | null {
-    const [action, ...others] = request.ddl;
-    if (action?.kind !== 'create_view' || others.length + request.dml.length > 0) return null;
-    const inputs = scannedRelations(action.plan.node);
-    if (!inputs.every((id) => this.parts.relations.has(id))) return null;
-    const isSmall = inputs.reduce((sum, id) => sum + this.parts.rowsIn(id), 0) <= ROWS_AT_ONCE;
-    if (isSmall && !inputs.some((id) => this.parts.feeds.get(id)?.mayWait)) return null;
-    const job = this.parts.makeJob(freshState(action), new ProblemLog());
-    const relation = this.parts.makeViewRelation(action);
-    const version = this.parts.versionOf(job);
-    const backfill = new Backfill(job, this.#backfillContext, null);
-    const build = { job, relation, backfill, version };
-    this.#builds.push(build);
-    return { request, jobs: new Map([[job.id, job]]), build };
-  }
-
-  /** Works on a build; true: it can join the next epoch. `epoch` is a number that no other epoch has. */
-  slice(build: Build, epoch: number, isOver: () => boolean): boolean {
-    this.#buildEpoch = epoch;
-    const isReady = build.backfill.slice(isOver);
-    if (!build.job.isFailed) build.relation.publish(epoch);
-    this.#buildEpoch = 0;
-    return isReady;
-  }
-
-  /** Throws where what a build reads was dropped or altered meanwhile. */
-  checkBuild({ job, version }: Build): void {
-    if (!job.inputIds.every((id) => this.parts.relations.has(id))) {
-      throw new SqlError('42P01', 'a relation that the view reads was dropped while it was made');
-    }
-    if (this.parts.versionOf(job) === version) return;
-    throw new SqlError('55006', 'a source that the view reads was altered while it was made', {
-      hint: 'Create the view once more.',
-    });
-  }
-
-  /** The build is over: it joined, or is given up. */
-  endBuild(build: Build): void {
-    build.backfill.cancel();
-    this.#builds = this.#builds.filter((one) => one !== build);
+  /** A commit that was prepared does not come to pass. */
+  discard({ request, build }: PreparedCommit): void {
+    if (build !== null) this.builds.giveUp(build);
+    else
+      for (const action of request.ddl) {
+        if (action.kind === 'create_sink') this.parts.sinks.discard(action.id);
+      }
   }
 
   /** A commit's DDL, in order; the relations that came or whose readers must be made again. */
@@ -228,6 +165,7 @@ export class EpochStep {
 
   #createJob(action: Job['definition'], job: Job, build: Build | null): EngineRelation | null {
     let relation: EngineRelation | null = null;
+    if (build !== null) this.builds.join(build);
     if (action.kind === 'create_view') {
       relation = build?.relation ?? this.parts.makeViewRelation(action);
       this.parts.relations.set(relation.id, relation);
@@ -237,7 +175,6 @@ export class EpochStep {
     this.parts.noteStart(job);
     const createdAt = this.#epoch;
     this.#fresh.push(build?.backfill ?? new Backfill(job, this.#backfillContext, createdAt));
-    if (build !== null) this.#builds = this.#builds.filter((one) => one !== build);
     return relation;
   }
 
@@ -256,8 +193,9 @@ export class EpochStep {
       case 'create_source':
         return this.parts.addFeed(action, SourceFeed.fresh(action));
       case 'create_sink':
+        this.#createJob(action, must(jobs.get(action.id)), build);
         if (action.hasSnapshot === false) this.parts.sinks.get(action.id)?.ignore(this.#epoch);
-        return this.#createJob(action, must(jobs.get(action.id)), build);
+        return null;
       case 'create_view':
         return this.#createJob(action, must(jobs.get(action.id)), build);
       case 'create_index': {
@@ -380,10 +318,10 @@ export class EpochStep {
   /** A job's output is the change of its relation, and what its sink sends. */
   onJobOutput(id: number, batch: DeltaBatch): void {
     assert(!this.#isRestoring, 'a restored view changes without input');
+    if (this.builds.take(id, batch)) return;
     this.parts.sinks.add(id, batch, this.#epoch);
     const relation = this.parts.relations.get(id);
     if (relation !== undefined) this.#deliver(relation, batch);
-    else this.#builds.find((build) => build.job.id === id)?.relation.apply(batch, this.#stampEpoch);
   }
 
   // ---- the end
@@ -489,9 +427,6 @@ export class EpochStep {
     'epoch' | 'nowUs' | 'epochs' | 'lastEpochUs' | 'lastCheckpointEpoch' | 'measures'
   > {
     const status = this.parts.status();
-    const building = this.#builds.map(({ job, relation }): JobStatus => {
-      return { ...job.status(relation.stored?.rowCount ?? 0, null), state: 'building' };
-    });
-    return { rowsIn: this.#rowsIn, ...status, jobs: [...status.jobs, ...building] };
+    return { rowsIn: this.#rowsIn, ...status, jobs: [...status.jobs, ...this.builds.status()] };
   }
 }

@@ -1,8 +1,9 @@
-/** NetChanges: a change gathered batch by batch and given as its net rows, in canonical order: what is pushed outside. */
+/** NetChanges: a change gathered batch by batch and given as its net rows: what is pushed outside. */
 
 import { copyBatch, weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { RowTable } from '../kernels/row-table.ts';
+import { sortInSteps } from '../kernels/sort.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import type { DataType } from '../types/data-type.ts';
@@ -41,21 +42,36 @@ export class NetChanges {
     this.#scratch.release(mark);
   }
 
-  /** The rows that changed: retractions, then inserts, each in canonical order. */
+  /** The rows that changed, in no order. */
   *batches(): Generator<DeltaBatch> {
-    const order = this.#ordered();
+    yield* this.#gathered(this.#changed());
+  }
+
+  /** The rows that changed: retractions, then inserts, each in canonical order. Between steps of the sort it gives null. */
+  *inOrder(): Generator<DeltaBatch | null> {
+    const rows = this.#changed();
+    const compare = this.#table.compareRows([], [...this.#types]);
+    yield* sortInSteps(rows, (a, b) => {
+      const isRetractA = this.#weight(a) < 0;
+      if (isRetractA !== this.#weight(b) < 0) return isRetractA ? -1 : 1;
+      return compare(a, b);
+    });
+    yield* this.#gathered(rows);
+  }
+
+  *#gathered(all: Uint32Array): Generator<DeltaBatch> {
     const memory = this.#memory;
-    const all = this.#types.map((_, column) => column);
-    for (let from = 0; from < order.length; from += 1024) {
+    const columns = this.#types.map((_, column) => column);
+    for (let from = 0; from < all.length; from += 1024) {
       const mark = this.#scratch.mark();
-      const part = order.slice(from, from + 1024);
+      const part = all.subarray(from, from + 1024);
       const rows = this.#scratch.alloc(part.length * 4);
       const weights = this.#scratch.alloc(part.length * 4);
       memory.u32.set(part, rows >>> 2);
       part.forEach((row, i) => {
         memory.i32[(weights >>> 2) + i] = this.#weight(row);
       });
-      yield this.#table.gatherBatch(rows, part.length, all, weights, this.#scratch);
+      yield this.#table.gatherBatch(rows, part.length, columns, weights, this.#scratch);
       this.#scratch.release(mark);
     }
   }
@@ -68,17 +84,12 @@ export class NetChanges {
     return this.#memory.i32[this.#table.extraAddress(row) >>> 2]!;
   }
 
-  #ordered(): Uint32Array {
-    const rows: number[] = [];
+  #changed(): Uint32Array {
+    const rows = new Uint32Array(this.#table.rowCount);
+    let count = 0;
     for (let row = this.#table.next(0); row !== 0; row = this.#table.next(row)) {
-      if (this.#weight(row) !== 0) rows.push(row);
+      if (this.#weight(row) !== 0) rows[count++] = row;
     }
-    const compare = this.#table.compareRows([], [...this.#types]);
-    rows.sort((a, b) => {
-      const isRetractA = this.#weight(a) < 0;
-      if (isRetractA !== this.#weight(b) < 0) return isRetractA ? -1 : 1;
-      return compare(a, b);
-    });
-    return Uint32Array.from(rows);
+    return rows.subarray(0, count);
   }
 }

@@ -9,6 +9,9 @@
  * Correctness of what is held: it is part of a checkpoint (`heldMemory`, `sentUs`). Whatever was delivered as epoch n held
  * every change up to n: a recovery drops what it replays up to n, and what the checkpoint held back where n is not before it.
  * Changes wait in memory from the epoch that sends them to their delivery; a checkpoint is taken only when none waits.
+ *
+ * A large change (the snapshot of a new sink) goes out a part at a time, so that the dataflow goes on meanwhile; what comes
+ * until it is through is held back.
  */
 
 import { SqlError } from '../base/sql-error.ts';
@@ -62,9 +65,13 @@ export class SinkOutput {
   readonly #deliveredThrough: number;
   #current: NetChanges | null = null;
   #pending: PendingEpoch[] = [];
+  /** Of the first of those that wait: what has not gone out yet. null: nothing has. */
+  #writing: { readonly batches: Generator<DeltaBatch | null>; rowCount: number } | null = null;
   #failure: string | null = null;
   #rowsSent = 0;
   #sentUs = 0n;
+  /** Epochs up to here may go out. */
+  #durable = 0;
   /** The epoch that ended last. */
   #ended = { epoch: 0, nowUs: 0n };
 
@@ -96,15 +103,26 @@ export class SinkOutput {
     return this.#pending.length;
   }
 
-  /** Something waits for the outside. */
+  /** Something waits for the outside, or may go out at the next `deliver`. */
   get isWaiting(): boolean {
-    return this.#pending.length > 0 || this.#isStuck;
+    return !this.isWriting && (this.#pending.length > 0 || this.#isStuck || this.#mayGo);
+  }
+
+  /** What is held back waits for nothing any more. */
+  get #mayGo(): boolean {
+    return this.#heldRows > 0 && this.#periodUs === null && this.failure === null;
+  }
+
+  /** A part of an epoch has gone out, and `advance` has more to do. */
+  get isWriting(): boolean {
+    return this.#writing !== null;
   }
 
   /** The input has to wait for it. */
   get isFull(): boolean {
     if (this.#pending.length > PENDING_MAX) return true;
-    return this.#isStuck && this.#memory!.allocatedBytes > this.#heldBytesMax;
+    const isHolding = this.#isStuck || this.isWriting;
+    return isHolding && this.#memory!.allocatedBytes > this.#heldBytesMax;
   }
 
   /** What is held back waits for the outside alone. */
@@ -152,7 +170,7 @@ export class SinkOutput {
     if (this.#held === null || epoch <= this.#deliveredThrough) return;
     this.#ended = { epoch, nowUs };
     const isDue = this.#periodUs === null || nowUs >= this.#sentUs + this.#periodUs;
-    if (isDue && this.failure === null) this.#release(this.#held);
+    if (isDue && this.failure === null && !this.isWriting) this.#release(this.#held);
     else if (this.#current !== null) {
       this.#move(this.#current, this.#held);
       this.#current = null;
@@ -183,26 +201,59 @@ export class SinkOutput {
     this.#free.push(from);
   }
 
-  /** The epochs up to `durable` go out. Where the outside takes nothing, they are held back and tried again at later calls. */
-  deliver(durable: number): void {
+  /**
+   * The epochs up to `durable` go out, until `isOver`. Where the outside takes nothing, they are held back and tried again at
+   * later calls.
+   */
+  deliver(durable: number, isOver: () => boolean): void {
     if (this.#held === null) return;
+    this.#durable = Math.max(this.#durable, durable);
     this.#retry(this.#held, durable);
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-      if (next.epoch > durable) return;
-      try {
-        this.#rowsSent += this.#write(next);
-      } catch (error) {
-        if (!(error instanceof SqlError)) throw error;
-        this.#failure = error.message;
-        for (const { rows } of this.#pending) this.#move(rows, this.#held);
-        this.#pending = [];
-        return;
-      }
-      this.#failure = null;
-      this.#pending.shift();
-      next.rows.clear();
-      this.#free.push(next.rows);
+      if (next.epoch > durable || !this.#write(next, this.#held, isOver)) return;
     }
+  }
+
+  /** Goes on with the epoch of which a part has gone out, until `isOver`. */
+  advance(isOver: () => boolean): void {
+    if (this.isWriting) this.deliver(this.#durable, isOver);
+  }
+
+  /** Gives the first epoch to the writer; false: a part of it only, or the outside does not take it. */
+  #write(next: PendingEpoch, held: NetChanges, isOver: () => boolean): boolean {
+    try {
+      if (!this.#writeUntil(next, isOver)) return false;
+      this.#writer.commit(next.epoch);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      this.#failure = error.message;
+      this.#writing = null;
+      for (const { rows } of this.#pending) this.#move(rows, held);
+      this.#pending = [];
+      return false;
+    }
+    this.#rowsSent += this.#writing?.rowCount ?? 0;
+    this.#writing = null;
+    this.#failure = null;
+    this.#pending.shift();
+    next.rows.clear();
+    this.#free.push(next.rows);
+    return true;
+  }
+
+  /** true: all of it is written. */
+  #writeUntil({ epoch, nowUs, rows }: PendingEpoch, isOver: () => boolean): boolean {
+    const writing = this.#writing ?? { batches: rows.inOrder(), rowCount: 0 };
+    this.#writing = writing;
+    const { batches } = writing;
+    for (let step = batches.next(); step.done !== true; step = batches.next()) {
+      if (step.value !== null) {
+        this.#writer.write(epoch, nowUs, step.value);
+        writing.rowCount += absoluteWeight(step.value);
+      }
+      if (isOver()) return false;
+    }
+    return true;
   }
 
   /** What was held back because the outside took nothing may go out as soon as it is durable, and there is hope. */
@@ -216,17 +267,6 @@ export class SinkOutput {
 
   get #heldRows(): number {
     return this.#held?.rowCount ?? 0;
-  }
-
-  /** Gives an epoch to the writer; its rows in absolute weight. */
-  #write({ epoch, nowUs, rows }: PendingEpoch): number {
-    let count = 0;
-    for (const batch of rows.batches()) {
-      count += absoluteWeight(batch);
-      this.#writer.write(epoch, nowUs, batch);
-    }
-    this.#writer.commit(epoch);
-    return count;
   }
 
   status(): SinkStatus {

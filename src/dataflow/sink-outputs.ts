@@ -1,14 +1,26 @@
 /** SinkOutputs: the sinks that there are, and those that were dropped while what they kept is still there. */
 
+import type { Clock } from '../base/clock.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { SinkState } from './engine-state.ts';
 import type { JobStatus } from './port.ts';
 import type { SinkOutput } from './sink-output.ts';
 
+/** How long sinks are given their changes at once, all together. */
+const US_MAX = 4000n;
+
 export class SinkOutputs {
+  readonly #clock: Clock;
+  readonly #wake: () => void;
   readonly #sinks = new Map<number, SinkOutput>();
   #dropped: { readonly epoch: number; readonly sink: SinkOutput }[] = [];
+
+  /** `wake`: `advance` has something to do. */
+  constructor(clock: Clock, wake: () => void) {
+    this.#clock = clock;
+    this.#wake = wake;
+  }
 
   get(id: number): SinkOutput | undefined {
     return this.#sinks.get(id);
@@ -25,6 +37,14 @@ export class SinkOutputs {
     sink.close();
     this.#sinks.delete(id);
     this.#dropped.push({ epoch, sink });
+  }
+
+  /** It never came to be. */
+  discard(id: number): void {
+    const sink = this.#sinks.get(id);
+    sink?.close();
+    sink?.remove();
+    this.#sinks.delete(id);
   }
 
   /** Whether `deliver` may have anything to do. */
@@ -56,11 +76,27 @@ export class SinkOutputs {
     this.#sinks.get(id)?.add(batch, epoch);
   }
 
-  /** Epochs up to `durable` may leave. What dropped sinks kept goes once nobody can need it: their DROP is durable. */
+  /**
+   * Epochs up to `durable` may leave, large ones a part at a time. What dropped sinks kept goes once nobody can need it: their
+   * DROP is durable.
+   */
   deliver(durable: number): void {
-    for (const sink of this.#sinks.values()) sink.deliver(durable);
+    const isOver = this.#timeIsUp();
+    for (const sink of this.#sinks.values()) sink.deliver(durable, isOver);
+    this.#goOn();
     for (const { epoch, sink } of this.#dropped) if (epoch <= durable) sink.remove();
     this.#dropped = this.#dropped.filter(({ epoch }) => epoch > durable);
+  }
+
+  /** Sinks that are amid an epoch go on. */
+  advance(): void {
+    const isOver = this.#timeIsUp();
+    for (const sink of this.#sinks.values()) sink.advance(isOver);
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#some(({ isWriting }) => isWriting)) this.#wake();
   }
 
   /** What was taken survives the loss of power. */
@@ -95,6 +131,11 @@ export class SinkOutputs {
     }
     const failure = sink?.failure ?? null;
     return failure === null ? {} : { state: 'failed', error: failure };
+  }
+
+  #timeIsUp(): () => boolean {
+    const endUs = this.#clock.monotonicUs() + US_MAX;
+    return () => this.#clock.monotonicUs() >= endUs;
   }
 
   close(): void {

@@ -161,7 +161,9 @@ export class Subscription implements RowSource {
         changes.add(batch);
         scratch.reset();
       }
-      for (const batch of changes.batches()) yield copyBatch(batch, scratch);
+      for (const batch of changes.inOrder()) {
+        if (batch !== null) yield copyBatch(batch, scratch);
+      }
     } finally {
       memories.release(own);
     }

@@ -59,6 +59,9 @@ export class Spool {
   /** Bytes of the segments before the newest, by number. */
   readonly #sizes = new Map<number, number>();
   #isSynced = true;
+  /** A sync that nobody waits for is under way; what went wrong with one. */
+  #isSyncing = false;
+  #syncFailure: Error | null = null;
   #bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES_MIN);
   #at = FRAME_HEADER_SIZE;
   #recordCount = 0;
@@ -124,7 +127,9 @@ export class Spool {
       if (part !== null) this.#at += part.copy(bytes, this.#at);
     }
     this.#recordCount += 1;
-    if (this.#at >= FRAME_BYTES) this.#flush(false);
+    if (this.#at < FRAME_BYTES) return;
+    this.#flush(false);
+    this.#syncMeanwhile();
   }
 
   /** The epoch is whole. Nothing happens where it has no records. */
@@ -152,8 +157,21 @@ export class Spool {
   /** What was committed survives the loss of power. */
   sync(): void {
     if (this.#isSynced) return;
+    if (this.#syncFailure !== null) throw this.#syncFailure;
     fs.fdatasyncSync(this.#fd);
     this.#isSynced = true;
+  }
+
+  /** What a large epoch writes goes to the disk meanwhile: its end, for which the dataflow waits, has little left to do. */
+  #syncMeanwhile(): void {
+    if (this.#isSyncing) return;
+    this.#isSyncing = true;
+    const fd = this.#fd;
+    fs.fdatasync(fd, (error) => {
+      this.#isSyncing = false;
+      // A file that was closed meanwhile was synced before, or is not needed.
+      if (fd === this.#fd) this.#syncFailure ??= error;
+    });
   }
 
   /** What lies before `position` is not needed any more. */

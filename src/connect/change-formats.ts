@@ -4,9 +4,9 @@
  */
 
 import { assert, must, unreachable } from '../base/assert.ts';
-import { notSupported, SqlError } from '../base/sql-error.ts';
+import { SqlError } from '../base/sql-error.ts';
 import { type ChangeDecoder, PlainRecordDecoder } from '../formats/change-decoder.ts';
-import { DebeziumJsonDecoder } from '../formats/debezium-json.ts';
+import { openDebeziumJson } from '../formats/debezium-json.ts';
 import { timeTokens } from '../formats/json-times.ts';
 import type { WriterSchema } from '../formats/message-decoder.ts';
 import { PlainBytesDecoder } from '../formats/plain-bytes.ts';
@@ -19,17 +19,15 @@ import {
 } from '../formats/upsert-decoder.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import {
+  checkEncodingName,
+  checkEnvelopes,
   checkMessageEncoding,
   type MessageEncoding,
   openMessageDecoder,
   registryOf,
 } from './encodings.ts';
 import { type CheckRequest, OptionError, placeOf, refuseDefaults, unknownName } from './options.ts';
-import {
-  checkDebeziumAvro,
-  openAvroKey,
-  openDebeziumAvro,
-} from './schema-registry/avro-changes.ts';
+import { checkDebeziumAvro, openAvroChanges, openAvroKey } from './schema-registry/avro-changes.ts';
 import type { SourceColumn } from './source.ts';
 
 /** What records are to the rows; JSON. */
@@ -89,6 +87,7 @@ function checkDebezium(
   settings: ValueSettings,
 ): MessageEncoding {
   refuseDefaults('FORMAT DEBEZIUM', columns);
+  checkEnvelopes(checkEncodingName(encode));
   const encoding = checkMessageEncoding(encode, options, columns, null, settings);
   if (encoding.kind === 'json') {
     if (encoding.timestamps === 'iso') return encoding;
@@ -99,9 +98,7 @@ function checkDebezium(
       'What a number is as a time follows from the messages and the types of the columns.',
     );
   }
-  if (encoding.kind !== 'avro') {
-    throw notSupported(`FORMAT DEBEZIUM ENCODE ${encoding.kind.toUpperCase()}`);
-  }
+  assert(encoding.kind === 'avro', 'change events of another encoding');
   if (schema !== null) checkDebeziumAvro(schema, columns, settings);
   return { ...encoding, schema };
 }
@@ -158,10 +155,10 @@ export function openRecordDecoder(
     }
     case 'debezium':
       if (encoding.kind === 'avro') {
-        return openDebeziumAvro(encoding, fields, format.key, settings);
+        return openAvroChanges(encoding, fields, format.key, settings);
       }
       assert(encoding.kind === 'json', 'change events of another encoding');
-      return new DebeziumJsonDecoder(fields, format.key, settings, encoding.paths);
+      return openDebeziumJson(fields, format.key, settings, encoding.paths);
     default:
       return unreachable(format);
   }

@@ -1,7 +1,7 @@
 /** ENCODE of sources whose records come one by one (Kafka, webhook): checks of the options, and decoders. */
 
 import { unreachable } from '../base/assert.ts';
-import { SqlError } from '../base/sql-error.ts';
+import { notSupported, SqlError } from '../base/sql-error.ts';
 import { CsvDecoder, type CsvOptions, type DecodedColumn } from '../formats/csv.ts';
 import type { MessageDecoder, WriterSchema } from '../formats/message-decoder.ts';
 import { MessagePackDecoder } from '../formats/msgpack/msgpack-decoder.ts';
@@ -10,7 +10,7 @@ import { SingleRecordDecoder } from '../formats/single-record.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import { checkCsv } from './csv-options.ts';
 import { checkJson, defaultsOf, type JsonEncoding, openJson } from './json-options.ts';
-import { checkOptions, refuseDefaults, unknownName } from './options.ts';
+import { checkOptions, OptionError, refuseDefaults, unknownName } from './options.ts';
 import type { RegistryConfig } from './schema-registry/registry-client.ts';
 import {
   checkSchemaSource,
@@ -72,6 +72,14 @@ export function checkEncodingName(encode: string | null): EncodingName {
   const found = ENCODINGS.find((name) => name === encode);
   if (found !== undefined) return found;
   throw unknownName('encoding', encode, ENCODINGS, { clause: 'encode' });
+}
+
+/** 0A000 unless change events (FORMAT DEBEZIUM) can be of this encoding. */
+export function checkEnvelopes(encoding: EncodingName): void {
+  if (encoding === 'json' || encoding === 'avro') return;
+  const feature = `FORMAT DEBEZIUM ENCODE ${encoding.toUpperCase()}`;
+  const { sqlstate, message, fields } = notSupported(feature);
+  throw new OptionError(sqlstate, message, { clause: 'encode' }, fields.hint);
 }
 
 export function checkBytesColumn(columns: readonly DecodedColumn[]): void {

@@ -1,7 +1,8 @@
 /** ENCODE of sinks whose rows go out one by one (Kafka): checks of the options, and encoders. */
 
-import { unreachable } from '../base/assert.ts';
+import { assert, unreachable } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { type ChangeEncoder, JsonEnvelopeWriter } from '../formats/change-envelope.ts';
 import type { CsvOptions } from '../formats/csv.ts';
 import { CsvEncoder } from '../formats/csv-encoder.ts';
 import { JsonEncoder } from '../formats/json-encoder.ts';
@@ -10,11 +11,12 @@ import { MessagePackEncoder } from '../formats/msgpack/msgpack-encoder.ts';
 import { PlainBytesEncoder } from '../formats/plain-bytes.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import { checkCsv } from './csv-options.ts';
-import { checkBytesColumn, checkEncodingName } from './encodings.ts';
+import { checkBytesColumn, checkEncodingName, checkEnvelopes } from './encodings.ts';
 import { checkOptions } from './options.ts';
 import {
   checkSchemaSink,
   type MessageTarget,
+  openSchemaChanges,
   openSchemaEncoder,
   registerSinkSchema,
   type SchemaSinkEncoding,
@@ -58,6 +60,17 @@ export function checkSinkEncoding(
   }
 }
 
+/** As `checkSinkEncoding`, of envelopes: the row before and after a change. 0A000 for encodings that have none. */
+export function checkEnvelopeEncoding(
+  encode: string | null,
+  options: ReadonlyMap<string, string>,
+  columns: readonly SinkColumn[],
+  topic: string,
+): SinkEncoding {
+  checkEnvelopes(checkEncodingName(encode));
+  return checkSinkEncoding(encode, options, columns, { topic, part: 'envelope' });
+}
+
 /** Registers the schema of an encoding that has one, once, at CREATE; 08001, 28000, 42804 (sink-schema.ts). */
 export async function registerSinkEncoding(
   encoding: SinkEncoding,
@@ -87,4 +100,15 @@ export function openMessageEncoder(
     default:
       return unreachable(encoding);
   }
+}
+
+/** Of what `checkEnvelopeEncoding` gave: encoders of these columns, and of the envelopes around them. */
+export function openChangeEncoder(
+  encoding: SinkEncoding,
+  columns: readonly EncodedColumn[],
+  settings: ValueSettings,
+): ChangeEncoder {
+  if (encoding.kind === 'avro') return openSchemaChanges(encoding, columns, settings);
+  assert(encoding.kind === 'json', 'envelopes of another encoding');
+  return { row: new JsonEncoder(columns, settings), envelope: new JsonEnvelopeWriter() };
 }

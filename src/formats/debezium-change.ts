@@ -10,8 +10,13 @@ import { SqlError } from '../base/sql-error.ts';
 import { DELETE, NO_CHANGE, TRUNCATE, UPSERT } from './change-decoder.ts';
 import type { DecodedColumn } from './csv.ts';
 
-/** The value that Debezium gives a column which it left out because it has not changed. */
+/**
+ * The value that Debezium gives a column which it left out because it has not changed: as a text, as bytes, alone in an array of
+ * texts or bytes, or its bytes as the numbers of an array.
+ */
 export const PLACEHOLDER = Buffer.from('__debezium_unavailable_value');
+/** Alone in an array of uuid: java.util.UUID.nameUUIDFromBytes of it. */
+export const PLACEHOLDER_UUID = 'b68a35a7-17ad-35b3-af2a-ae46edb4545a';
 
 /** What the event does, as change-decoder.ts has it; `op` null: it has none. 22P02 where it is no event. */
 export function changeOf(op: string | null): number {

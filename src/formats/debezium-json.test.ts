@@ -10,7 +10,8 @@ import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import { DEFAULT_SETTINGS, formatValue, parseTypeName } from '../types/value.ts';
 import { DELETE, NO_CHANGE, TRUNCATE, UPSERT } from './change-decoder.ts';
-import { DebeziumJsonDecoder } from './debezium-json.ts';
+import { PLACEHOLDER_UUID } from './debezium-change.ts';
+import { openDebeziumJson } from './debezium-json.ts';
 
 interface Change {
   readonly op: number;
@@ -29,7 +30,7 @@ function read(
     name,
     type: parseTypeName(text),
   }));
-  const decoder = new DebeziumJsonDecoder(typed, [0], DEFAULT_SETTINGS);
+  const decoder = openDebeziumJson(typed, [0], DEFAULT_SETTINGS);
   return values.map((value) => {
     const builders = typed.map(({ type }) => new ColumnBuilder(memory, scratch, type, 16));
     const bytes = Buffer.from(`...${value ?? ''}...`);
@@ -90,6 +91,7 @@ for (const mode of ['auto', 'ts'] as const) {
     context.after(() => setKernelMode('auto'));
     const found = read({ id: 'int', v: 'int' }, [
       '{"id": 1}',
+      '{"op": null, "after": {"id": 1}}',
       '[1]',
       '{"op": "c", "after": {"id": 1}',
       envelope('x', null, { id: 1 }),
@@ -100,6 +102,7 @@ for (const mode of ['auto', 'ts'] as const) {
       '{"op": "u", "after": {"id": 1, "v": "x"}}',
     ]);
     assert.deepEqual(found, [
+      '22P02@0 the record is no change of Debezium: it has no "op"',
       '22P02@0 the record is no change of Debezium: it has no "op"',
       '22P02@0 invalid JSON record: it must be an object',
       '22P02@30 invalid input syntax for type json',
@@ -179,15 +182,36 @@ test('decimals as text, by scale, and refused without one', () => {
     values('numeric', ['{"scale":3,"value":"AQ=="}', '{"scale":-2,"value":"AQ=="}']),
     ['0.001', '100'],
   );
-  assert.deepEqual(values('numeric', ['"AJY="', '{"value":"AQ=="}']), [
-    '22P02 column "v": the decimal is no number in text form',
-    '22P02 column "v": the decimal is no number in text form',
+  const noNumber = '22P02 column "v": the decimal is no number in text form';
+  assert.deepEqual(
+    values('numeric', ['"AJY="', '{"value":"AQ=="}', '{"scale":1.5,"value":"AQ=="}']),
+    [noNumber, noNumber, noNumber],
+  );
+  assert.deepEqual(values('numeric', ['{"scale":-999999999,"value":"AQ=="}']), [
+    '22003 column "v": value overflows numeric format',
   ]);
 });
 
+test('a schema that is none says nothing', () => {
+  const broken = [
+    '"fields"',
+    '{"fields":5}',
+    '{"fields":[null,{"field":1}]}',
+    '{"fields":[{"field":"after","fields":{}}]}',
+    '{"fields":[{"field":"after","fields":[{"field":"v","name":1,"parameters":7}]}]}',
+  ];
+  for (const schema of broken) {
+    const record = `{"schema":${schema},"payload":{"op":"c","after":{"id":1,"v":"1.5"}}}`;
+    const [found] = read({ id: 'int', v: 'numeric' }, [record]);
+    assert.deepEqual(found, { op: UPSERT, row: ['1', '1.5'], unavailable: [] }, schema);
+  }
+});
+
 test('bytes, JSON and arrays', () => {
-  assert.deepEqual(values('bytea', ['"AQID"', '""', '"!"']), [
+  assert.deepEqual(values('bytea', ['"AQID"', '"\\/w=="', '"\\\\x00ff"', '""', '"!"']), [
     '\\x010203',
+    '\\xff',
+    '\\x00ff',
     '\\x',
     '22023 column "v": invalid base64 value',
   ]);
@@ -211,6 +235,32 @@ test('values that were left out because they have not changed', () => {
     { op: UPSERT, row: ['1', null, null, null, null, `about ${gone}`], unavailable: [1, 2, 3, 4] },
     { op: UPSERT, row: ['1', 'x', null, null, null, 'y'], unavailable: [] },
   ]);
+});
+
+test('arrays that were left out: numbers, dates, uuids, bytes', () => {
+  const columns = { id: 'int', i: 'int[]', l: 'bigint[]', d: 'date[]', u: 'uuid[]', b: 'bytea[]' };
+  const gone = Buffer.from('__debezium_unavailable_value');
+  const numbers = [...gone];
+  const u = ['fe2ac6aa-a26c-3a56-9dd9-2f62f8d4ac4b'];
+  const found = read(columns, [
+    envelope('u', null, {
+      id: 1,
+      i: numbers,
+      l: numbers,
+      d: numbers,
+      b: [gone.toString('base64')],
+    }),
+    envelope('u', null, { id: 1, u: [PLACEHOLDER_UUID], i: [...numbers, 1], l: [95] }),
+    envelope('u', null, { id: 1, u }),
+  ]);
+  assert.deepEqual(
+    found.map((one) => (typeof one === 'string' ? one : [one.unavailable, ...one.row.slice(1)])),
+    [
+      [[1, 2, 3, 5], null, null, null, null, null],
+      [[4], `{${[...numbers, 1]}}`, '{95}', null, null, null],
+      [[], null, null, null, `{${u}}`, null],
+    ],
+  );
 });
 
 test('an event of MySQL', () => {

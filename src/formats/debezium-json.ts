@@ -1,165 +1,115 @@
-/**
- * FORMAT DEBEZIUM ENCODE JSON: change events of databases (debezium-change.ts), with and without the wrapper
- * {"schema": ..., "payload": ...}. What was there before the change comes from nowhere but the stored rows: "before" gives the
- * key of a deleted row only. Records without a value (tombstones) say nothing.
- *
- * Columns whose value Debezium left out because it has not changed are told by its placeholder.
- */
+/** FORMAT DEBEZIUM ENCODE JSON: change events (debezium-decoder.ts) with and without the wrapper {"schema": ..., "payload": ...}. */
 
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
-import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { ValueSettings } from '../types/settings.ts';
-import {
-  type ChangeDecoder,
-  DELETE,
-  type KeyedRecord,
-  NO_CHANGE,
-  TRUNCATE,
-  UPSERT,
-} from './change-decoder.ts';
 import type { DecodedColumn } from './csv.ts';
-import { changeOf, columnsNamed, noAfter, noBefore, PLACEHOLDER } from './debezium-change.ts';
+import { PLACEHOLDER, PLACEHOLDER_UUID } from './debezium-change.ts';
+import {
+  DebeziumDecoder,
+  type EventReader,
+  EventRows,
+  NO_NAMES,
+  type Span,
+} from './debezium-decoder.ts';
 import { debeziumAppender, type FieldSchema } from './debezium-values.ts';
 import { JsonObjectDecoder, type TokenAppender } from './json-object.ts';
 import { type JsonPaths, NO_PATHS } from './json-paths.ts';
-import { JsonScanner, OBJECT_START } from './json-scanner.ts';
-import { RowKey } from './row-key.ts';
+import { JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
 
-const PLACEHOLDER_BASE64 = Buffer.from(PLACEHOLDER.toString('base64'));
-/** The whole values that stand for a column that has not changed. */
+const PLACEHOLDER_BASE64 = PLACEHOLDER.toString('base64');
+/** The whole values that stand for a column that has not changed, and what is looked for to find one. */
 const UNAVAILABLE: ReadonlySet<string> = new Set([
   `"${PLACEHOLDER}"`,
   `["${PLACEHOLDER}"]`,
   `"${PLACEHOLDER_BASE64}"`,
+  `["${PLACEHOLDER_BASE64}"]`,
+  `["${PLACEHOLDER_UUID}"]`,
+  `[${[...PLACEHOLDER].join()}]`,
 ]);
-const NONE: readonly number[] = [];
+const TRACES = [PLACEHOLDER, Buffer.from(PLACEHOLDER_BASE64)];
+/** Further ones of arrays. */
+const ARRAY_TRACES = [Buffer.from(PLACEHOLDER_UUID), Buffer.from([...PLACEHOLDER].join())];
 
-/** A JSON value's place in the bytes. */
-interface Span {
-  start: number;
-  end: number;
+/** A decoder of change events into these columns. `key`: numbers of the key's columns. */
+export function openDebeziumJson(
+  columns: readonly DecodedColumn[],
+  key: readonly number[],
+  settings: ValueSettings,
+  paths: JsonPaths = NO_PATHS,
+): DebeziumDecoder {
+  return new DebeziumDecoder(columns, key, new JsonEventReader(columns, key, settings, paths));
 }
 
-export class DebeziumJsonDecoder implements ChangeDecoder {
-  readonly #columns: readonly DecodedColumn[];
-  readonly #key: RowKey;
-  readonly #row: JsonObjectDecoder;
-  readonly #keyRow: JsonObjectDecoder;
+class JsonEventReader implements EventReader {
+  readonly #rows: EventRows;
   readonly #envelope = new Envelope();
-  readonly #schemas: MessageSchemas;
-  #unavailable: readonly number[] = NONE;
-  #errorOffset = 0;
+  readonly #schemas = new MessageSchemas();
+  readonly #traces: readonly Buffer[];
 
-  /** `key`: numbers of the key's columns. */
   constructor(
     columns: readonly DecodedColumn[],
     key: readonly number[],
     settings: ValueSettings,
-    paths: JsonPaths = NO_PATHS,
+    paths: JsonPaths,
   ) {
-    this.#columns = columns;
-    this.#key = new RowKey(columns, key);
-    const schemas = new MessageSchemas();
-    const tokens = columns.map(({ name, type }): TokenAppender | null => {
-      const append = debeziumAppender(type, settings);
-      if (append === null) return null;
-      return (builder, bytes, start, end) => append(builder, bytes, start, end, schemas.of(name));
-    });
-    this.#schemas = schemas;
-    const keyPaths = this.#key.columns.flatMap(({ name }) =>
-      Object.hasOwn(paths, name) ? [[name, must(paths[name])] as const] : [],
-    );
-    const keyTokens = key.map((column) => tokens[column] ?? null);
-    this.#row = new JsonObjectDecoder(columns, settings, paths, tokens);
-    this.#keyRow = new JsonObjectDecoder(
-      this.#key.columns,
-      settings,
-      Object.fromEntries(keyPaths),
-      keyTokens,
-    );
+    this.#rows = new EventRows(columns, key, (some) => this.#rowDecoder(some, settings, paths));
+    const hasArray = columns.some(({ type }) => type.element !== null);
+    this.#traces = hasArray ? [...TRACES, ...ARRAY_TRACES] : TRACES;
   }
 
-  get unavailable(): readonly number[] {
-    return this.#unavailable;
+  get before(): Span {
+    return this.#envelope.before;
+  }
+
+  get after(): Span {
+    return this.#envelope.after;
+  }
+
+  get op(): string | null {
+    return this.#envelope.op;
   }
 
   get errorOffset(): number {
-    return this.#errorOffset;
+    return this.#envelope.errorOffset;
   }
 
-  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number {
-    const { bytes, valueStart, valueLength } = record;
-    this.#unavailable = NONE;
-    this.#errorOffset = valueStart;
-    if (valueLength < 0) return NO_CHANGE;
-    this.#key.part(builders);
+  read(bytes: Buffer, start: number, end: number): EventRows | null {
     const envelope = this.#envelope;
-    try {
-      envelope.read(bytes, valueStart, valueStart + valueLength);
-    } catch (error) {
-      this.#errorOffset = envelope.errorOffset;
-      throw error;
-    }
-    if (envelope.isEmpty) return NO_CHANGE;
+    envelope.read(bytes, start, end);
+    if (envelope.isEmpty) return null;
     this.#schemas.learn(bytes, envelope.schema);
-    const change = changeOf(envelope.op);
-    if (change === UPSERT) this.#upsert(bytes, envelope.after, builders);
-    else if (change === DELETE) this.#delete(bytes, envelope.before);
-    else if (change === TRUNCATE) for (const builder of builders) builder.appendNull();
-    return change;
+    return this.#rows;
   }
 
-  #upsert(bytes: Buffer, after: Span, builders: readonly ColumnBuilder[]): void {
-    if (bytes[after.start] !== OBJECT_START) throw noAfter();
-    if (mayLack(bytes, after)) this.#appendWithGaps(bytes, after, builders);
-    else this.#append(this.#row, bytes, after, builders);
-    this.#key.check();
-  }
-
-  #delete(bytes: Buffer, before: Span): void {
-    if (bytes[before.start] !== OBJECT_START) throw noBefore();
-    this.#append(this.#keyRow, bytes, before, this.#key.builders);
-    this.#key.check();
-    this.#key.appendNullOthers();
-  }
-
-  #append(
-    decoder: JsonObjectDecoder,
-    bytes: Buffer,
-    { start, end }: Span,
-    builders: readonly ColumnBuilder[],
-  ): void {
-    try {
-      decoder.append(bytes, start, end, builders);
-    } finally {
-      this.#errorOffset = decoder.errorOffset;
-    }
-  }
-
-  /** Members that hold the placeholder become null, and are noted. */
-  #appendWithGaps(bytes: Buffer, { start, end }: Span, builders: readonly ColumnBuilder[]): void {
-    const copy = Buffer.from(bytes.subarray(start, end));
+  gaps(bytes: Buffer): ReadonlySet<string> {
+    const { start, end } = this.after;
+    const row = bytes.subarray(start, end);
+    if (!this.#traces.some((trace) => row.includes(trace))) return NO_NAMES;
     const names = new Set<string>();
-    for (const [name, span] of members(copy)) {
-      if (!UNAVAILABLE.has(copy.toString('latin1', span.start, span.end))) continue;
-      names.add(name.toLowerCase());
-      copy.fill(' ', span.start, span.end);
-      copy.write('null', span.start);
+    for (const [name, span] of members(row)) {
+      const value = row.toString('latin1', span.start, span.end);
+      if (UNAVAILABLE.has(value)) names.add(name.toLowerCase());
     }
-    this.#unavailable = columnsNamed(names, this.#columns);
-    try {
-      this.#row.append(copy, 0, copy.length, builders);
-    } finally {
-      this.#errorOffset = start + this.#row.errorOffset;
-    }
+    return names;
   }
-}
 
-/** Whether a placeholder is somewhere in the row. */
-function mayLack(bytes: Buffer, { start, end }: Span): boolean {
-  const row = bytes.subarray(start, end);
-  return row.includes(PLACEHOLDER) || row.includes(PLACEHOLDER_BASE64);
+  #rowDecoder(
+    columns: readonly DecodedColumn[],
+    settings: ValueSettings,
+    paths: JsonPaths,
+  ): JsonObjectDecoder {
+    const tokens = columns.map(({ name, type }): TokenAppender | null => {
+      const append = debeziumAppender(type, settings);
+      if (append === null) return null;
+      return (builder, bytes, start, end) =>
+        append(builder, bytes, start, end, this.#schemas.of(name));
+    });
+    const own = columns.flatMap(({ name }) =>
+      Object.hasOwn(paths, name) ? [[name, must(paths[name])] as const] : [],
+    );
+    return new JsonObjectDecoder(columns, settings, Object.fromEntries(own), tokens);
+  }
 }
 
 /** Names and values of an object's members. */
@@ -188,27 +138,28 @@ const AFTER = Buffer.from('"after"');
 const SCHEMA = Buffer.from('"schema"');
 const PAYLOAD = Buffer.from('"payload"');
 
-/** Where the parts of a change event lie. */
+/** Where the parts of a change event lie; of "before" and "after" only what is an object. */
 class Envelope {
-  readonly before: Span = { start: 0, end: 0 };
-  readonly after: Span = { start: 0, end: 0 };
-  /** Of the wrapper; empty: there is none. */
-  readonly schema: Span = { start: 0, end: 0 };
-  readonly #payload: Span = { start: 0, end: 0 };
-  readonly #op: Span = { start: 0, end: 0 };
+  readonly before: Span = { start: -1, end: 0 };
+  readonly after: Span = { start: -1, end: 0 };
+  /** Of the wrapper. */
+  readonly schema: Span = { start: -1, end: 0 };
+  readonly #payload: Span = { start: -1, end: 0 };
+  readonly #op: Span = { start: -1, end: 0 };
   readonly #scanner = new JsonScanner();
   #bytes: Buffer = Buffer.alloc(0);
 
   /** null: there is none. */
   get op(): string | null {
     const { start, end } = this.#op;
-    return end - start < 2 ? null : this.#bytes.toString('latin1', start + 1, end - 1);
+    const isText = start >= 0 && this.#bytes[start] === STRING;
+    return isText ? this.#bytes.toString('latin1', start + 1, end - 1) : null;
   }
 
   /** It is no event at all, but null. */
   get isEmpty(): boolean {
-    const { start, end } = this.#payload;
-    return end > 0 && this.#bytes[start] === NULL_START;
+    const { start } = this.#payload;
+    return start >= 0 && this.#bytes[start] === NULL_START;
   }
 
   get errorOffset(): number {
@@ -218,8 +169,7 @@ class Envelope {
   read(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes;
     for (const span of [this.before, this.after, this.schema, this.#payload, this.#op]) {
-      span.start = start;
-      span.end = 0;
+      span.start = -1;
     }
     const scanner = this.#scanner;
     scanner.start(bytes, start, end);
@@ -227,9 +177,13 @@ class Envelope {
     this.#readMembers(bytes, true);
     scanner.expectEnd();
     const { start: from, end: to } = this.#payload;
-    if (to === 0 || this.#op.end > 0 || bytes[from] !== OBJECT_START) return;
-    scanner.start(bytes, from, to);
-    this.#readMembers(bytes, false);
+    if (this.#op.start < 0 && bytes[from] === OBJECT_START) {
+      scanner.start(bytes, from, to);
+      this.#readMembers(bytes, false);
+    }
+    for (const row of [this.before, this.after]) {
+      if (bytes[row.start] !== OBJECT_START) row.start = -1;
+    }
   }
 
   #readMembers(bytes: Buffer, isWhole: boolean): void {
@@ -270,11 +224,25 @@ function isSame(bytes: Buffer, start: number, end: number, name: Buffer): boolea
   return true;
 }
 
-interface ConnectSchema {
-  readonly field?: string;
-  readonly name?: string;
-  readonly parameters?: { readonly scale?: string };
-  readonly fields?: readonly ConnectSchema[];
+/** Fields of a schema of Kafka Connect, whatever else its JSON holds, by their names. */
+function fieldsOf(schema: unknown): Map<string, Readonly<Record<string, unknown>>> {
+  const { fields = [] } = schema as { readonly fields?: unknown };
+  const named = new Map<string, Readonly<Record<string, unknown>>>();
+  for (const field of Array.isArray(fields) ? (fields as readonly unknown[]) : []) {
+    if (typeof field !== 'object' || field === null) continue;
+    const { field: name } = field as { readonly field?: unknown };
+    if (typeof name === 'string') named.set(name, field as Readonly<Record<string, unknown>>);
+  }
+  return named;
+}
+
+function fieldSchema({ name, parameters }: Readonly<Record<string, unknown>>): FieldSchema {
+  const { scale = null } = (parameters ?? {}) as { readonly scale?: unknown };
+  const digits = scale === null ? null : Number(scale);
+  return {
+    name: typeof name === 'string' ? name : null,
+    scale: Number.isInteger(digits) ? digits : null,
+  };
 }
 
 /** What the schema of a message says of the row's fields; read again only when it changes. */
@@ -288,20 +256,16 @@ class MessageSchemas {
   }
 
   learn(bytes: Buffer, { start, end }: Span): void {
-    if (end === 0 || bytes[start] !== OBJECT_START) {
+    if (bytes[start] !== OBJECT_START) {
       this.#fields = null;
       return;
     }
     const text = bytes.subarray(start, end);
     if (this.#fields !== null && text.equals(this.#text)) return;
     this.#text = Buffer.from(text);
-    const schema = JSON.parse(text.toString('utf8')) as ConnectSchema;
-    const row = schema.fields?.find(({ field }) => field === 'after');
+    const row = fieldsOf(JSON.parse(text.toString('utf8'))).get('after') ?? {};
     this.#fields = new Map(
-      (row?.fields ?? []).map(({ field = '', name = null, parameters }) => {
-        const scale = parameters?.scale === undefined ? null : Number(parameters.scale);
-        return [field.toLowerCase(), { name, scale }];
-      }),
+      [...fieldsOf(row)].map(([name, field]) => [name.toLowerCase(), fieldSchema(field)]),
     );
   }
 }

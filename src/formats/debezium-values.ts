@@ -10,7 +10,7 @@ import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
 import { checkTimestamp } from '../types/datetime.ts';
-import { Decimal } from '../types/decimal.ts';
+import { shifted } from '../types/decimal.ts';
 import { Interval } from '../types/interval.ts';
 import { coerceTypmod, inputValue, type ValueSettings } from '../types/value.ts';
 import { JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
@@ -62,7 +62,7 @@ export function debeziumAppender(type: DataType, settings: ValueSettings): Debez
     case 'numeric':
       return decimal(type, asText);
     case 'bytea':
-      return bytea;
+      return bytea(asText);
     case 'json':
     case 'jsonb':
       return json(type, settings);
@@ -118,8 +118,8 @@ function decimal(type: DataType, asText: DebeziumAppender): DebeziumAppender {
         scale?: unknown;
         value?: unknown;
       };
-      if (typeof scale !== 'number' || typeof value !== 'string') throw noDecimal();
-      appendUnscaled(builder, type, value, scale);
+      if (!Number.isInteger(scale) || typeof value !== 'string') throw noDecimal();
+      appendUnscaled(builder, type, value, scale as number);
     } else if (schema?.name === DECIMAL) {
       appendUnscaled(builder, type, textOf(bytes, start, end), schema.scale ?? 0);
     } else {
@@ -142,11 +142,7 @@ function appendUnscaled(
   const unsigned = bytes.length === 0 ? 0n : BigInt(`0x${bytes.toString('hex')}`);
   const isNegative = bytes.length > 0 && bytes[0]! >= 0x80;
   const unscaled = isNegative ? unsigned - (1n << BigInt(8 * bytes.length)) : unsigned;
-  const value = new Decimal(
-    unscaled * (scale < 0 ? 10n ** BigInt(-scale) : 1n),
-    Math.max(0, scale),
-  );
-  builder.appendValue(coerceTypmod(type, value, false));
+  builder.appendValue(coerceTypmod(type, shifted(unscaled, scale), false));
 }
 
 function noDecimal(): SqlError {
@@ -162,9 +158,14 @@ function fromBase64(text: string): Buffer {
   return bytes;
 }
 
-const bytea: DebeziumAppender = (builder, bytes, start, end) => {
-  builder.appendBytes(fromBase64(textOf(bytes, start, end)));
-};
+/** Base64; a text that begins with \x, as our own sinks write it, is PostgreSQL's. */
+function bytea(asText: DebeziumAppender): DebeziumAppender {
+  return (builder, bytes, start, end, schema) => {
+    const text = textOf(bytes, start, end);
+    if (text.startsWith('\\x')) asText(builder, bytes, start, end, schema);
+    else builder.appendBytes(fromBase64(text));
+  };
+}
 
 /** JSON comes as a string that holds its text. */
 function json(type: DataType, settings: ValueSettings): DebeziumAppender {

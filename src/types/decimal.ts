@@ -344,7 +344,7 @@ function finite(unscaled: bigint, scale: number): Decimal {
 }
 
 /** unscaled * 10^-scale for any scale, negative ones too. */
-function shifted(unscaled: bigint, scale: number): Decimal {
+export function shifted(unscaled: bigint, scale: number): Decimal {
   if (unscaled === 0n) return new Decimal(0n, Math.max(0, Math.min(scale, SCALE_MAX)));
   if (scale >= 0) {
     if (scale > SCALE_MAX + WEIGHT_DIGITS_MAX) return new Decimal(0n, SCALE_MAX);

@@ -1,14 +1,8 @@
 /** Options of the Kafka connector as a sink: checks at CREATE, under Kafka's own names where it has one. */
 
-import {
-  badValue,
-  checkOptions,
-  OptionError,
-  type OptionSchema,
-  type OptionValue,
-} from '../options.ts';
+import { badValue, checkOptions, type OptionSchema, type OptionValue } from '../options.ts';
 import type { CheckedSink, SinkCheckRequest } from '../sink.ts';
-import { checkSinkEncoding } from '../sink-encodings.ts';
+import { checkEnvelopeEncoding, checkSinkEncoding } from '../sink-encodings.ts';
 import { checkSinkKey, columnNamed, SINK_KEY_SCHEMA } from '../sink-key.ts';
 import type { Json } from '../source.ts';
 import { CONNECTION_SCHEMA, checkConnection } from './kafka-options.ts';
@@ -61,16 +55,12 @@ export function checkKafkaSink(request: SinkCheckRequest): CheckedSink {
   const type = checkType(options, request.format);
   const { columns: key, uniqueKey } = checkSinkKey(OWNER, type, options, request);
   const { columns, encode, encodeOptions, settings } = request;
-  if (type === 'debezium' && encode !== null && encode !== 'json') {
-    throw new OptionError(
-      '0A000',
-      'Debezium envelopes are written as JSON only',
-      { clause: 'encode' },
-      'Say FORMAT DEBEZIUM ENCODE JSON.',
-    );
-  }
   const keyColumns = key?.map((index) => columns[index]!) ?? null;
   const topic = options.get('topic') as string;
+  const encoding =
+    type === 'debezium'
+      ? checkEnvelopeEncoding(encode, encodeOptions, columns, topic)
+      : checkSinkEncoding(encode, encodeOptions, columns, { topic, part: 'value' });
   const checked: KafkaSinkOptions = {
     config: checkConnection(options),
     topic,
@@ -80,7 +70,7 @@ export function checkKafkaSink(request: SinkCheckRequest): CheckedSink {
       keyColumns === null
         ? null
         : checkSinkEncoding(encode, encodeOptions, keyColumns, { topic, part: 'key' }),
-    encoding: checkSinkEncoding(encode, encodeOptions, columns, { topic, part: 'value' }),
+    encoding,
     timestampColumn: checkTimestampColumn(options, request),
     epochHeader: options.get('header.epoch') as boolean,
     isExactlyOnce: options.get('delivery') === 'exactly-once',

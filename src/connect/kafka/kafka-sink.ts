@@ -1,22 +1,20 @@
 /** The connector `kafka` as a sink: the changes of epochs as records, by way of a spool and the thread that talks to the brokers. */
 
-import { weightOf } from '../../batch/concat.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import { readValue } from '../../batch/read-value.ts';
 import { ByteWriter } from '../../formats/byte-writer.ts';
-import type { MessageEncoder } from '../../formats/message-encoder.ts';
+import type { EncodedColumn, MessageEncoder } from '../../formats/message-encoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import type { SinkColumn, SinkContext, SinkWriter } from '../sink.ts';
-import { openMessageEncoder, type SinkEncoding } from '../sink-encodings.ts';
+import { openChangeEncoder, openMessageEncoder, type SinkEncoding } from '../sink-encodings.ts';
 import { tell } from '../spool/courier-events.ts';
 import {
   AppendMaker,
-  keyOf,
+  EnvelopeMaker,
   millis,
   type RecordSource,
   UpsertMaker,
 } from '../spool/record-makers.ts';
-import type { Spool } from '../spool/spool.ts';
 import {
   type Courier,
   type CourierListener,
@@ -91,14 +89,14 @@ function openCourier(
 }
 
 function openMaker(options: KafkaSinkOptions, columns: readonly SinkColumn[]): RecordMaker {
-  switch (options.type) {
-    case 'append-only':
-      return new AppendMaker(new RowBytes(options, columns));
-    case 'upsert':
-      return new UpsertMaker(new RowBytes(options, columns));
-    case 'debezium':
-      return new EnvelopeMaker(new RowBytes(options, columns));
+  const fields = columns.map((column, index) => ({ ...column, index }));
+  const { type, encoding, settings } = options;
+  if (type === 'debezium') {
+    const { row, envelope } = openChangeEncoder(encoding, fields, settings);
+    return new EnvelopeMaker(new RowBytes(options, fields, row), envelope);
   }
+  const rows = new RowBytes(options, fields, openMessageEncoder(encoding, fields, settings));
+  return type === 'upsert' ? new UpsertMaker(rows) : new AppendMaker(rows);
 }
 
 class RowBytes implements RecordSource {
@@ -109,14 +107,16 @@ class RowBytes implements RecordSource {
   readonly #keyBytes = new ByteWriter();
   readonly #valueBytes = new ByteWriter();
 
-  constructor(options: KafkaSinkOptions, columns: readonly SinkColumn[]) {
-    const { key, keyEncoding, encoding, timestampColumn, settings } = options;
-    const fields = columns.map((column, index) => ({ ...column, index }));
+  constructor(
+    { key, keyEncoding, timestampColumn, settings }: KafkaSinkOptions,
+    fields: readonly EncodedColumn[],
+    value: MessageEncoder,
+  ) {
     const keyFields = (key ?? []).map((index) => fields[index]!);
     this.#key = keyEncoding === null ? null : openMessageEncoder(keyEncoding, keyFields, settings);
-    this.#value = openMessageEncoder(encoding, fields, settings);
+    this.#value = value;
     this.#timestampColumn = timestampColumn;
-    this.#timestampType = timestampColumn === null ? null : columns[timestampColumn]!.type;
+    this.#timestampType = timestampColumn === null ? null : fields[timestampColumn]!.type;
   }
 
   key(batch: DeltaBatch, row: number): Buffer | null {
@@ -139,56 +139,4 @@ function encoded(encoder: MessageEncoder, batch: DeltaBatch, row: number, out: B
   out.clear();
   encoder.append(batch, row, out);
   return out.written;
-}
-
-/** Debezium's envelope: the row before and after, and what happened. A delete is followed by a tombstone. */
-class EnvelopeMaker implements RecordMaker {
-  readonly #rows: RowBytes;
-  readonly #gone = new Map<string, { readonly key: Buffer; readonly before: Buffer }>();
-
-  constructor(rows: RowBytes) {
-    this.#rows = rows;
-  }
-
-  write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
-    for (let row = 0; row < batch.rowCount; row += 1) {
-      const key = keyOf(this.#rows, batch, row);
-      const text = key.toString('latin1');
-      const value = this.#rows.value(batch, row);
-      if (weightOf(batch, row) < 0) {
-        this.#gone.set(text, { key: Buffer.from(key), before: Buffer.from(value) });
-        continue;
-      }
-      const before = this.#gone.get(text)?.before ?? null;
-      this.#gone.delete(text);
-      const time = this.#rows.timestampMs(batch, row, timeUs);
-      const op = before === null ? 'c' : 'u';
-      spool.append(epoch, timeUs, time, key, envelope(op, before, value, timeUs));
-    }
-  }
-
-  endEpoch(epoch: number, timeUs: bigint, spool: Spool): void {
-    const time = millis(timeUs);
-    for (const { key, before } of this.#gone.values()) {
-      spool.append(epoch, timeUs, time, key, envelope('d', before, null, timeUs));
-      spool.append(epoch, timeUs, time, key, null);
-    }
-    this.#gone.clear();
-  }
-
-  rollBack(): void {
-    this.#gone.clear();
-  }
-}
-
-const NULL_JSON = Buffer.from('null');
-
-function envelope(op: string, before: Buffer | null, after: Buffer | null, timeUs: bigint): Buffer {
-  return Buffer.concat([
-    Buffer.from('{"before":'),
-    before ?? NULL_JSON,
-    Buffer.from(',"after":'),
-    after ?? NULL_JSON,
-    Buffer.from(`,"op":"${op}","ts_ms":${millis(timeUs)}}`),
-  ]);
 }

@@ -3,8 +3,8 @@
 import { AvroDecoder, avroColumns } from '../../formats/avro/avro-decoder.ts';
 import {
   checkDebeziumColumns,
-  DebeziumAvroDecoder,
   debeziumRow,
+  openDebeziumAvro,
 } from '../../formats/avro/debezium-avro.ts';
 import type { ChangeDecoder } from '../../formats/change-decoder.ts';
 import type { DecodedColumn } from '../../formats/csv.ts';
@@ -45,14 +45,14 @@ function asRecord(schema: WriterSchema, field: string): WriterSchema {
 }
 
 /** FORMAT DEBEZIUM. */
-export function openDebeziumAvro(
+export function openAvroChanges(
   { schema, registry }: SchemaSourceEncoding,
   columns: readonly DecodedColumn[],
   key: readonly number[],
   settings: ValueSettings,
 ): ChangeDecoder {
   const bare = registry === null && schema !== null ? avroSchema(schema) : null;
-  return new DebeziumAvroDecoder(columns, key, bare, settings);
+  return openDebeziumAvro(columns, key, bare, settings);
 }
 
 /** FORMAT DEBEZIUM: the columns where `schema` is known. */

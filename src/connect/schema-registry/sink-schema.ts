@@ -3,6 +3,8 @@
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { AvroEncoder, avroSchemaOf } from '../../formats/avro/avro-encoder.ts';
+import { AvroEnvelopeWriter, avroEnvelopeSchemaOf } from '../../formats/avro/avro-envelope.ts';
+import type { ChangeEncoder } from '../../formats/change-envelope.ts';
 import type { EncodedColumn, MessageEncoder } from '../../formats/message-encoder.ts';
 import { ProtobufEncoder, protobufSchemaOf } from '../../formats/protobuf/protobuf-encoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
@@ -12,10 +14,10 @@ import { type RegistryConfig, RegistryError, SchemaRegistryClient } from './regi
 import { REGISTRY_OPTIONS, registryConfig, subjectOf } from './schema-options.ts';
 import type { SchemaKind } from './source-schema.ts';
 
-/** What of a record a message is. */
+/** What of a record a message is; `envelope`: its value, which holds the row before and after a change. */
 export interface MessageTarget {
   readonly topic: string;
-  readonly part: 'key' | 'value';
+  readonly part: 'key' | 'value' | 'envelope';
 }
 
 /** JSON: what an encoder is opened with. */
@@ -41,16 +43,30 @@ export function checkSchemaSink(
   const options = checkOptions(owner, OPTIONS, given);
   const registry = registryConfig(owner, options);
   const named = options.get('message') as string | null;
-  const subject = subjectOf(options, topic, part, named === null ? null : nameOf(named, part));
-  const schemaOf = kind === 'avro' ? avroSchemaOf : protobufSchemaOf;
-  const schema = schemaOf(columns, nameOf(named ?? 'Value', part));
+  const name = named === null ? NAMES[part] : part === 'key' ? `${named}Key` : named;
+  const subjectPart = part === 'key' ? 'key' : 'value';
+  const subject = subjectOf(options, topic, subjectPart, named === null ? null : name);
+  const schema = schemaOf(kind, columns, name, part === 'envelope' ? rowName(named) : null);
   return { kind, schema, registry, subject, schemaId: null };
 }
 
-/** The full name of the record: of `shop.Order` the key's is `shop.OrderKey`, of what has no name `Key`. */
-function nameOf(named: string, part: MessageTarget['part']): string {
-  if (part === 'value') return named;
-  return named === 'Value' ? 'Key' : `${named}Key`;
+/** Of records that have no name. */
+const NAMES = { key: 'Key', value: 'Value', envelope: 'Envelope' } as const;
+
+/** The full name of the record in an envelope: of `shop.Order` it is `shop.OrderValue`. */
+function rowName(named: string | null): string {
+  return named === null ? NAMES.value : `${named}Value`;
+}
+
+/** `row`: the full name of the row's record in an envelope; null: the message is the row. */
+function schemaOf(
+  kind: SchemaKind,
+  columns: readonly SinkColumn[],
+  name: string,
+  row: string | null,
+): string {
+  if (row !== null) return avroEnvelopeSchemaOf(columns, { envelope: name, row });
+  return kind === 'avro' ? avroSchemaOf(columns, name) : protobufSchemaOf(columns, name);
 }
 
 /** Registers the schema, or finds it; 42804 where the registry refuses it, 08001 and 28000 where it cannot be asked. */
@@ -77,4 +93,17 @@ export function openSchemaEncoder(
   return kind === 'avro'
     ? new AvroEncoder(columns, schemaId, settings)
     : new ProtobufEncoder(columns, schemaId, settings);
+}
+
+/** Of what was checked as `envelope`. */
+export function openSchemaChanges(
+  { schemaId }: SchemaSinkEncoding,
+  columns: readonly EncodedColumn[],
+  settings: ValueSettings,
+): ChangeEncoder {
+  assert(schemaId !== null, 'the schema was registered at CREATE');
+  return {
+    row: new AvroEncoder(columns, null, settings),
+    envelope: new AvroEnvelopeWriter(schemaId),
+  };
 }

@@ -1,8 +1,10 @@
-/** How the changes of an epoch become records of a spool: every row, or the newest row of each key. */
+/** How the changes of an epoch become records of a spool: every row, the newest row of each key, or what happened to it. */
 
 import { assert } from '../../base/assert.ts';
 import { weightOf } from '../../batch/concat.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
+import { ByteWriter } from '../../formats/byte-writer.ts';
+import type { Change, EnvelopeWriter } from '../../formats/change-envelope.ts';
 import type { Spool } from './spool.ts';
 import type { RecordMaker } from './spooled-sink.ts';
 
@@ -73,8 +75,61 @@ export class UpsertMaker implements RecordMaker {
   }
 }
 
+/** What happened to the row of a key, and the row before and after. A delete is followed by a tombstone. */
+export class EnvelopeMaker implements RecordMaker {
+  readonly #rows: RecordSource;
+  readonly #envelopes: EnvelopeWriter;
+  readonly #bytes = new ByteWriter();
+  /** Rows that were retracted in this epoch, and have no new one yet. */
+  readonly #gone = new Map<string, { readonly key: Buffer; readonly before: Buffer }>();
+
+  /** `rows` gives as values what `envelopes` takes as rows. */
+  constructor(rows: RecordSource, envelopes: EnvelopeWriter) {
+    this.#rows = rows;
+    this.#envelopes = envelopes;
+  }
+
+  write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
+    for (let row = 0; row < batch.rowCount; row += 1) {
+      const key = keyOf(this.#rows, batch, row);
+      const text = key.toString('latin1');
+      const value = this.#rows.value(batch, row);
+      if (weightOf(batch, row) < 0) {
+        this.#gone.set(text, { key: Buffer.from(key), before: Buffer.from(value) });
+        continue;
+      }
+      const before = this.#gone.get(text)?.before ?? null;
+      this.#gone.delete(text);
+      const time = this.#rows.timestampMs(batch, row, timeUs);
+      const op = before === null ? 'c' : 'u';
+      const change = this.#envelope({ op, before, after: value, timeMs: millis(timeUs) });
+      spool.append(epoch, timeUs, time, key, change);
+    }
+  }
+
+  endEpoch(epoch: number, timeUs: bigint, spool: Spool): void {
+    const timeMs = millis(timeUs);
+    for (const { key, before } of this.#gone.values()) {
+      const change = this.#envelope({ op: 'd', before, after: null, timeMs });
+      spool.append(epoch, timeUs, timeMs, key, change);
+      spool.append(epoch, timeUs, timeMs, key, null);
+    }
+    this.#gone.clear();
+  }
+
+  rollBack(): void {
+    this.#gone.clear();
+  }
+
+  #envelope(change: Change): Buffer {
+    this.#bytes.clear();
+    this.#envelopes.append(change, this.#bytes);
+    return this.#bytes.written;
+  }
+}
+
 /** The key of a row that has one. */
-export function keyOf(rows: RecordSource, batch: DeltaBatch, row: number): Buffer {
+function keyOf(rows: RecordSource, batch: DeltaBatch, row: number): Buffer {
   const key = rows.key(batch, row);
   assert(key !== null, 'a changing sink has keys');
   return key;

@@ -27,18 +27,22 @@ import { inColumn } from '../record-decoder.ts';
 import { writeFrame } from '../schema-frame.ts';
 import { JSON_CONNECT_NAME } from './schema.ts';
 
+type Columns = readonly { readonly name: string; readonly type: DataType }[];
+
 /** The schema's JSON. `name`: of the record, with its namespace. 42602 where a column's name cannot be a field's. */
-export function avroSchemaOf(
-  columns: readonly { readonly name: string; readonly type: DataType }[],
-  name: string,
-): string {
+export function avroSchemaOf(columns: Columns, name: string): string {
+  return JSON.stringify(avroRecordOf(columns, name));
+}
+
+/** As `avroSchemaOf`: a part of a schema. */
+export function avroRecordOf(columns: Columns, name: string): object {
   checkSchemaNames('an Avro', 'record', name, columns);
   const fields = columns.map((column) => ({
     name: column.name,
     type: ['null', avroType(column.type)],
     default: null,
   }));
-  return JSON.stringify({ type: 'record', name, fields });
+  return { type: 'record', name, fields };
 }
 
 function avroType(type: DataType): unknown {
@@ -88,23 +92,24 @@ function decimalOf({ typmod }: DataType): { precision: number; scale: number } |
   return scale <= precision ? { precision, scale } : null;
 }
 
-const NULL_BRANCH = 0;
+export const NULL_BRANCH = 0;
 /** Branch 1, zigzag. */
-const VALUE_BRANCH = 2;
+export const VALUE_BRANCH = 2;
 
 export class AvroEncoder implements MessageEncoder {
   readonly #columns: readonly EncodedColumn[];
-  readonly #schemaId: number;
+  readonly #schemaId: number | null;
   readonly #writers: readonly ColumnWriter[];
 
-  constructor(columns: readonly EncodedColumn[], schemaId: number, settings: ValueSettings) {
+  /** `schemaId` null: messages are bare, as parts of others are. */
+  constructor(columns: readonly EncodedColumn[], schemaId: number | null, settings: ValueSettings) {
     this.#columns = columns;
     this.#schemaId = schemaId;
     this.#writers = columns.map(({ type }) => columnWriter(type, settings));
   }
 
   append(batch: DeltaBatch, row: number, out: ByteWriter): void {
-    writeFrame(this.#schemaId, out);
+    if (this.#schemaId !== null) writeFrame(this.#schemaId, out);
     let i = 0;
     try {
       for (; i < this.#columns.length; i += 1) {
@@ -192,7 +197,7 @@ function writeLong(low: number, high: number, out: ByteWriter): void {
   out.varint64((low << 1) ^ sign, ((high << 1) | (low >>> 31)) ^ sign);
 }
 
-function writeBigInt(value: bigint, out: ByteWriter): void {
+export function writeBigInt(value: bigint, out: ByteWriter): void {
   writeLong(lowHalf(value), highHalf(value), out);
 }
 
@@ -201,7 +206,7 @@ function writeBytes(bytes: Uint8Array, out: ByteWriter): void {
   out.bytes(bytes);
 }
 
-function writeText(text: string, out: ByteWriter): void {
+export function writeText(text: string, out: ByteWriter): void {
   writeInt(Buffer.byteLength(text), out);
   out.text(text);
 }

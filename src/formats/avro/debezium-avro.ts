@@ -1,67 +1,83 @@
 /**
- * FORMAT DEBEZIUM ENCODE AVRO: change events as records of "before", "after" and "op" (debezium-change.ts). The envelope is moved through, the row in it is decoded by AvroDecoder. Times and decimals come by their logical types,
- * or by Kafka Connect's names of them (schema.ts).
+ * FORMAT DEBEZIUM ENCODE AVRO: change events (debezium-decoder.ts) as records of "before", "after" and "op". The envelope is
+ * moved through, the row in it is decoded by AvroDecoder. Times and decimals come by their logical types, or by Kafka Connect's
+ * names of them (schema.ts).
  *
- * Cost: the row's bytes are passed twice. A schema makes a plan once.
+ * Cost: a schema makes a plan once.
  */
 
-import { must } from '../../base/assert.ts';
+import { assert } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
-import {
-  type ChangeDecoder,
-  DELETE,
-  type KeyedRecord,
-  NO_CHANGE,
-  TRUNCATE,
-  UPSERT,
-} from '../change-decoder.ts';
 import type { DecodedColumn } from '../csv.ts';
-import { changeOf, columnsNamed, noAfter, noBefore, PLACEHOLDER } from '../debezium-change.ts';
+import { PLACEHOLDER, PLACEHOLDER_UUID } from '../debezium-change.ts';
+import {
+  DebeziumDecoder,
+  type EventReader,
+  EventRows,
+  NO_NAMES,
+  type Span,
+} from '../debezium-decoder.ts';
 import type { WriterSchema } from '../message-decoder.ts';
-import { RowKey } from '../row-key.ts';
 import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
 import { AvroDecoder, checkAvroColumns } from './avro-decoder.ts';
 import { AvroCursor, corrupt } from './cursor.ts';
 import { type AvroRecord, type AvroSchema, parseAvroSchema } from './schema.ts';
 import { type Skipper, Skippers } from './skip.ts';
 
-/** Bytes that an encoded value may have around the placeholder: union's branch, blocks and length, the array's end. */
-const AROUND_MAX = 5;
-const NONE: readonly number[] = [];
+/** "before", "after", "op", or another field. */
+type Part = 'before' | 'after' | 'op' | null;
+
+/** A field of the envelope. */
+interface Step {
+  readonly part: Part;
+  /** Of a union with null; null: it is none. */
+  readonly nullBranch: number | null;
+  /** Moves over its value, behind the branch. */
+  readonly skip: Skipper;
+}
+
+/** A field of the row. */
+interface RowField {
+  /** In lower case. */
+  readonly name: string;
+  readonly skip: Skipper;
+}
 
 /** How the envelopes of a schema are read. */
 interface Plan {
-  readonly fields: readonly { readonly name: string; readonly skip: Skipper }[];
-  /** null: "before" and "after" may not be null. */
-  readonly nullBranch: number | null;
-  readonly record: AvroRecord;
-  readonly row: AvroDecoder;
-  readonly key: AvroDecoder;
+  readonly steps: readonly Step[];
+  readonly rows: EventRows;
+  readonly rowFields: readonly RowField[];
+  /** Of these one is in every row that left a column out. */
+  readonly traces: readonly Trace[];
 }
 
-/** Where "before" or "after" lies; `start` -1: it is null. */
-interface Span {
-  start: number;
-  end: number;
+/** A decoder of change events into these columns. `key`: numbers of the key's columns; `schema`: of all messages; null: they carry ids. */
+export function openDebeziumAvro(
+  columns: readonly DecodedColumn[],
+  key: readonly number[],
+  schema: AvroSchema | null,
+  settings: ValueSettings,
+): DebeziumDecoder {
+  const reader = new AvroEventReader(columns, key, schema, settings);
+  return new DebeziumDecoder(columns, key, reader);
 }
 
-export class DebeziumAvroDecoder implements ChangeDecoder {
+class AvroEventReader implements EventReader {
+  readonly before: Span = { start: -1, end: 0 };
+  readonly after: Span = { start: -1, end: 0 };
   readonly #columns: readonly DecodedColumn[];
-  readonly #key: RowKey;
+  readonly #key: readonly number[];
   readonly #settings: ValueSettings;
   readonly #cursor = new AvroCursor();
   /** By schema id; an error: its records are rejected. */
   readonly #plans = new Map<number, Plan | SqlError>();
   readonly #bare: Plan | null;
-  readonly #before: Span = { start: -1, end: 0 };
-  readonly #after: Span = { start: -1, end: 0 };
-  #op = '';
-  #unavailable: readonly number[] = NONE;
-  #errorOffset = 0;
+  /** Of the event read last. */
+  #plan: Plan | null = null;
+  #op: string | null = null;
 
-  /** `key`: numbers of the key's columns; `schema`: of all messages; null: they carry ids. */
   constructor(
     columns: readonly DecodedColumn[],
     key: readonly number[],
@@ -69,17 +85,17 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     settings: ValueSettings,
   ) {
     this.#columns = columns;
-    this.#key = new RowKey(columns, key);
+    this.#key = key;
     this.#settings = settings;
     this.#bare = schema === null ? null : this.#planOf(schema);
   }
 
-  get unavailable(): readonly number[] {
-    return this.#unavailable;
+  get op(): string | null {
+    return this.#op;
   }
 
   get errorOffset(): number {
-    return this.#errorOffset;
+    return this.#cursor.at;
   }
 
   learnSchema(id: number, { type, text, references }: WriterSchema): void {
@@ -93,27 +109,51 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     }
   }
 
-  append(
-    { bytes, valueStart, valueLength }: KeyedRecord,
-    builders: readonly ColumnBuilder[],
-  ): number {
-    this.#unavailable = NONE;
-    this.#errorOffset = valueStart;
-    if (valueLength < 0) return NO_CHANGE;
-    this.#key.part(builders);
+  read(bytes: Buffer, start: number, end: number): EventRows {
     const cursor = this.#cursor;
-    cursor.start(bytes, valueStart, valueStart + valueLength);
+    cursor.start(bytes, start, end);
     const plan = this.#bare ?? this.#framedPlan(cursor);
-    try {
-      this.#readEnvelope(plan, cursor);
-    } finally {
-      this.#errorOffset = cursor.at;
+    this.#plan = plan;
+    this.before.start = -1;
+    this.after.start = -1;
+    this.#op = null;
+    for (const step of plan.steps) this.#take(step, cursor);
+    cursor.expectEnd();
+    return plan.rows;
+  }
+
+  #take({ part, nullBranch, skip }: Step, cursor: AvroCursor): void {
+    if (nullBranch !== null && cursor.index(2, 'branch') === nullBranch) return;
+    const start = cursor.at;
+    if (part === 'op') {
+      const text = cursor.skipBytes();
+      this.#op = cursor.bytes.toString('latin1', text, cursor.at);
+      return;
     }
-    const change = changeOf(this.#op);
-    if (change === UPSERT) this.#upsert(plan, bytes, builders);
-    else if (change === DELETE) this.#delete(plan, bytes);
-    else if (change === TRUNCATE) for (const builder of builders) builder.appendNull();
-    return change;
+    skip(cursor);
+    if (part === null) return;
+    const span = part === 'before' ? this.before : this.after;
+    span.start = start;
+    span.end = cursor.at;
+  }
+
+  gaps(bytes: Buffer): ReadonlySet<string> {
+    assert(this.#plan !== null, 'no event was read');
+    const { traces, rowFields } = this.#plan;
+    const { start, end } = this.after;
+    const row = bytes.subarray(start, end);
+    const found = traces.filter((trace) => row.includes(trace.bytes));
+    if (found.length === 0) return NO_NAMES;
+    const cursor = new AvroCursor();
+    cursor.start(bytes, start, end);
+    const names = new Set<string>();
+    for (const { name, skip } of rowFields) {
+      const from = cursor.at;
+      skip(cursor);
+      const value = bytes.subarray(from, cursor.at);
+      if (found.some((trace) => isAlone(trace, value))) names.add(name);
+    }
+    return names;
   }
 
   #framedPlan(cursor: AvroCursor): Plan {
@@ -127,115 +167,66 @@ export class DebeziumAvroDecoder implements ChangeDecoder {
     return plan;
   }
 
-  #readEnvelope({ fields, nullBranch }: Plan, cursor: AvroCursor): void {
-    this.#before.start = -1;
-    this.#after.start = -1;
-    for (const { name, skip } of fields) {
-      if (name === 'op') {
-        const start = cursor.skipBytes();
-        this.#op = cursor.bytes.toString('latin1', start, cursor.at);
-        continue;
-      }
-      const span = name === 'before' ? this.#before : name === 'after' ? this.#after : null;
-      const isNull =
-        span !== null && nullBranch !== null && cursor.index(2, 'branch') === nullBranch;
-      if (isNull) continue;
-      const start = cursor.at;
-      skip(cursor);
-      if (span === null) continue;
-      span.start = start;
-      span.end = cursor.at;
-    }
-    cursor.expectEnd();
-  }
-
-  #upsert(plan: Plan, bytes: Buffer, builders: readonly ColumnBuilder[]): void {
-    const { start, end } = this.#after;
-    if (start < 0) throw noAfter();
-    if (bytes.subarray(start, end).includes(PLACEHOLDER)) {
-      this.#unavailable = this.#gaps(plan.record, bytes);
-    }
-    if (this.#unavailable.length > 0) this.#appendWithGaps(plan, bytes, builders);
-    else this.#appendRow(plan.row, bytes, this.#after, builders);
-    this.#key.check();
-  }
-
-  #delete(plan: Plan, bytes: Buffer): void {
-    if (this.#before.start < 0) throw noBefore();
-    this.#appendRow(plan.key, bytes, this.#before, this.#key.builders);
-    this.#key.check();
-    this.#key.appendNullOthers();
-  }
-
-  #appendRow(
-    decoder: AvroDecoder,
-    bytes: Buffer,
-    { start, end }: Span,
-    builders: readonly ColumnBuilder[],
-  ): void {
-    try {
-      decoder.append(bytes, start, end, builders);
-    } finally {
-      this.#errorOffset = decoder.errorOffset;
-    }
-  }
-
-  /** Columns whose field is nothing but the placeholder. */
-  #gaps({ fields }: AvroRecord, bytes: Buffer): number[] {
-    const cursor = new AvroCursor();
-    cursor.start(bytes, this.#after.start, this.#after.end);
-    const skippers = new Skippers();
-    const names = new Set<string>();
-    for (const { name, type } of fields) {
-      const start = cursor.at;
-      skippers.of(type)(cursor);
-      if (isPlaceholder(bytes.subarray(start, cursor.at))) names.add(name.toLowerCase());
-    }
-    return columnsNamed(names, this.#columns);
-  }
-
-  #appendWithGaps({ record }: Plan, bytes: Buffer, builders: readonly ColumnBuilder[]): void {
-    const isThere = (_: unknown, column: number) => !this.#unavailable.includes(column);
-    const row = this.#rowDecoder(record, this.#columns.filter(isThere));
-    this.#appendRow(row, bytes, this.#after, builders.filter(isThere));
-    for (const column of this.#unavailable) must(builders[column]).appendNull();
-  }
-
-  #rowDecoder(record: AvroRecord, columns: readonly DecodedColumn[]): AvroDecoder {
-    return new AvroDecoder(
-      columns,
-      { schema: record, isFramed: false, message: null },
-      this.#settings,
-    );
-  }
-
   #planOf(schema: AvroSchema): Plan {
-    const { envelope, record, nullBranch } = envelopeOf(schema);
+    const { steps, row } = envelopeOf(schema);
     const skippers = new Skippers();
-    const fields = envelope.fields.map(({ name, type }) => {
-      const isRow = name === 'before' || name === 'after';
-      return { name, skip: skippers.of(isRow ? record : type) };
-    });
+    const options = { schema: row, isFramed: false, message: null };
     return {
-      fields,
-      nullBranch,
-      record,
-      row: this.#rowDecoder(record, this.#columns),
-      key: this.#rowDecoder(record, this.#key.columns),
+      steps,
+      rows: new EventRows(
+        this.#columns,
+        this.#key,
+        (columns) => new AvroDecoder(columns, options, this.#settings),
+      ),
+      rowFields: row.fields.map(({ name, type }) => ({
+        name: name.toLowerCase(),
+        skip: skippers.of(type),
+      })),
+      traces: row.fields.some(({ type }) => isArray(type)) ? [...TRACES, ...ARRAY_TRACES] : TRACES,
     };
   }
 }
 
-/** Whether an encoded value is nothing but the placeholder: a string or bytes of its length, alone or alone in an array. */
-function isPlaceholder(value: Buffer): boolean {
-  const at = value.indexOf(PLACEHOLDER);
-  const isWhole = at > 0 && value[at - 1] === 2 * PLACEHOLDER.length;
-  return isWhole && value.length <= PLACEHOLDER.length + AROUND_MAX;
+/** The encoded placeholder, behind its length or, where its bytes are numbers, their count. */
+interface Trace {
+  readonly count: number;
+  readonly bytes: Buffer;
+}
+
+const TRACES: readonly Trace[] = [{ count: PLACEHOLDER.length, bytes: PLACEHOLDER }];
+const ARRAY_TRACES: readonly Trace[] = [
+  { count: PLACEHOLDER_UUID.length, bytes: Buffer.from(PLACEHOLDER_UUID) },
+  { count: PLACEHOLDER.length, bytes: numbers([]) },
+  // Branch 1: Kafka Connect's unions begin with null.
+  { count: PLACEHOLDER.length, bytes: numbers([2]) },
+];
+
+/** The placeholder's bytes as the numbers of an array, zigzag; `head`: what stands before each. */
+function numbers(head: readonly number[]): Buffer {
+  const items = [...PLACEHOLDER].flatMap((byte) => {
+    const zigzag = 2 * byte;
+    return [...head, ...(zigzag < 0x80 ? [zigzag] : [(zigzag & 0x7f) | 0x80, zigzag >> 7])];
+  });
+  return Buffer.from(items);
+}
+
+/** Bytes that an encoded value may have around the placeholder: unions' branches, blocks and length, the array's end. */
+const AROUND_MAX = 5;
+
+/** Whether an encoded value is nothing but the placeholder: a text or bytes, alone or in an array, or an array of numbers. */
+function isAlone({ count, bytes }: Trace, value: Buffer): boolean {
+  const at = value.indexOf(bytes);
+  const isWhole = at > 0 && value[at - 1] === 2 * count;
+  return isWhole && value.length <= bytes.length + AROUND_MAX;
+}
+
+function isArray(schema: AvroSchema): boolean {
+  return schema.kind === 'union' ? schema.branches.some(isArray) : schema.kind === 'array';
 }
 
 /** The record of a row; 42804 where the schema is not Debezium's. */
 export function debeziumRow(schema: AvroSchema): AvroRecord {
-  return envelopeOf(schema).record;
+  return envelopeOf(schema).row;
 }
 
 /** Refuses columns whose fields are of a type that does not fit: 42804. */
@@ -248,29 +239,41 @@ export function checkDebeziumColumns(
 }
 
 interface EnvelopeShape {
-  readonly envelope: AvroRecord;
-  readonly record: AvroRecord;
-  readonly nullBranch: number | null;
+  readonly steps: readonly Step[];
+  /** Of "after". */
+  readonly row: AvroRecord;
 }
 
 function envelopeOf(schema: AvroSchema): EnvelopeShape {
-  const branches = schema.kind === 'union' ? [] : [schema];
-  const [envelope] = branches.filter((branch) => branch.kind === 'record');
-  const field = (name: string) => envelope?.fields.find((one) => one.name === name)?.type;
-  const [before, after, op] = [field('before'), field('after'), field('op')];
-  const row = after === undefined ? null : rowOf(after);
-  if (envelope === undefined || row === null || op?.kind !== 'string') throw noEnvelope();
-  if (before === undefined || rowOf(before)?.nullBranch !== row.nullBranch) throw noEnvelope();
-  return { envelope, ...row };
+  if (schema.kind !== 'record') throw noEnvelope();
+  const part = (name: string, kind: 'record' | 'string') => {
+    const type = schema.fields.find((field) => field.name === name)?.type;
+    const { value } = type === undefined ? { value: null } : nullable(type);
+    if (value?.kind !== kind) throw noEnvelope();
+    return value;
+  };
+  part('op', 'string');
+  // The key of a deleted row is read as rows are.
+  const row = part('after', 'record') as AvroRecord;
+  if (part('before', 'record') !== row) throw noEnvelope();
+  const skippers = new Skippers();
+  const steps = schema.fields.map(({ name, type }): Step => {
+    const isPart = name === 'before' || name === 'after' || name === 'op';
+    if (!isPart) return { part: null, nullBranch: null, skip: skippers.of(type) };
+    const { value, nullBranch } = nullable(type);
+    return { part: name, nullBranch, skip: skippers.of(value) };
+  });
+  return { steps, row };
 }
 
-/** A record, or a union of it and null. */
-function rowOf(schema: AvroSchema): Pick<EnvelopeShape, 'record' | 'nullBranch'> | null {
-  if (schema.kind === 'record') return { record: schema, nullBranch: null };
-  if (schema.kind !== 'union' || schema.branches.length !== 2) return null;
+/** What a union of null and one other type stands for, or a schema itself. */
+function nullable(schema: AvroSchema): { value: AvroSchema; nullBranch: number | null } {
+  if (schema.kind !== 'union' || schema.branches.length !== 2) {
+    return { value: schema, nullBranch: null };
+  }
   const nullBranch = schema.branches.findIndex(({ kind }) => kind === 'null');
-  const record = schema.branches[1 - nullBranch];
-  return nullBranch < 0 || record?.kind !== 'record' ? null : { record, nullBranch };
+  if (nullBranch < 0) return { value: schema, nullBranch: null };
+  return { value: schema.branches[1 - nullBranch]!, nullBranch };
 }
 
 function noEnvelope(): SqlError {

@@ -6,7 +6,7 @@ import type { ValueSettings } from '../../types/value.ts';
 import { jsonFormat } from '../json-value.ts';
 import { type AvroCursor, readItems } from './cursor.ts';
 import { scalarReader, sqlTypeOf } from './scalar.ts';
-import type { AvroRecord, AvroSchema } from './schema.ts';
+import { type AvroRecord, type AvroSchema, isVariableDecimal } from './schema.ts';
 
 export type JsonReader = (cursor: AvroCursor) => string;
 
@@ -34,7 +34,7 @@ export class JsonReaders {
       case 'null':
         return () => 'null';
       case 'record':
-        return nested(this.#record(schema));
+        return isVariableDecimal(schema) ? this.#scalar(schema) : nested(this.#record(schema));
       case 'array': {
         const item = this.of(schema.items);
         return nested((cursor) => {

@@ -14,6 +14,8 @@
  * | timestamp-*, local-timestamp-* | timestamptz, timestamp | timestamp-* : timestamp in UTC; integers: the raw number |
  * | uuid, duration | uuid, interval | uuid of a string: text |
  * | string that is marked as JSON | jsonb | json, text |
+ * | strings and longs that Debezium marks as times, intervals | timestamptz, time, interval | strings: text; longs: integers |
+ * | Debezium's VariableScaleDecimal | numeric | |
  * | array of these | an array | jsonb, json |
  * | record, map, other unions and arrays | jsonb | json |
  */
@@ -39,7 +41,7 @@ import {
   UUID,
   type Value,
 } from '../../types/data-type.ts';
-import { Decimal } from '../../types/decimal.ts';
+import { type Decimal, shifted } from '../../types/decimal.ts';
 import { Interval } from '../../types/interval.ts';
 import { coerceTypmod, inputValue, type ValueSettings } from '../../types/value.ts';
 import {
@@ -57,7 +59,7 @@ import {
   timeOfDay,
 } from '../typed-value.ts';
 import type { AvroCursor } from './cursor.ts';
-import type { AvroSchema, LogicalType } from './schema.ts';
+import { type AvroSchema, isVariableDecimal, type LogicalType } from './schema.ts';
 
 /** Reads a value that is not NULL. */
 export type ScalarReader = (cursor: AvroCursor) => NonNullable<Value>;
@@ -76,6 +78,7 @@ export function sqlTypeOf(schema: AvroSchema): DataType {
       return arrayOf(element) ?? JSONB;
     }
     case 'record':
+      return isVariableDecimal(schema) ? NUMERIC : JSONB;
     case 'map':
       return JSONB;
     case 'enum':
@@ -108,9 +111,13 @@ function logicalType({ kind }: LogicalType): DataType {
     case 'json':
       return JSONB;
     case 'duration':
+    case 'interval-micros':
+    case 'interval-nanos':
+    case 'interval-text':
       return INTERVAL;
     case 'time-millis':
     case 'time-micros':
+    case 'time-nanos':
       return TIME;
     default:
       return kind.startsWith('local') ? TIMESTAMP : TIMESTAMPTZ;
@@ -153,9 +160,17 @@ function plainReader(
       if (!TEXT_TYPES.has(type.id)) return null;
       return (cursor) => symbols[cursor.index(symbols.length, 'symbol')]!;
     }
+    case 'record':
+      return type.id === 'numeric' && isVariableDecimal(schema) ? variableDecimal : null;
     default:
       return null;
   }
+}
+
+function variableDecimal(cursor: AvroCursor): Decimal {
+  const scale = cursor.int();
+  const start = cursor.skipBytes();
+  return shifted(signedInteger(cursor.bytes, start, cursor.at), scale);
 }
 
 function numberReader(
@@ -191,6 +206,9 @@ function timeReader(
   const us = (cursor: AvroCursor) => floorDivided(whole(cursor) * numerator, denominator);
   if (kind.startsWith('time-')) {
     return type.id === 'time' ? (cursor) => timeOfDay(us(cursor)) : null;
+  }
+  if (kind.startsWith('interval-')) {
+    return type.id === 'interval' ? (cursor) => new Interval(0, 0, us(cursor)) : null;
   }
   const isFit = type.id === 'timestamp' || (type.id === 'timestamptz' && !kind.startsWith('local'));
   return isFit ? (cursor) => instant(us(cursor)) : null;
@@ -242,7 +260,7 @@ function bytesReader(
   }
   if (logical?.kind === 'decimal' && type.id === 'numeric') {
     const { scale } = logical;
-    return (cursor) => new Decimal(signedInteger(cursor.bytes, start(cursor), cursor.at), scale);
+    return (cursor) => shifted(signedInteger(cursor.bytes, start(cursor), cursor.at), scale);
   }
   if (logical?.kind === 'uuid' && type.id === 'uuid') {
     return (cursor) => uuidText(cursor.bytes, start(cursor));

@@ -22,7 +22,12 @@ export type LogicalType =
         | 'local-timestamp-nanos'
         | 'uuid'
         | 'duration'
-        | 'json';
+        | 'json'
+        | 'time-nanos'
+        | 'interval-micros'
+        | 'interval-nanos'
+        | 'interval-text'
+        | 'instant-text';
     };
 
 export type PrimitiveName =
@@ -125,16 +130,28 @@ const LOGICAL_BASES: Readonly<Record<string, readonly string[]>> = {
 /** Kafka Connect's mark of a string that holds JSON: there is no logical type for it. */
 export const JSON_CONNECT_NAME = 'io.debezium.data.Json';
 
-/** Its names of what has no logical type: what they annotate, and the logical type that means the same. */
+/** Its names of what has no logical type in Avro: what they annotate, and what they mean. */
 const CONNECT_NAMES: Readonly<Record<string, readonly [base: string, LogicalType]>> = {
   [JSON_CONNECT_NAME]: ['string', { kind: 'json' }],
+  'io.debezium.data.Uuid': ['string', { kind: 'uuid' }],
   'io.debezium.time.Date': ['int', { kind: 'date' }],
   'io.debezium.time.Time': ['int', { kind: 'time-millis' }],
   'io.debezium.time.MicroTime': ['long', { kind: 'time-micros' }],
+  'io.debezium.time.NanoTime': ['long', { kind: 'time-nanos' }],
   'io.debezium.time.Timestamp': ['long', { kind: 'local-timestamp-millis' }],
   'io.debezium.time.MicroTimestamp': ['long', { kind: 'local-timestamp-micros' }],
   'io.debezium.time.NanoTimestamp': ['long', { kind: 'local-timestamp-nanos' }],
+  'io.debezium.time.ZonedTimestamp': ['string', { kind: 'instant-text' }],
+  'io.debezium.time.MicroDuration': ['long', { kind: 'interval-micros' }],
+  'io.debezium.time.NanoDuration': ['long', { kind: 'interval-nanos' }],
+  'io.debezium.time.Interval': ['string', { kind: 'interval-text' }],
 };
+
+/** Its decimal of one scale, which may be negative. */
+const CONNECT_DECIMAL = 'org.apache.kafka.connect.data.Decimal';
+const CONNECT_PRECISION = 64;
+/** Debezium's decimal of any scale: a record of both. */
+const VARIABLE_DECIMAL = 'io.debezium.data.VariableScaleDecimal';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -278,8 +295,10 @@ function namespaceOf(name: string): string {
 
 /** null where there is none, or one that does not fit: the plain type counts then. `size`: of a fixed. */
 function logicalOf(json: Json, base: string, size: number): LogicalType | null {
-  const [annotated, logical] = CONNECT_NAMES[String(json['connect.name'])] ?? [];
+  const connectName = String(json['connect.name']);
+  const [annotated, logical] = CONNECT_NAMES[connectName] ?? [];
   if (logical !== undefined && annotated === base) return logical;
+  if (connectName === CONNECT_DECIMAL && base === 'bytes') return connectDecimalOf(json);
   const name = json.logicalType;
   if (typeof name !== 'string') return null;
   if (name === 'decimal') return decimalOf(json, base, size);
@@ -296,6 +315,20 @@ function decimalOf(json: Json, base: string, size: number): LogicalType | null {
   const behind = scale as number;
   if (digits < 1 || behind < 0 || behind > digits) return null;
   return { kind: 'decimal', precision: digits, scale: behind };
+}
+
+function connectDecimalOf(json: Json): LogicalType | null {
+  const parameters = isObject(json['connect.parameters']) ? json['connect.parameters'] : {};
+  const scale = Number(json.scale ?? parameters.scale ?? 0);
+  if (!Number.isInteger(scale)) return null;
+  const { precision = CONNECT_PRECISION } = json;
+  return { kind: 'decimal', precision: Number(precision), scale };
+}
+
+/** Whether a record is a number: its scale, and the unscaled number as bytes. */
+export function isVariableDecimal({ name, fields }: AvroRecord): boolean {
+  const kinds = fields.map((field) => `${field.name} ${field.type.kind}`).join();
+  return name === VARIABLE_DECIMAL && kinds === 'scale int,value bytes';
 }
 
 function invalid(reason: string): SqlError {

@@ -33,6 +33,7 @@ import { checkPostgresSink } from './postgres/postgres-sink-options.ts';
 import { checkPrint, openPrintSink } from './print.ts';
 import { debeziumAvroColumns } from './schema-registry/avro-changes.ts';
 import {
+  fetchKeyColumns,
   fetchSourceSchema,
   isSchemaKind,
   type SchemaKind,
@@ -228,14 +229,29 @@ export async function fetchMessageSchema(
 ): Promise<WriterSchema | null> {
   const kind = schemaKind(definition);
   if (kind === null) return null;
-  const { topic = '' } = definition.options;
-  const single = topic === '' || topic.includes(',') ? null : topic.trim();
-  return fetchSourceSchema(
-    kind,
-    new Map(Object.entries(definition.encodeOptions)),
-    single,
-    context,
-  );
+  return fetchSourceSchema(kind, encodeOptionsOf(definition), singleTopic(definition), context);
+}
+
+/**
+ * The fields of records' keys, where ENCODE AVRO or PROTOBUF names a registry that tells them and rows have keys; null: nobody
+ * knows. Errors as of fetchMessageSchema.
+ */
+export async function fetchKeyFields(
+  definition: ConnectorOptions,
+  { clock }: CheckContext,
+): Promise<SourceColumn[] | null> {
+  const kind = schemaKind(definition);
+  if (kind === null || !isKeyedFormat(definition.format)) return null;
+  return fetchKeyColumns(kind, encodeOptionsOf(definition), singleTopic(definition), clock);
+}
+
+/** null: there are several, or a pattern. */
+function singleTopic({ options: { topic = '' } }: ConnectorOptions): string | null {
+  return topic === '' || topic.includes(',') ? null : topic.trim();
+}
+
+function encodeOptionsOf({ encodeOptions }: ConnectorOptions): Map<string, string> {
+  return new Map(Object.entries(encodeOptions));
 }
 
 /** null: messages of the source have no schema. */
@@ -243,17 +259,31 @@ function schemaKind({ connector, encode }: ConnectorOptions): SchemaKind | null 
   return connector === 'kafka' && isSchemaKind(encode) ? encode : null;
 }
 
-/** The columns of a source that was created without a column list (`schema`: of fetchMessageSchema); null: it must have one. */
+/**
+ * The columns of a source that was created without a column list; null: it must have one. `schema`: of fetchMessageSchema;
+ * `key`: of fetchKeyFields, which FORMAT UPSERT takes from the records' keys.
+ */
 export function defaultSourceColumns(
   definition: ConnectorOptions,
   schema: WriterSchema | null = null,
+  key: readonly SourceColumn[] | null = null,
+): SourceColumn[] | null {
+  const inValue = messageColumns(definition, schema);
+  if (definition.format !== 'upsert' || key === null || inValue === null) return inValue;
+  const isBeside = ({ name }: SourceColumn) => !key.some((one) => one.name === name);
+  return [...key, ...inValue.filter(isBeside)];
+}
+
+function messageColumns(
+  definition: ConnectorOptions,
+  schema: WriterSchema | null,
 ): SourceColumn[] | null {
   const kind = schemaKind(definition);
   if (kind === 'avro' && definition.format === 'debezium' && schema !== null) {
     return debeziumAvroColumns(schema);
   }
   if (kind !== null) {
-    return schemaSourceColumns(kind, new Map(Object.entries(definition.encodeOptions)), schema);
+    return schemaSourceColumns(kind, encodeOptionsOf(definition), schema);
   }
   if (definition.connector !== 'nexmark') return null;
   const { own } = splitOptions(definition, WATERMARK_OPTIONS);

@@ -19,6 +19,7 @@ import {
 import {
   checkSourceOptions,
   defaultSourceColumns,
+  fetchKeyFields,
   fetchMessageSchema,
   probeSource,
 } from '../connect/connectors.ts';
@@ -33,7 +34,7 @@ import type { BoundRelationDefinition } from '../plan/bound-statement.ts';
 import { isVolatile } from '../plan/expr-facts.ts';
 import { someExpr } from '../plan/expr-tree.ts';
 import { planRelation } from '../plan/planner.ts';
-import type { CreateSource, CreateTable } from '../sql/statements.ts';
+import type { Constraint, CreateSource, CreateTable } from '../sql/statements.ts';
 import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
 import { connectorDefinition } from './connector-options.ts';
 import {
@@ -130,13 +131,15 @@ async function describeRelation(
     settings: session.valueSettings,
   };
   const schema = await fetchMessageSchema(connector, context);
-  const definition = planRelation(withColumns(ast, connector, schema), session.plannerContext());
+  const key = hasNoKey(ast) ? await fetchKeyFields(connector, context) : null;
+  const whole = withKey(withColumns(ast, connector, schema, key), key);
+  const definition = planRelation(whole, session.plannerContext());
   const { columns, constraints } = definition;
   const primary = constraints.find((one) => one.kind === 'primary_key');
-  const key = primary?.kind === 'primary_key' ? primary.columns : null;
+  const keyColumns = primary?.kind === 'primary_key' ? primary.columns : null;
   const sourceColumns = columns.map((column) => sourceColumn(column, session));
   const check = (options: ConnectorDefinition) =>
-    checkSourceOptions(options, sourceColumns, { ...context, schema }, key);
+    checkSourceOptions(options, sourceColumns, { ...context, schema }, keyColumns);
   return { definition, check };
 }
 
@@ -227,10 +230,11 @@ function withColumns<T extends CreateSource | CreateTable>(
   ast: T,
   connector: ConnectorDefinition,
   schema: WriterSchema | null,
+  key: readonly SourceColumn[] | null,
 ): T {
   if (ast.columns.length > 0) return ast;
   const { position } = ast;
-  const columns = defaultSourceColumns(connector, schema);
+  const columns = defaultSourceColumns(connector, schema, key);
   if (columns === null) {
     throw new SqlError(
       '42601',
@@ -260,4 +264,28 @@ function withColumns<T extends CreateSource | CreateTable>(
       constraints: [],
     })),
   };
+}
+
+/** Whether neither columns nor a key are said. */
+function hasNoKey({ columns, constraints }: CreateSource | CreateTable): boolean {
+  return columns.length === 0 && constraints.every(({ type }) => type !== 'primary_key');
+}
+
+/** `key`: fields of the records' keys, the key of the rows; null: nothing is known of them. */
+function withKey<T extends CreateSource | CreateTable>(
+  ast: T,
+  key: readonly SourceColumn[] | null,
+): T {
+  if (key === null) return ast;
+  const { position } = ast;
+  const primary: Constraint = {
+    kind: 'constraint',
+    position,
+    name: null,
+    type: 'primary_key',
+    columns: key.map(({ name }) => name),
+    check: null,
+    references: null,
+  };
+  return { ...ast, constraints: [...ast.constraints, primary] };
 }

@@ -44,9 +44,29 @@ export async function fetchSchema(
 ): Promise<WriterSchema | null> {
   const config = checkRegistry(owner, options);
   if (config === null) return localSchema(type, options, context.fileRoots);
+  return latestSchema(config, subjectOf(options, topic, 'value'), context.clock);
+}
+
+/** As `fetchSchema`, of the records' keys; null also where the options do not say under which subject it is. */
+export async function fetchKeySchema(
+  owner: string,
+  options: Options,
+  topic: string | null,
+  clock: Clock,
+): Promise<WriterSchema | null> {
+  const config = checkRegistry(owner, options);
+  const isByTopic = options.get('schema.registry.name.strategy') === 'topic_name';
+  if (config === null || topic === null || !isByTopic) return null;
+  return latestSchema(config, subjectOf(options, topic, 'key'), clock);
+}
+
+async function latestSchema(
+  config: RegistryConfig,
+  subject: string,
+  clock: Clock,
+): Promise<WriterSchema | null> {
   try {
-    const subject = subjectOf(options, topic, 'value');
-    const found = await new SchemaRegistryClient(config, context.clock).latest(subject);
+    const found = await new SchemaRegistryClient(config, clock).latest(subject);
     return found?.schema ?? null;
   } catch (error) {
     throw error instanceof RegistryError ? error.toSqlError() : error;

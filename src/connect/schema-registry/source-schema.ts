@@ -15,7 +15,7 @@ import { parseProtobufSchema } from '../../formats/protobuf/schema.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import { checkOptions, type OptionSchema } from '../options.ts';
 import type { RegistryConfig } from './registry-client.ts';
-import { checkRegistry, fetchSchema, SCHEMA_OPTIONS } from './schema-options.ts';
+import { checkRegistry, fetchKeySchema, fetchSchema, SCHEMA_OPTIONS } from './schema-options.ts';
 
 export type SchemaKind = 'avro' | 'protobuf';
 
@@ -37,6 +37,8 @@ interface SchemaFormat {
   readonly type: string;
   readonly options: OptionSchema;
   columns(schema: WriterSchema, message: string | null): DecodedColumn[];
+  /** null: it is a single value, without a name. */
+  keyColumns(schema: WriterSchema): DecodedColumn[] | null;
   check(
     schema: WriterSchema,
     message: string | null,
@@ -54,6 +56,10 @@ const AVRO: SchemaFormat = {
     'map.handling': { kind: 'choice', choices: ['jsonb'], default: 'jsonb' },
   },
   columns: (schema, message) => avroColumns(avroSchema(schema), message),
+  keyColumns: (schema) => {
+    const key = avroSchema(schema);
+    return key.kind === 'record' ? avroColumns(key, null) : null;
+  },
   check: (schema, message, columns, settings) => {
     checkAvroColumns(avroSchema(schema), message, columns, settings);
   },
@@ -69,6 +75,7 @@ const PROTOBUF: SchemaFormat = {
   type: 'PROTOBUF',
   options: SCHEMA_OPTIONS,
   columns: (schema, message) => protobufColumns(protobufSchema(schema), message),
+  keyColumns: (schema) => protobufColumns(protobufSchema(schema), null),
   check: (schema, message, columns, settings) => {
     checkProtobufColumns(protobufSchema(schema), message, columns, settings);
   },
@@ -117,6 +124,18 @@ export async function fetchSourceSchema(
 ): Promise<WriterSchema | null> {
   const { owner, type, options } = FORMATS[kind];
   return fetchSchema(owner, type, checkOptions(owner, options, given), topic, context);
+}
+
+/** The fields of records' keys, by the registry's latest schema of the topic's keys; null: it has none, or of no fields. */
+export async function fetchKeyColumns(
+  kind: SchemaKind,
+  given: ReadonlyMap<string, string>,
+  topic: string | null,
+  clock: Clock,
+): Promise<DecodedColumn[] | null> {
+  const { owner, options, keyColumns } = FORMATS[kind];
+  const schema = await fetchKeySchema(owner, checkOptions(owner, options, given), topic, clock);
+  return schema === null ? null : keyColumns(schema);
 }
 
 /** Checks the options, and the columns where `schema` (of fetchSourceSchema) is known. */

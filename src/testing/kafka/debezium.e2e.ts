@@ -1,6 +1,7 @@
 /**
- * A real Debezium on a real PostgreSQL: snapshot, inserts, updates, deletes, transactions, a change of the schema, values that
- * were not sent because they have not changed, and restarts of Connect and of our server. The source equals the table.
+ * A real Debezium on a real PostgreSQL: snapshot, inserts, updates, deletes, transactions, changes of the schema, values that
+ * were not sent because they have not changed, and restarts of Connect and of our server. The source equals the table, from JSON
+ * and from Avro with a real registry.
  */
 
 import assert from 'node:assert/strict';
@@ -8,12 +9,14 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { polled } from '../polled.ts';
 import type { ServerProcess } from '../server-process.ts';
-import { Debezium } from '../services/debezium.ts';
+import { avroConverters, Debezium } from '../services/debezium.ts';
 import { PostgresServer, postgresProblem } from '../services/postgres.ts';
 import { SqlClient } from '../sql-client.ts';
 import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
 import { KafkaScene } from './kafka-scene.ts';
+import { RegistryFixture } from './registry-fixture.ts';
 
 function skip(): string | false {
   const problem = postgresProblem();
@@ -24,11 +27,14 @@ function skip(): string | false {
 
 const SKIP = skip();
 const COLUMNS = `id int PRIMARY KEY, name text, price numeric(10,2), weight numeric, at timestamp, at_ms timestamp(3),
-  seen timestamptz, day date, clock time, took interval, doc jsonb, raw bytea, tags text[], score float8, ok bool, ref uuid`;
+  seen timestamptz, day date, clock time, took interval, doc jsonb, raw bytea, tags text[], score float8, ok bool, ref uuid,
+  nums int[], ids uuid[]`;
+const PREFIXES = ['cdc', 'wrapped', 'avro'];
 const NAMES =
-  'id, name, price, weight, at, at_ms, seen, day, clock, took, doc, raw, tags, score, ok, ref';
+  'id, name, price, weight, at, at_ms, seen, day, clock, took, doc, raw, tags, score, ok, ref, nums, ids';
 
 let scene: KafkaScene | undefined;
+let registry: RegistryFixture;
 let directory: string;
 let kafka: KafkaFixture;
 let postgres: PostgresServer;
@@ -55,14 +61,19 @@ before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'millrace-debezium-'));
   // PostgreSQL runs as a user of its own.
   chmodSync(directory, 0o755);
-  for (const name of ['postgres', 'connect', 'wrapped']) mkdirSync(join(directory, name));
-  scene = await KafkaScene.start({ tuning: { checkpointIntervalMs: 700 } });
+  for (const name of ['postgres', 'connect', 'others']) mkdirSync(join(directory, name));
+  [scene, registry] = await Promise.all([
+    KafkaScene.start({ tuning: { checkpointIntervalMs: 700 } }),
+    RegistryFixture.start(),
+  ]);
   ({ kafka, server, sql } = scene);
-  for (const prefix of ['cdc', 'wrapped']) await kafka.createTopic(`${prefix}.public.items`);
+  for (const prefix of PREFIXES) await kafka.createTopic(`${prefix}.public.items`);
   postgres = await PostgresServer.start(join(directory, 'postgres'));
   origin = await SqlClient.connect(postgres.url);
   await origin.query(`CREATE TABLE items (${COLUMNS})`);
-  await origin.query('ALTER TABLE items ALTER COLUMN name SET STORAGE EXTERNAL');
+  for (const column of ['name', 'nums', 'ids']) {
+    await origin.query(`ALTER TABLE items ALTER COLUMN ${column} SET STORAGE EXTERNAL`);
+  }
   await insert(1, 20);
   debezium = await Debezium.at(join(directory, 'connect'));
   await debezium.start(STREAMING('cdc'));
@@ -72,17 +83,20 @@ after(async () => {
   await origin?.close();
   await debezium?.kill();
   await postgres?.stop();
+  await registry?.dispose();
   await scene?.dispose();
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 });
 
-/** Rows of every type; every third one has a text that is stored apart. */
+/** Rows of every type; every third one has a text and arrays that are stored apart. */
 async function insert(from: number, to: number): Promise<void> {
   await origin.query(`INSERT INTO items SELECT i, CASE WHEN i % 3 = 0 THEN repeat('x', 3000) ELSE 'n' || i END,
     i * 1.5, i / 7.0, timestamp '2024-01-01' + i * interval '1.123456 s', timestamp '2024-01-01' + i * interval '1.123 s',
     timestamptz '2024-06-01 12:00+02' + i * interval '1 h', date '1969-12-30' + i, time '10:00' + i * interval '1.5 s',
     i * interval '1 min', jsonb_build_object('i', i, 't', 'a "b"'), decode(to_hex(255 + i), 'escape'), ARRAY['a' || i, NULL],
-    i / 3.0::float8, i % 2 = 0, lpad(i::text, 32, '0')::uuid FROM generate_series(${from}, ${to}) i`);
+    i / 3.0::float8, i % 2 = 0, lpad(i::text, 32, '0')::uuid,
+    array_fill(i, ARRAY[CASE WHEN i % 3 = 0 THEN 1000 ELSE 2 END]),
+    array_fill(lpad(i::text, 32, '0')::uuid, ARRAY[CASE WHEN i % 3 = 0 THEN 300 ELSE 1 END]) FROM generate_series(${from}, ${to}) i`);
 }
 
 async function awaitEqual(query: string, relation = 'items'): Promise<void> {
@@ -137,33 +151,69 @@ test('the source equals the table, through changes, transactions and restarts', 
   assert.equal(await sql.value('SELECT count(*) FROM millrace.dead_letters'), '0');
 });
 
-test('decimals and times by the schema that messages carry', { skip: SKIP }, async () => {
-  const wrapped = await Debezium.at(join(directory, 'wrapped'));
+test('decimals and times by the schema that messages carry, or the registry has', {
+  skip: SKIP,
+}, async () => {
+  const others = await Debezium.at(join(directory, 'others'));
   const converter = 'org.apache.kafka.connect.json.JsonConverter';
-  await wrapped.start(
-    connect(
-      {
-        'value.converter': converter,
-        'value.converter.schemas.enable': 'true',
-        'key.converter': converter,
-        'key.converter.schemas.enable': 'true',
-      },
-      'wrapped',
-    ),
-  );
+  const wrapped = {
+    'value.converter': converter,
+    'value.converter.schemas.enable': 'true',
+    'key.converter': converter,
+    'key.converter.schemas.enable': 'true',
+  };
+  await others.start(connect(wrapped, 'wrapped'), connect(avroConverters(registry.url), 'avro'));
   try {
     await create('with_schema', 'wrapped.public.items');
+    // It streams before it has written its first record.
+    const subject = 'avro.public.items-value';
+    await polled(
+      () => registry.client.latest(subject),
+      (found) => found !== null,
+    );
+    await createAvro('from_avro', 'avro.public.items');
     // Of a decimal without a scale Debezium drops the zeros at its end.
-    await awaitEqual(ALL.replace('weight', 'weight::float8'), 'with_schema');
+    const short = ALL.replace('weight', 'weight::float8');
+    await awaitEqual(short, 'with_schema');
+    await awaitEqual(short, 'from_avro');
+    await sql.query('CREATE MATERIALIZED VIEW avro_copy AS SELECT * FROM from_avro');
     await origin.query('UPDATE items SET price = -price, weight = -0.001, at_ms = now()');
     await origin.query('DELETE FROM items WHERE id = 41');
     await awaitEqual(ALL, 'with_schema');
+    await awaitEqual(ALL, 'avro_copy');
+    await origin.query('ALTER TABLE items ADD COLUMN note text DEFAULT 7, DROP COLUMN more');
+    await insert(50, 52);
+    await origin.query('UPDATE items SET id = 150 WHERE id = 50');
+    await server.killAndRestart(sql);
+    await origin.query('UPDATE items SET ok = NOT ok WHERE id < 9');
+    await awaitEqual(ALL, 'avro_copy');
     assert.equal(await sql.value('SELECT count(*) FROM millrace.dead_letters'), '0');
+    await backFromSink();
   } finally {
-    await wrapped.kill();
+    await others.kill();
   }
   await awaitEqual(ALL);
 });
+
+const avroOptions = (topic: string) =>
+  `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}') FORMAT DEBEZIUM ENCODE AVRO (schema.registry = '${registry.url}')`;
+
+/** Columns and key are those of the registry. */
+async function createAvro(name: string, topic: string): Promise<void> {
+  await sql.query(`CREATE SOURCE ${name} ${avroOptions(topic)}`);
+}
+
+/** What our own sink of change events writes our own source reads as it was. */
+async function backFromSink(): Promise<void> {
+  await kafka.createTopic('back');
+  await sql.query(`CREATE SINK items_out AS SELECT ${NAMES} FROM from_avro ${avroOptions('back')}`);
+  await createAvro('back', 'back');
+  await awaitEqual(ALL, 'back');
+  await origin.query("UPDATE items SET name = 'z' || name, nums = NULL WHERE id % 2 = 1");
+  await origin.query('DELETE FROM items WHERE id % 7 = 1');
+  await insert(60, 61);
+  await awaitEqual(ALL, 'back');
+}
 
 test('TRUNCATE', { skip: SKIP }, async () => {
   await origin.query('TRUNCATE items');

@@ -375,10 +375,12 @@ test('FORMAT UPSERT: keys are Avro as well, records or single values, or text', 
   await sql.query(
     `CREATE TABLE stock (shop text, article bigint, pieces int, PRIMARY KEY (shop, article)) ${upsert('stock')}`,
   );
-  await sql.awaitValue(
-    "SELECT string_agg(shop || article || '=' || pieces, ',') FROM stock",
-    'a1=3',
-  );
+  // Without a list the registry tells the columns, and which of them are the key.
+  await sql.query(`CREATE TABLE stock_all ${upsert('stock')}`);
+  for (const table of ['stock', 'stock_all']) {
+    const content = `SELECT string_agg(shop || article || '=' || pieces, ',') FROM ${table}`;
+    await sql.awaitValue(content, 'a1=3');
+  }
   await kafka.createTopic('single');
   const singleId = await client.register('single-key', 'AVRO', '"long"');
   await kafka.send('single', [
@@ -397,44 +399,95 @@ test('FORMAT UPSERT: keys are Avro as well, records or single values, or text', 
   );
 });
 
-test('FORMAT DEBEZIUM: columns of the row, changes of it', { skip: SKIP }, async () => {
-  const row = {
-    type: 'record',
-    name: 'Value',
-    fields: [
-      { name: 'id', type: 'int' },
-      { name: 'name', type: ['null', 'string'], default: null },
-    ],
-  };
-  const envelope = {
-    type: 'record',
-    name: 'Envelope',
-    fields: [
-      { name: 'before', type: ['null', row], default: null },
-      { name: 'after', type: ['null', 'Value'], default: null },
-      { name: 'op', type: 'string' },
-    ],
-  };
-  const type = avro.Type.forSchema(envelope as avro.Schema, { wrapUnions: 'never' });
+const ROW = {
+  type: 'record',
+  name: 'Value',
+  fields: [
+    { name: 'id', type: 'int' },
+    { name: 'name', type: ['null', 'string'], default: null },
+  ],
+};
+const ENVELOPE = {
+  type: 'record',
+  name: 'Envelope',
+  fields: [
+    { name: 'before', type: ['null', ROW], default: null },
+    { name: 'after', type: ['null', 'Value'], default: null },
+    { name: 'op', type: 'string' },
+  ],
+};
+
+function change(id: number, op: string, before: object | null, after: object | null) {
+  const type = avro.Type.forSchema(ENVELOPE as avro.Schema, { wrapUnions: 'never' });
+  return { value: framed(id, type.toBuffer({ op, before, after })) };
+}
+
+test('FORMAT DEBEZIUM: columns and key of the registry, changes of rows', {
+  skip: SKIP,
+}, async () => {
   await kafka.createTopic('changes');
-  const id = await client.register('changes-value', 'AVRO', JSON.stringify(envelope));
-  const change = (op: string, before: object | null, after: object | null) => ({
-    value: framed(id, type.toBuffer({ op, before, after })),
-  });
+  const id = await client.register('changes-value', 'AVRO', JSON.stringify(ENVELOPE));
   await kafka.send('changes', [
-    change('r', null, { id: 1, name: 'Ada' }),
-    change('c', null, { id: 2, name: 'Grace' }),
-    change('u', null, { id: 1, name: null }),
-    change('d', { id: 2, name: null }, null),
+    change(id, 'r', null, { id: 1, name: 'Ada' }),
+    change(id, 'c', null, { id: 2, name: 'Grace' }),
+    change(id, 'u', null, { id: 1, name: null }),
+    change(id, 'd', { id: 2, name: null }, null),
     { key: 'x', value: null },
   ]);
   const debezium = options('changes', fromRegistry()).replace('PLAIN', 'DEBEZIUM');
-  await sql.query(`CREATE SOURCE changes (PRIMARY KEY (id)) ${debezium}`);
+  const refused = async (columns: string) =>
+    shown(await sql.refused(`CREATE SOURCE wrong ${columns} ${debezium}`));
+  assert.equal(await refused(''), '42P16: FORMAT DEBEZIUM needs a PRIMARY KEY');
+  assert.match(await refused('(id int PRIMARY KEY, name int[])'), /42804.*column "name"/);
+  const key = { type: 'record', name: 'Key', fields: [{ name: 'id', type: 'int' }] };
+  await client.register('changes-key', 'AVRO', JSON.stringify(key));
+  await sql.query(`CREATE SOURCE changes INCLUDE OFFSET AS o ${debezium}`);
   await sql.query('CREATE MATERIALIZED VIEW changed AS SELECT * FROM changes');
-  await sql.awaitValue('SELECT max(id) FROM changed WHERE name IS NULL', '1');
-  await sql.awaitValue('SELECT count(*) FROM changed', '1');
-  assert.match(
-    shown(await sql.refused(`CREATE SOURCE wrong (id int PRIMARY KEY, name int[]) ${debezium}`)),
-    /42804.*column "name"/,
-  );
+  await sql.awaitRows('SELECT id, name, o FROM changed', [['1', null, '2']]);
+  await sql.query(`CREATE SOURCE said (PRIMARY KEY (name)) ${debezium}`);
+  const said = [
+    ['1', 'Ada'],
+    ['2', 'Grace'],
+  ];
+  await sql.awaitRows('SELECT id, name FROM said ORDER BY id', said);
+});
+
+test('FORMAT DEBEZIUM: bad events are dead letters, REPLAY takes those whose schema came', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('bad');
+  const id = await client.register('bad-value', 'AVRO', JSON.stringify({ ...ENVELOPE, doc: 'b1' }));
+  const none = await client.register('bad-none', 'AVRO', JSON.stringify({ ...ROW, doc: 'none' }));
+  const next = none + 1;
+  const columns = '(id int PRIMARY KEY, name text)';
+  const place = options('bad', fromRegistry()).replace('PLAIN', 'DEBEZIUM');
+  await sql.query(`CREATE SOURCE bad ${columns} INCLUDE OFFSET AS o ${place}`);
+  await sql.query('CREATE MATERIALIZED VIEW bad_view AS SELECT * FROM bad');
+  const one = { id: 1, name: 'a' };
+  await kafka.send('bad', [
+    change(id, 'c', null, one),
+    change(id, 'x', null, one),
+    change(id, 'u', one, null),
+    change(id, 'd', null, null),
+    change(none, 'c', null, one),
+    change(next, 'u', null, { id: 1, name: 'b' }),
+    { value: change(id, 'c', null, one).value.subarray(0, 9) },
+  ]);
+  const letters = "FROM millrace.dead_letters WHERE source = 'bad'";
+  await sql.awaitValue(`SELECT count(*) ${letters}`, '6');
+  const { rows } = await sql.query(`SELECT sqlstate, reason ${letters} ORDER BY record_offset`);
+  assert.deepEqual(rows, [
+    ['22P02', 'the record has an unknown "op": "x"'],
+    ['22P02', 'the record has no "after"'],
+    ['22P02', 'the deleting record has no "before"'],
+    ['42804', 'the Avro schema is none of Debezium: it needs "before", "after" and "op"'],
+    ['22P03', `schema ${next} is not in the schema registry`],
+    ['22P03', 'invalid Avro record: it ends too early'],
+  ]);
+  const schema = JSON.stringify({ ...ENVELOPE, doc: 'b2' });
+  assert.equal(await client.register('bad-value', 'AVRO', schema), next);
+  assert.equal(await replayed('REPLAY DEAD LETTERS FOR bad'), 1);
+  await server.killAndRestart(sql);
+  await sql.awaitRows('SELECT * FROM bad_view', [['1', 'b', '5']]);
+  assert.equal(await sql.value(`SELECT count(*) ${letters}`), '5');
 });

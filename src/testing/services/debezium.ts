@@ -1,6 +1,6 @@
 /**
  * Real change data capture: Kafka Connect (standalone) with Debezium's PostgreSQL connector. The changes of a table go to the
- * topic `prefix.schema.table` as JSON without schema. Stopping it leaves the replication slot (named like the prefix).
+ * topic `prefix.schema.table` as JSON without schema, or by `avroConverters`. Stopping it leaves the replication slot (named like the prefix).
  */
 
 import { writeFileSync } from 'node:fs';
@@ -39,11 +39,15 @@ export class Debezium {
     return new Debezium(directory, port);
   }
 
-  /** Starts it and waits until it streams. */
-  async start(options: DebeziumOptions): Promise<void> {
+  /** Starts it and waits until it streams; `others`: further connectors of the same Kafka. */
+  async start(first: DebeziumOptions, ...others: readonly DebeziumOptions[]): Promise<void> {
     const path = (name: string) => join(this.#directory, name);
-    writeFileSync(path('worker.properties'), lines(this.#worker(options.bootstrap)));
-    writeFileSync(path('connector.properties'), lines(connector(options)));
+    const connectors = [first, ...others].map((options) => {
+      const file = path(`${options.prefix}.properties`);
+      writeFileSync(file, lines(connector(options)));
+      return file;
+    });
+    writeFileSync(path('worker.properties'), lines(this.#worker(first.bootstrap)));
     writeFileSync(path('log4j2.properties'), lines(LOGGING));
     const program: Program = {
       name: 'Debezium',
@@ -52,9 +56,9 @@ export class Debezium {
         ...['-cp', jarsOf('debezium'), '-Xmx256m', ...QUICK_START],
         `-Dlog4j2.configurationFile=${path('log4j2.properties')}`,
         'org.apache.kafka.connect.cli.ConnectStandalone',
-        ...[path('worker.properties'), path('connector.properties')],
+        ...[path('worker.properties'), ...connectors],
       ],
-      ready: 'Starting streaming',
+      ready: new RegExp(`(Starting streaming[^]*){${connectors.length}}`),
     };
     await this.#process.start(program);
   }
@@ -82,6 +86,26 @@ export class Debezium {
       'topic.creation.enable': 'true',
     };
   }
+}
+
+/**
+ * Properties of a connector that writes keys and values as Avro with ids of this registry's schemas, as Confluent's converter
+ * does (which is not on Maven Central): Apicurio's. `registryUrl`: what a client of Confluent's interface is given.
+ */
+export function avroConverters(registryUrl: string): Record<string, string> {
+  const properties = {
+    '': 'io.apicurio.registry.utils.converter.AvroConverter',
+    '.apicurio.registry.url': registryUrl.replace(/ccompat.*$/, 'registry/v2'),
+    '.apicurio.registry.auto-register': 'true',
+    '.apicurio.registry.as-confluent': 'true',
+    '.apicurio.registry.use-id': 'contentId',
+    '.apicurio.registry.headers.enabled': 'false',
+  };
+  return Object.fromEntries(
+    ['key.converter', 'value.converter'].flatMap((part) =>
+      Object.entries(properties).map(([name, value]) => [part + name, value]),
+    ),
+  );
 }
 
 function connector(options: DebeziumOptions): Record<string, string> {

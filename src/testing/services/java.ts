@@ -4,7 +4,8 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const CACHE = join(import.meta.dirname, '../../../build/services');
@@ -13,7 +14,8 @@ const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1';
 /** The class path of what a pom beside this file names, with all that it depends on. */
 export function jarsOf(name: 'kafka' | 'debezium'): string {
   const pom = join(import.meta.dirname, `${name}.pom.xml`);
-  const directory = fetchOnce(`${name}-jars`, (into) =>
+  const version = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 8);
+  const directory = fetchOnce(`${name}-jars-${version}`, (into) =>
     maven(
       '-f',
       pom,

@@ -341,7 +341,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/^date\/time input /, 'Use current_date, or now() with an INTERVAL.'],
   [/ in a regular expression$/, PLAIN_PATTERN],
   [/ of a table with a connector$/, 'Check the rows in a view over the table.'],
-  [/^FORMAT DEBEZIUM /, 'Use ENCODE JSON or AVRO.'],
+  [/^FORMAT DEBEZIUM /, 'Use ENCODE JSON, AVRO, PROTOBUF or MSGPACK.'],
   [/^ENCODE .* of files$/, 'Use ENCODE CSV or JSON.'],
   [/^ENCODE /, 'Use ENCODE JSON, AVRO, CSV, MSGPACK or BYTES.'],
   [/^datagen for columns of type /, 'Use text or a number, and cast in a view.'],

@@ -9,8 +9,8 @@ import { type ChangeDecoder, PlainRecordDecoder } from '../formats/change-decode
 import { openDebeziumJson } from '../formats/debezium-json.ts';
 import { timeTokens } from '../formats/json-times.ts';
 import type { WriterSchema } from '../formats/message-decoder.ts';
+import { openDebeziumMessagePack } from '../formats/msgpack/debezium-msgpack.ts';
 import { PlainBytesDecoder } from '../formats/plain-bytes.ts';
-import { ProtobufDecoder } from '../formats/protobuf/protobuf-decoder.ts';
 import {
   FramedOrTextKeyDecoder,
   type KeyDecoder,
@@ -24,10 +24,10 @@ import {
   checkMessageEncoding,
   type MessageEncoding,
   openMessageDecoder,
-  registryOf,
 } from './encodings.ts';
 import { type CheckRequest, OptionError, placeOf, refuseDefaults, unknownName } from './options.ts';
-import { checkDebeziumAvro, openAvroChanges, openAvroKey } from './schema-registry/avro-changes.ts';
+import { openSchemaKey } from './schema-registry/schema-keys.ts';
+import { checkSchemaChanges, openSchemaChanges } from './schema-registry/source-schema.ts';
 import type { SourceColumn } from './source.ts';
 
 /** What records are to the rows; JSON. */
@@ -98,8 +98,8 @@ function checkDebezium(
       'What a number is as a time follows from the messages and the types of the columns.',
     );
   }
-  assert(encoding.kind === 'avro', 'change events of another encoding');
-  if (schema !== null) checkDebeziumAvro(schema, columns, settings);
+  if (!('schema' in encoding)) return encoding;
+  if (schema !== null) checkSchemaChanges(encoding, schema, columns, settings);
   return { ...encoding, schema };
 }
 
@@ -154,14 +154,22 @@ export function openRecordDecoder(
       return new UpsertDecoder(fields, key, keyDecoder(inKey, encoding, settings), value);
     }
     case 'debezium':
-      if (encoding.kind === 'avro') {
-        return openAvroChanges(encoding, fields, format.key, settings);
-      }
-      assert(encoding.kind === 'json', 'change events of another encoding');
-      return openDebeziumJson(fields, format.key, settings, encoding.paths);
+      return openDebezium(encoding, fields, format.key, settings);
     default:
       return unreachable(format);
   }
+}
+
+function openDebezium(
+  encoding: MessageEncoding,
+  fields: readonly SourceColumn[],
+  key: readonly number[],
+  settings: ValueSettings,
+): ChangeDecoder {
+  if ('schema' in encoding) return openSchemaChanges(encoding, fields, key, settings);
+  if (encoding.kind === 'msgpack') return openDebeziumMessagePack(fields, key, settings);
+  assert(encoding.kind === 'json', 'change events of another encoding');
+  return openDebeziumJson(fields, key, settings, encoding.paths);
 }
 
 function keyDecoder(
@@ -174,10 +182,6 @@ function keyDecoder(
   const text = isBytes
     ? new PlainBytesDecoder(false)
     : new TextKeyDecoder(columns, settings, tokens);
-  if (registryOf(encoding) === null) return text;
-  const framed =
-    encoding.kind === 'avro'
-      ? openAvroKey(columns, settings)
-      : new ProtobufDecoder(columns, { schema: null, isFramed: true, message: null }, settings);
-  return new FramedOrTextKeyDecoder(framed, text);
+  if (!('schema' in encoding) || encoding.registry === null) return text;
+  return new FramedOrTextKeyDecoder(openSchemaKey(encoding.kind, columns, settings), text);
 }

@@ -31,7 +31,6 @@ import {
 import { openPostgresSink, type PostgresSinkOptions } from './postgres/postgres-sink.ts';
 import { checkPostgresSink } from './postgres/postgres-sink-options.ts';
 import { checkPrint, openPrintSink } from './print.ts';
-import { debeziumAvroColumns } from './schema-registry/avro-changes.ts';
 import {
   fetchKeyColumns,
   fetchSourceSchema,
@@ -279,11 +278,9 @@ function messageColumns(
   schema: WriterSchema | null,
 ): SourceColumn[] | null {
   const kind = schemaKind(definition);
-  if (kind === 'avro' && definition.format === 'debezium' && schema !== null) {
-    return debeziumAvroColumns(schema);
-  }
   if (kind !== null) {
-    return schemaSourceColumns(kind, encodeOptionsOf(definition), schema);
+    const isChange = definition.format === 'debezium';
+    return schemaSourceColumns(kind, encodeOptionsOf(definition), schema, isChange);
   }
   if (definition.connector !== 'nexmark') return null;
   const { own } = splitOptions(definition, WATERMARK_OPTIONS);

@@ -76,7 +76,7 @@ export function checkEncodingName(encode: string | null): EncodingName {
 
 /** 0A000 unless change events (FORMAT DEBEZIUM) can be of this encoding. */
 export function checkEnvelopes(encoding: EncodingName): void {
-  if (encoding === 'json' || encoding === 'avro') return;
+  if (encoding !== 'csv' && encoding !== 'bytes') return;
   const feature = `FORMAT DEBEZIUM ENCODE ${encoding.toUpperCase()}`;
   const { sqlstate, message, fields } = notSupported(feature);
   throw new OptionError(sqlstate, message, { clause: 'encode' }, fields.hint);

@@ -8,6 +8,7 @@ import { CsvEncoder } from '../formats/csv-encoder.ts';
 import { JsonEncoder } from '../formats/json-encoder.ts';
 import type { EncodedColumn, MessageEncoder } from '../formats/message-encoder.ts';
 import { MessagePackEncoder } from '../formats/msgpack/msgpack-encoder.ts';
+import { MessagePackEnvelopeWriter } from '../formats/msgpack/msgpack-envelope.ts';
 import { PlainBytesEncoder } from '../formats/plain-bytes.ts';
 import type { ValueSettings } from '../types/settings.ts';
 import { checkCsv } from './csv-options.ts';
@@ -16,8 +17,8 @@ import { checkOptions } from './options.ts';
 import {
   checkSchemaSink,
   type MessageTarget,
-  openSchemaChanges,
   openSchemaEncoder,
+  openSchemaEnvelopes,
   registerSinkSchema,
   type SchemaSinkEncoding,
 } from './schema-registry/sink-schema.ts';
@@ -108,7 +109,11 @@ export function openChangeEncoder(
   columns: readonly EncodedColumn[],
   settings: ValueSettings,
 ): ChangeEncoder {
-  if (encoding.kind === 'avro') return openSchemaChanges(encoding, columns, settings);
+  if ('schema' in encoding) return openSchemaEnvelopes(encoding, columns, settings);
+  if (encoding.kind === 'msgpack') {
+    const row = new MessagePackEncoder(columns, settings);
+    return { row, envelope: new MessagePackEnvelopeWriter() };
+  }
   assert(encoding.kind === 'json', 'envelopes of another encoding');
   return { row: new JsonEncoder(columns, settings), envelope: new JsonEnvelopeWriter() };
 }

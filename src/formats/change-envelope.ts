@@ -23,6 +23,12 @@ export interface EnvelopeWriter {
   append(change: Change, out: ByteWriter): void;
 }
 
+/** The names of an envelope's type and of the rows' in it, where the format has names; each with its namespace. */
+export interface EnvelopeNames {
+  readonly envelope: string;
+  readonly row: string;
+}
+
 /** What writes the rows inside of envelopes, and the envelopes. */
 export interface ChangeEncoder {
   readonly row: MessageEncoder;

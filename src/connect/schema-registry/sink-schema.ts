@@ -6,7 +6,12 @@ import { AvroEncoder, avroSchemaOf } from '../../formats/avro/avro-encoder.ts';
 import { AvroEnvelopeWriter, avroEnvelopeSchemaOf } from '../../formats/avro/avro-envelope.ts';
 import type { ChangeEncoder } from '../../formats/change-envelope.ts';
 import type { EncodedColumn, MessageEncoder } from '../../formats/message-encoder.ts';
-import { ProtobufEncoder, protobufSchemaOf } from '../../formats/protobuf/protobuf-encoder.ts';
+import {
+  ProtobufEncoder,
+  protobufEnvelopeSchemaOf,
+  protobufSchemaOf,
+} from '../../formats/protobuf/protobuf-encoder.ts';
+import { ProtobufEnvelopeWriter } from '../../formats/protobuf/protobuf-envelope.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import { checkOptions, type OptionSchema } from '../options.ts';
 import type { SinkColumn } from '../sink.ts';
@@ -65,8 +70,13 @@ function schemaOf(
   name: string,
   row: string | null,
 ): string {
-  if (row !== null) return avroEnvelopeSchemaOf(columns, { envelope: name, row });
-  return kind === 'avro' ? avroSchemaOf(columns, name) : protobufSchemaOf(columns, name);
+  if (row === null) {
+    return kind === 'avro' ? avroSchemaOf(columns, name) : protobufSchemaOf(columns, name);
+  }
+  const names = { envelope: name, row };
+  return kind === 'avro'
+    ? avroEnvelopeSchemaOf(columns, names)
+    : protobufEnvelopeSchemaOf(columns, names);
 }
 
 /** Registers the schema, or finds it; 42804 where the registry refuses it, 08001 and 28000 where it cannot be asked. */
@@ -96,14 +106,16 @@ export function openSchemaEncoder(
 }
 
 /** Of what was checked as `envelope`. */
-export function openSchemaChanges(
-  { schemaId }: SchemaSinkEncoding,
+export function openSchemaEnvelopes(
+  { kind, schemaId }: SchemaSinkEncoding,
   columns: readonly EncodedColumn[],
   settings: ValueSettings,
 ): ChangeEncoder {
   assert(schemaId !== null, 'the schema was registered at CREATE');
-  return {
-    row: new AvroEncoder(columns, null, settings),
-    envelope: new AvroEnvelopeWriter(schemaId),
-  };
+  if (kind === 'avro') {
+    const row = new AvroEncoder(columns, null, settings);
+    return { row, envelope: new AvroEnvelopeWriter(schemaId) };
+  }
+  const row = new ProtobufEncoder(columns, null, settings);
+  return { row, envelope: new ProtobufEnvelopeWriter(schemaId) };
 }

@@ -3,9 +3,15 @@
 import type { Clock } from '../../base/clock.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { AvroDecoder, avroColumns, checkAvroColumns } from '../../formats/avro/avro-decoder.ts';
+import { debeziumRow, openDebeziumAvro } from '../../formats/avro/debezium-avro.ts';
 import { parseAvroSchema } from '../../formats/avro/schema.ts';
+import type { ChangeDecoder } from '../../formats/change-decoder.ts';
 import type { DecodedColumn } from '../../formats/csv.ts';
 import type { MessageDecoder, WriterSchema } from '../../formats/message-decoder.ts';
+import {
+  debeziumRowSchema,
+  openDebeziumProtobuf,
+} from '../../formats/protobuf/debezium-protobuf.ts';
 import {
   checkProtobufColumns,
   ProtobufDecoder,
@@ -46,6 +52,24 @@ interface SchemaFormat {
     settings: ValueSettings,
   ): void;
   open(encoding: SchemaSourceEncoding, columns: Columns, settings: ValueSettings): MessageDecoder;
+  /** What of FORMAT DEBEZIUM is the row: a schema of its own. */
+  readonly changes: SchemaChanges;
+}
+
+interface SchemaChanges {
+  columns(schema: WriterSchema, message: string | null): DecodedColumn[];
+  check(
+    schema: WriterSchema,
+    message: string | null,
+    columns: Columns,
+    settings: ValueSettings,
+  ): void;
+  open(
+    encoding: SchemaSourceEncoding,
+    columns: Columns,
+    key: readonly number[],
+    settings: ValueSettings,
+  ): ChangeDecoder;
 }
 
 const AVRO: SchemaFormat = {
@@ -68,6 +92,16 @@ const AVRO: SchemaFormat = {
     const options = { schema: known, isFramed: registry !== null, message };
     return new AvroDecoder(columns, options, settings);
   },
+  changes: {
+    columns: (schema) => avroColumns(debeziumRow(avroSchema(schema)), null),
+    check: (schema, _, columns, settings) => {
+      checkAvroColumns(debeziumRow(avroSchema(schema)), null, columns, settings);
+    },
+    open: ({ schema, registry }, columns, key, settings) => {
+      const bare = schema === null || registry !== null ? null : avroSchema(schema);
+      return openDebeziumAvro(columns, key, bare, settings);
+    },
+  },
 };
 
 const PROTOBUF: SchemaFormat = {
@@ -84,15 +118,24 @@ const PROTOBUF: SchemaFormat = {
     const options = { schema: known, isFramed: registry !== null, message };
     return new ProtobufDecoder(columns, options, settings);
   },
+  changes: {
+    columns: (schema, message) =>
+      protobufColumns(debeziumRowSchema(protobufSchema(schema), message), null),
+    check: (schema, message, columns, settings) => {
+      const row = debeziumRowSchema(protobufSchema(schema), message);
+      checkProtobufColumns(row, null, columns, settings);
+    },
+    open: ({ schema, registry, message }, columns, key, settings) => {
+      const known = schema === null ? null : protobufSchema(schema);
+      const options = { schema: known, isFramed: registry !== null, message };
+      return openDebeziumProtobuf(columns, key, options, settings);
+    },
+  },
 };
 
 const FORMATS: Readonly<Record<SchemaKind, SchemaFormat>> = { avro: AVRO, protobuf: PROTOBUF };
 
-export function avroSchema({
-  type,
-  text,
-  references,
-}: WriterSchema): ReturnType<typeof parseAvroSchema> {
+function avroSchema({ type, text, references }: WriterSchema): ReturnType<typeof parseAvroSchema> {
   checkType(type, AVRO);
   return parseAvroSchema(text, references);
 }
@@ -154,19 +197,21 @@ export function checkSchemaSource(
   return { kind, schema, registry, message };
 }
 
-/** The columns of a source without a list; 42704 where the registry has no schema yet. */
+/** The columns of a source without a list; 42704 where the registry has no schema yet. `isChange`: of FORMAT DEBEZIUM. */
 export function schemaSourceColumns(
   kind: SchemaKind,
   given: ReadonlyMap<string, string>,
   schema: WriterSchema | null,
+  isChange = false,
 ): DecodedColumn[] {
   if (schema === null) {
     throw new SqlError('42704', 'the schema registry has no schema for this topic yet', {
       hint: 'Register one, give a list of columns, or say "schema.registry.name.strategy".',
     });
   }
-  const { owner, options, columns } = FORMATS[kind];
-  return columns(schema, checkOptions(owner, options, given).get('message') as string | null);
+  const { owner, options, columns, changes } = FORMATS[kind];
+  const message = checkOptions(owner, options, given).get('message') as string | null;
+  return isChange ? changes.columns(schema, message) : columns(schema, message);
 }
 
 export function openSchemaDecoder(
@@ -175,4 +220,24 @@ export function openSchemaDecoder(
   settings: ValueSettings,
 ): MessageDecoder {
   return FORMATS[encoding.kind].open(encoding, columns, settings);
+}
+
+/** FORMAT DEBEZIUM: checks the columns by `schema`. */
+export function checkSchemaChanges(
+  { kind, message }: SchemaSourceEncoding,
+  schema: WriterSchema,
+  columns: Columns,
+  settings: ValueSettings,
+): void {
+  FORMATS[kind].changes.check(schema, message, columns, settings);
+}
+
+/** FORMAT DEBEZIUM. `key`: numbers of the key's columns. */
+export function openSchemaChanges(
+  encoding: SchemaSourceEncoding,
+  columns: Columns,
+  key: readonly number[],
+  settings: ValueSettings,
+): ChangeDecoder {
+  return FORMATS[encoding.kind].changes.open(encoding, columns, key, settings);
 }

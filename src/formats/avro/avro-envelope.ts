@@ -2,15 +2,9 @@
 
 import type { DataType } from '../../types/data-type.ts';
 import type { ByteWriter } from '../byte-writer.ts';
-import type { Change, EnvelopeWriter } from '../change-envelope.ts';
+import type { Change, EnvelopeNames, EnvelopeWriter } from '../change-envelope.ts';
 import { writeFrame } from '../schema-frame.ts';
 import { avroRecordOf, NULL_BRANCH, VALUE_BRANCH, writeBigInt, writeText } from './avro-encoder.ts';
-
-/** The names of the records, each with its namespace. */
-export interface EnvelopeNames {
-  readonly envelope: string;
-  readonly row: string;
-}
 
 /** The schema's JSON. 42602 where a column's name cannot be a field's. */
 export function avroEnvelopeSchemaOf(

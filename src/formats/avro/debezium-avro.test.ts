@@ -3,17 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import avro from 'avsc';
-import type { SqlError } from '../../base/sql-error.ts';
-import { ColumnBuilder } from '../../batch/column-builder.ts';
-import { readValue } from '../../batch/read-value.ts';
-import { Memory } from '../../memory/memory.ts';
-import { Scratch } from '../../memory/scratch.ts';
-import { DEFAULT_SETTINGS, formatValue, parseTypeName } from '../../types/value.ts';
+import { DEFAULT_SETTINGS, parseTypeName } from '../../types/value.ts';
 import { DELETE, NO_CHANGE, TRUNCATE, UPSERT } from '../change-decoder.ts';
+import { readChanges } from '../change-fixture.ts';
 import type { DecodedColumn } from '../csv.ts';
 import { PLACEHOLDER_UUID } from '../debezium-change.ts';
-import { avroColumns } from './avro-decoder.ts';
-import { checkDebeziumColumns, debeziumRow, openDebeziumAvro } from './debezium-avro.ts';
+import { avroColumns, checkAvroColumns } from './avro-decoder.ts';
+import { debeziumRow, openDebeziumAvro } from './debezium-avro.ts';
 import { parseAvroSchema } from './schema.ts';
 
 const connect = (type: string, name: string) => ({
@@ -104,32 +100,12 @@ function read(
   columns: readonly DecodedColumn[] = COLUMNS,
   bare: object | null = null,
 ) {
-  const memory = Memory.create();
-  const scratch = new Scratch(memory);
   const schema = bare === null ? null : parseAvroSchema(JSON.stringify(bare));
   const decoder = openDebeziumAvro(columns, [0], schema, DEFAULT_SETTINGS);
   for (const [id, one] of Object.entries(schemas)) {
     decoder.learnSchema(Number(id), { type: 'AVRO', text: JSON.stringify(one), references: [] });
   }
-  return messages.map((message) => {
-    const builders = columns.map(({ type }) => new ColumnBuilder(memory, scratch, type, 16));
-    const bytes = Buffer.concat([Buffer.from('...'), message ?? Buffer.alloc(0)]);
-    const valueLength = message === null ? -1 : message.length;
-    const record = { bytes, keyStart: 0, keyLength: -1, valueStart: 3, valueLength };
-    try {
-      const op = decoder.append(record, builders);
-      if (op === NO_CHANGE) return { op };
-      const row = builders.map((builder, i) => {
-        const { type } = columns[i]!;
-        const one = readValue(memory, builder.build(), type, 0);
-        return one === null ? null : formatValue(type, one, DEFAULT_SETTINGS);
-      });
-      return { op, row, unavailable: decoder.unavailable };
-    } catch (error) {
-      const { sqlstate, message: text } = error as SqlError;
-      return `${sqlstate} ${text}`;
-    }
-  });
+  return readChanges(decoder, columns, messages);
 }
 
 const readBare = (messages: readonly (Buffer | null)[]) => read(messages, {}, COLUMNS, ENVELOPE);
@@ -211,9 +187,12 @@ test('messages with ids of schemas, and what is refused', () => {
 
 test('columns are checked against the row', () => {
   const schema = parseAvroSchema(JSON.stringify(ENVELOPE));
-  checkDebeziumColumns(schema, COLUMNS, DEFAULT_SETTINGS);
+  checkAvroColumns(debeziumRow(schema), null, COLUMNS, DEFAULT_SETTINGS);
   const wrong = [{ name: 'price', type: parseTypeName('int[]') }];
-  assert.throws(() => checkDebeziumColumns(schema, wrong, DEFAULT_SETTINGS), /column "price"/);
+  assert.throws(
+    () => checkAvroColumns(debeziumRow(schema), null, wrong, DEFAULT_SETTINGS),
+    /column "price"/,
+  );
 });
 
 test('a schema that changes amid the stream: columns by name', () => {
@@ -399,7 +378,7 @@ test('arrays that were left out: numbers, dates, uuids, bytes', () => {
   );
   assert.deepEqual(
     found.map((one) =>
-      typeof one === 'object' && 'row' in one ? [one.unavailable, ...one.row!.slice(1)] : one,
+      typeof one === 'object' && 'row' in one ? [one.unavailable, ...one.row.slice(1)] : one,
     ),
     [
       [[1, 2, 3, 5, 6], null, null, null, null, null, null],

@@ -20,7 +20,7 @@ import {
 } from '../debezium-decoder.ts';
 import type { WriterSchema } from '../message-decoder.ts';
 import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
-import { AvroDecoder, checkAvroColumns } from './avro-decoder.ts';
+import { AvroDecoder } from './avro-decoder.ts';
 import { AvroCursor, corrupt } from './cursor.ts';
 import { type AvroRecord, type AvroSchema, parseAvroSchema } from './schema.ts';
 import { type Skipper, Skippers } from './skip.ts';
@@ -227,15 +227,6 @@ function isArray(schema: AvroSchema): boolean {
 /** The record of a row; 42804 where the schema is not Debezium's. */
 export function debeziumRow(schema: AvroSchema): AvroRecord {
   return envelopeOf(schema).row;
-}
-
-/** Refuses columns whose fields are of a type that does not fit: 42804. */
-export function checkDebeziumColumns(
-  schema: AvroSchema,
-  columns: readonly DecodedColumn[],
-  settings: ValueSettings,
-): void {
-  checkAvroColumns(debeziumRow(schema), null, columns, settings);
 }
 
 interface EnvelopeShape {

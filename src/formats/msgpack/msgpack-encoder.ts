@@ -24,7 +24,7 @@ import {
 } from '../message-encoder.ts';
 import { floorDivided } from '../typed-value.ts';
 
-const NIL = 0xc0;
+export const NIL = 0xc0;
 
 export class MessagePackEncoder implements MessageEncoder {
   readonly #columns: readonly EncodedColumn[];
@@ -39,7 +39,7 @@ export class MessagePackEncoder implements MessageEncoder {
   }
 
   append(batch: DeltaBatch, row: number, out: ByteWriter): void {
-    writeCount(MAP, this.#columns.length, out);
+    writeMapHead(this.#columns.length, out);
     for (let i = 0; i < this.#columns.length; i += 1) {
       const column = batch.columns[this.#columns[i]!.index]!;
       out.bytes(this.#keys[i]!);
@@ -77,6 +77,10 @@ function writeCount({ short, shortMax, u8, u16 }: Heads, count: number, out: Byt
     out.buffer[at] = u16 + 1;
     out.buffer.writeUInt32BE(count, at + 1);
   }
+}
+
+export function writeMapHead(memberCount: number, out: ByteWriter): void {
+  writeCount(MAP, memberCount, out);
 }
 
 function columnWriter(type: DataType, settings: ValueSettings): ColumnWriter {
@@ -142,14 +146,14 @@ function writeText(text: string, out: ByteWriter): void {
   out.text(text);
 }
 
-function textBytes(text: string): Buffer {
+export function textBytes(text: string): Buffer {
   const out = new ByteWriter();
   writeText(text, out);
   return Buffer.from(out.written);
 }
 
 /** In the fewest bytes. */
-function writeInteger(value: number, out: ByteWriter): void {
+export function writeInteger(value: number, out: ByteWriter): void {
   if (value >= -32 && value < 0x80) {
     out.u8(value & 0xff);
     return;

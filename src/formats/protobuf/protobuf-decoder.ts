@@ -14,22 +14,16 @@
  */
 
 import { must } from '../../base/assert.ts';
-import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
 import { inColumn } from '../record-decoder.ts';
-import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
-import { corrupt, ProtobufCursor } from './cursor.ts';
+import { ProtobufCursor } from './cursor.ts';
+import { messageOf } from './find-message.ts';
+import { FramedPlans } from './framed-plans.ts';
 import { sqlTypeOf, wireTypeOf } from './scalar.ts';
-import {
-  type DeclaredMessage,
-  type ProtobufSchema,
-  type ProtoField,
-  type ProtoMessage,
-  parseProtobufSchema,
-} from './schema.ts';
+import type { ProtobufSchema, ProtoField, ProtoMessage } from './schema.ts';
 import { checkTarget, misfitTarget, type ValueTarget, valueTarget } from './value-target.ts';
 
 export interface ProtobufOptions {
@@ -41,8 +35,6 @@ export interface ProtobufOptions {
   readonly message: string | null;
 }
 
-/** How deep a type may be declared. */
-const PATH_MAX = 32;
 /** Numbers of fields up to this are found by index. */
 const NUMBER_INDEXED_MAX = 255;
 
@@ -75,17 +67,10 @@ interface Plan {
 
 export class ProtobufDecoder implements MessageDecoder {
   readonly #columns: readonly DecodedColumn[];
-  readonly #options: ProtobufOptions;
   readonly #settings: ValueSettings;
   readonly #cursor = new ProtobufCursor();
-  /** By schema id. An error: its messages are rejected. */
-  readonly #schemas = new Map<number, ProtobufSchema | SqlError>();
-  /** By schema id and path. */
-  readonly #plans = new Map<string, Plan>();
+  readonly #framed: FramedPlans<Plan>;
   readonly #bare: Plan | null;
-  /** Those of the message before, where it was of a schema's first type. */
-  #lastId = -1;
-  #lastPlan: Plan | null = null;
   /** The column at work; -1: none. */
   #column = -1;
 
@@ -96,9 +81,9 @@ export class ProtobufDecoder implements MessageDecoder {
     settings: ValueSettings,
   ) {
     this.#columns = columns;
-    this.#options = options;
     this.#settings = settings;
     const { schema, isFramed, message } = options;
+    this.#framed = new FramedPlans(message, (found) => this.#planOf(found));
     this.#bare = isFramed ? null : this.#planOf(messageOf(must(schema), message));
   }
 
@@ -106,21 +91,14 @@ export class ProtobufDecoder implements MessageDecoder {
     return this.#cursor.at;
   }
 
-  learnSchema(id: number, { type, text, references }: WriterSchema): void {
-    if (this.#schemas.has(id)) return;
-    try {
-      if (type !== 'PROTOBUF') throw new SqlError('42804', `schema ${id} is ${type}, not PROTOBUF`);
-      this.#schemas.set(id, parseProtobufSchema(text, references));
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
-      this.#schemas.set(id, error);
-    }
+  learnSchema(id: number, schema: WriterSchema): void {
+    this.#framed.learn(id, schema);
   }
 
   append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
     const cursor = this.#cursor;
     cursor.start(bytes, start, end);
-    const plan = this.#bare ?? this.#framedPlan(cursor);
+    const plan = this.#bare ?? this.#framed.at(cursor);
     this.#column = -1;
     try {
       while (!cursor.isAtEnd) {
@@ -179,44 +157,6 @@ export class ProtobufDecoder implements MessageDecoder {
     for (let i = 0; i < plan.absent.length; i += 1) builders[plan.absent[i]!]!.appendNull();
   }
 
-  #framedPlan(cursor: ProtobufCursor): Plan {
-    const { bytes, at, end } = cursor;
-    if (end - at === FRAME_SIZE || !hasFrame(bytes, at, end)) {
-      throw corrupt('it does not begin with 0, a schema id and message indexes');
-    }
-    const id = schemaIdAt(bytes, at);
-    const isFirst = bytes[at + FRAME_SIZE] === 0;
-    if (isFirst && id === this.#lastId) {
-      cursor.at = at + FRAME_SIZE + 1;
-      return this.#lastPlan!;
-    }
-    const schema = this.#schemas.get(id);
-    if (schema === undefined) throw unknownSchema(id);
-    if (schema instanceof SqlError) throw schema;
-    cursor.at = at + FRAME_SIZE;
-    const plan = this.#pathPlan(id, schema, readPath(cursor));
-    if (isFirst) {
-      this.#lastId = id;
-      this.#lastPlan = plan;
-    }
-    return plan;
-  }
-
-  #pathPlan(id: number, schema: ProtobufSchema, path: readonly number[]): Plan {
-    const key = `${id} ${path.join('.')}`;
-    const known = this.#plans.get(key);
-    if (known !== undefined) return known;
-    const { message: wanted } = this.#options;
-    const found = messageAt(schema, path);
-    if (found === null) throw corrupt(`schema ${id} has no message ${path.join('.')}`);
-    if (wanted !== null && !isNamed(found, wanted)) {
-      throw new SqlError('42804', `Protobuf message "${found.name}" is not "${wanted}"`);
-    }
-    const plan = this.#planOf(found);
-    this.#plans.set(key, plan);
-    return plan;
-  }
-
   #planOf(message: ProtoMessage): Plan {
     const fields = this.#columns.map(({ name }) => fieldNamed(name, message));
     const steps = message.fields.flatMap((field) => {
@@ -267,30 +207,6 @@ function reset({ steps }: Plan): void {
   }
 }
 
-/** Behind the schema id: the path to a type among those of the schema. */
-function readPath(cursor: ProtobufCursor): number[] {
-  const count = zigzag(cursor);
-  if (count === 0) return [0];
-  if (count < 0 || count > PATH_MAX) throw corrupt(`${count} message indexes`);
-  return Array.from({ length: count }, () => zigzag(cursor));
-}
-
-function zigzag(cursor: ProtobufCursor): number {
-  const value = cursor.varint32();
-  return (value >>> 1) ^ -(value & 1);
-}
-
-function messageAt({ messages }: ProtobufSchema, path: readonly number[]): ProtoMessage | null {
-  let found: DeclaredMessage | undefined;
-  let among = messages;
-  for (const index of path) {
-    found = among[index];
-    if (found === undefined) return null;
-    among = found.nested;
-  }
-  return found?.message ?? null;
-}
-
 /** The columns of a source without a list. */
 export function protobufColumns(schema: ProtobufSchema, message: string | null): DecodedColumn[] {
   return messageOf(schema, message).fields.map((field) => ({
@@ -315,24 +231,6 @@ export function checkProtobufColumns(
       throw inColumn(error, name);
     }
   }
-}
-
-/** The message of that name, or the first one. */
-function messageOf({ messages }: ProtobufSchema, wanted: string | null): ProtoMessage {
-  const all = allOf(messages);
-  const found = wanted === null ? all[0] : all.find((one) => isNamed(one, wanted));
-  if (found !== undefined) return found;
-  const name = wanted === null ? '' : ` "${wanted}"`;
-  throw new SqlError('22023', `the Protobuf schema has no message${name}`);
-}
-
-function allOf(messages: readonly DeclaredMessage[]): ProtoMessage[] {
-  return messages.flatMap(({ message, nested }) => [message, ...allOf(nested)]);
-}
-
-/** By full name, or by its end. */
-function isNamed({ name }: ProtoMessage, wanted: string): boolean {
-  return name === wanted || name.endsWith(`.${wanted}`);
 }
 
 /** By exact name, then without case. */

@@ -13,6 +13,7 @@ import type { ArrayValue } from '../../types/array.ts';
 import type { DataType, Value } from '../../types/data-type.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import { ByteWriter } from '../byte-writer.ts';
+import type { EnvelopeNames } from '../change-envelope.ts';
 import { finiteInstant } from '../finite-times.ts';
 import { plainFormat } from '../json-value.ts';
 import {
@@ -30,25 +31,69 @@ import { FIXED32, FIXED64, SIZED, VARINT } from './cursor.ts';
 
 const TIMESTAMP = 'google.protobuf.Timestamp';
 
+type Columns = readonly { readonly name: string; readonly type: DataType }[];
+
 /** .proto text. `name`: of the message, with its package. 42602 where a column's name cannot be a field's. */
-export function protobufSchemaOf(
-  columns: readonly { readonly name: string; readonly type: DataType }[],
-  name: string,
-): string {
+export function protobufSchemaOf(columns: Columns, name: string): string {
   checkSchemaNames('a Protobuf', 'message', name, columns);
-  const point = name.lastIndexOf('.');
-  const fields = columns.map(({ name: field, type }, i) => {
+  return fileOf(packageOf(name), [[localName(name), ...fieldsOf(columns)]]);
+}
+
+/** As `protobufSchemaOf`, of a message in which rows before and after a change stand; both names are of one package. */
+export function protobufEnvelopeSchemaOf(
+  columns: Columns,
+  { envelope, row }: EnvelopeNames,
+): string {
+  checkSchemaNames('a Protobuf', 'message', envelope, columns);
+  const rowType = localName(row);
+  const fields = [
+    `optional ${rowType} before = ${BEFORE};`,
+    `optional ${rowType} after = ${AFTER};`,
+    `optional string op = ${OP};`,
+    `optional int64 ts_ms = ${TIME};`,
+  ];
+  const messages = [
+    [localName(envelope), ...fields],
+    [rowType, ...fieldsOf(columns)],
+  ];
+  return fileOf(packageOf(envelope), messages);
+}
+
+/** Of the fields of an envelope. */
+export const BEFORE = 1;
+export const AFTER = 2;
+export const OP = 3;
+export const TIME = 4;
+
+function packageOf(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf('.')));
+}
+
+function localName(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+function fieldsOf(columns: Columns): string[] {
+  return columns.map(({ name, type }, i) => {
     const label = type.element === null ? 'optional' : 'repeated';
-    return `  ${label} ${protobufType(type.element ?? type)} ${field} = ${i + 1};`;
+    return `${label} ${protobufType(type.element ?? type)} ${name} = ${i + 1};`;
   });
-  const hasTimes = fields.some((field) => field.includes(` ${TIMESTAMP} `));
+}
+
+/** `messages`: of each its name, then its fields. */
+function fileOf(packageName: string, messages: readonly (readonly string[])[]): string {
+  const hasTimes = messages.flat().some((field) => field.includes(` ${TIMESTAMP} `));
+  const declared = messages.flatMap(([name, ...fields]) => [
+    `message ${name} {`,
+    ...fields.map((field) => `  ${field}`),
+    '}',
+  ]);
   return [
     'syntax = "proto3";',
-    ...(point < 0 ? [] : [`package ${name.slice(0, point)};`]),
+    ...(packageName === '' ? [] : [`package ${packageName};`]),
     ...(hasTimes ? ['import "google/protobuf/timestamp.proto";'] : []),
-    `message ${name.slice(point + 1)} {`,
-    ...fields,
-    '}\n',
+    ...declared,
+    '',
   ].join('\n');
 }
 
@@ -91,22 +136,26 @@ function wireTypeOf({ id }: DataType): number {
   }
 }
 
-const FIRST_MESSAGE = 0;
+/** Writes what stands before a message of a schema's first type. */
+export function writeHead(schemaId: number, out: ByteWriter): void {
+  writeFrame(schemaId, out);
+  out.u8(0);
+}
 
 export class ProtobufEncoder implements MessageEncoder {
   readonly #columns: readonly EncodedColumn[];
-  readonly #schemaId: number;
+  readonly #schemaId: number | null;
   readonly #writers: readonly ColumnWriter[];
 
-  constructor(columns: readonly EncodedColumn[], schemaId: number, settings: ValueSettings) {
+  /** `schemaId` null: messages are bare, as parts of others are. */
+  constructor(columns: readonly EncodedColumn[], schemaId: number | null, settings: ValueSettings) {
     this.#columns = columns;
     this.#schemaId = schemaId;
     this.#writers = columns.map(({ type }, i) => columnWriter(type, i + 1, settings));
   }
 
   append(batch: DeltaBatch, row: number, out: ByteWriter): void {
-    writeFrame(this.#schemaId, out);
-    out.u8(FIRST_MESSAGE);
+    if (this.#schemaId !== null) writeHead(this.#schemaId, out);
     let i = 0;
     try {
       for (; i < this.#columns.length; i += 1) {
@@ -157,7 +206,7 @@ function columnWriter(type: DataType, number: number, settings: ValueSettings): 
   }
 }
 
-function tagOf(number: number, wireType: number): number {
+export function tagOf(number: number, wireType: number): number {
   return number * 8 + wireType;
 }
 

@@ -4,10 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode as decodeMessagePack } from '@msgpack/msgpack';
 import avro from 'avsc';
+import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { buildBatch } from '../batch/build-batch.ts';
 import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
+import { ArrayValue } from '../types/array.ts';
+import { Decimal } from '../types/decimal.ts';
 import { DEFAULT_SETTINGS } from '../types/value.ts';
 import { AvroEncoder } from './avro/avro-encoder.ts';
 import { AvroEnvelopeWriter, avroEnvelopeSchemaOf } from './avro/avro-envelope.ts';
@@ -20,7 +23,7 @@ import { openDebeziumJson } from './debezium-json.ts';
 import { JsonEncoder } from './json-encoder.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import type { EncodedColumn, MessageEncoder } from './message-encoder.ts';
-import { assertAnyRoundTrip, COMMON_TYPES, columnsOf } from './message-fixture.ts';
+import { assertAnyRoundTrip, COMMON_TYPES, columnsOf, encodeMessages } from './message-fixture.ts';
 import { openDebeziumMessagePack } from './msgpack/debezium-msgpack.ts';
 import { MessagePackEncoder } from './msgpack/msgpack-encoder.ts';
 import { MessagePackEnvelopeWriter } from './msgpack/msgpack-envelope.ts';
@@ -218,5 +221,34 @@ for (const [name, format] of Object.entries(FORMATS)) {
     const bytes = written(format.encoder(COLUMNS), 'd', [7, 'gone'], null);
     const found = readChanges(format.decoder(COLUMNS, [0]), COLUMNS, [bytes]);
     assert.deepEqual(found, [{ op: DELETE, row: ['7', null], unavailable: [] }]);
+  });
+}
+
+for (const [name, format] of Object.entries(FORMATS)) {
+  test(`${name}: bytes that were changed are read or rejected`, () => {
+    const types = columnsOf({
+      id: 'integer',
+      name: 'text',
+      n: 'numeric',
+      at: 'text[]',
+      j: 'jsonb',
+    });
+    const encoder = format.encoder(types);
+    const decoder = format.decoder(types, [0]);
+    const row = [1, '__debezium_unavailable_value', Decimal.ZERO, ArrayValue.of(['x']), '{"a": 1}'];
+    const [whole] = encodeMessages(asChanges(encoder), types, [row]);
+    const change = fc.tuple(fc.nat(whole!.length - 1), fc.nat(255));
+    const changes = fc.array(change, { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(changes, fc.nat(whole!.length), (changed, length) => {
+        const bytes = Buffer.from(whole!);
+        for (const [at, byte] of changed) bytes[at] = byte;
+        const cut = bytes.subarray(0, length);
+        for (const found of readChanges(decoder, types, [bytes, cut])) {
+          if (typeof found === 'string') assert.match(found, /^\d[\dA-Z]{4} /);
+        }
+      }),
+      { numRuns: 1000 },
+    );
   });
 }

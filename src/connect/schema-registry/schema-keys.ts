@@ -38,9 +38,21 @@ function openAvroKey(columns: readonly DecodedColumn[], settings: ValueSettings)
 
 /** A schema of a single value as that of a record whose only field it is. */
 function asRecord(schema: WriterSchema, field: string): WriterSchema {
-  const type: unknown = JSON.parse(schema.text);
+  const { text } = schema;
+  // The name of a type alone is a schema too.
+  const type: unknown = /^[\w.]+$/.test(text) ? text : parsed(text);
+  if (type === undefined) return schema;
   const kind = typeof type === 'object' && type !== null && 'type' in type ? type.type : type;
   if (kind === 'record') return schema;
   const record = { type: 'record', name: 'Key', fields: [{ name: field, type }] };
   return { ...schema, text: JSON.stringify(record) };
+}
+
+/** undefined: it is no JSON, which the decoder refuses. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

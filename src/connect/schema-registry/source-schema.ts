@@ -52,7 +52,7 @@ interface SchemaFormat {
     settings: ValueSettings,
   ): void;
   open(encoding: SchemaSourceEncoding, columns: Columns, settings: ValueSettings): MessageDecoder;
-  /** What of FORMAT DEBEZIUM is the row: a schema of its own. */
+  /** The same of FORMAT DEBEZIUM: columns are fields of the row in an envelope. */
   readonly changes: SchemaChanges;
 }
 

@@ -9,9 +9,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { polled } from '../polled.ts';
 import type { ServerProcess } from '../server-process.ts';
-import { avroConverters, Debezium } from '../services/debezium.ts';
+import { avroConverters, Debezium, type DebeziumOptions } from '../services/debezium.ts';
 import { PostgresServer, postgresProblem } from '../services/postgres.ts';
 import { SqlClient } from '../sql-client.ts';
 import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
@@ -29,7 +28,6 @@ const SKIP = skip();
 const COLUMNS = `id int PRIMARY KEY, name text, price numeric(10,2), weight numeric, at timestamp, at_ms timestamp(3),
   seen timestamptz, day date, clock time, took interval, doc jsonb, raw bytea, tags text[], score float8, ok bool, ref uuid,
   nums int[], ids uuid[]`;
-const PREFIXES = ['cdc', 'wrapped', 'avro'];
 const NAMES =
   'id, name, price, weight, at, at_ms, seen, day, clock, took, doc, raw, tags, score, ok, ref, nums, ids';
 
@@ -51,23 +49,37 @@ const connect = (properties: Readonly<Record<string, string>>, prefix: string) =
   properties: { 'poll.interval.ms': '50', ...properties },
 });
 
-const STREAMING = connect.bind(null, {
-  'decimal.handling.mode': 'string',
-  'skipped.operations': 'none',
-});
+const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter';
+
+/** The same changes three times: as bare JSON, as JSON that carries its schema, and as Avro. */
+function connectors(): DebeziumOptions[] {
+  const bare = { 'decimal.handling.mode': 'string', 'skipped.operations': 'none' };
+  const wrapped = {
+    'value.converter': JSON_CONVERTER,
+    'value.converter.schemas.enable': 'true',
+    'key.converter': JSON_CONVERTER,
+    'key.converter.schemas.enable': 'true',
+  };
+  return [
+    connect(bare, 'cdc'),
+    connect(wrapped, 'wrapped'),
+    connect(avroConverters(registry.url), 'avro'),
+  ];
+}
 
 before(async () => {
   if (SKIP !== false) return;
   directory = mkdtempSync(join(tmpdir(), 'millrace-debezium-'));
   // PostgreSQL runs as a user of its own.
   chmodSync(directory, 0o755);
-  for (const name of ['postgres', 'connect', 'others']) mkdirSync(join(directory, name));
+  for (const name of ['postgres', 'connect']) mkdirSync(join(directory, name));
   [scene, registry] = await Promise.all([
     KafkaScene.start({ tuning: { checkpointIntervalMs: 700 } }),
     RegistryFixture.start(),
   ]);
   ({ kafka, server, sql } = scene);
-  for (const prefix of PREFIXES) await kafka.createTopic(`${prefix}.public.items`);
+  for (const prefix of ['cdc', 'wrapped', 'avro'])
+    await kafka.createTopic(`${prefix}.public.items`);
   postgres = await PostgresServer.start(join(directory, 'postgres'));
   origin = await SqlClient.connect(postgres.url);
   await origin.query(`CREATE TABLE items (${COLUMNS})`);
@@ -76,7 +88,7 @@ before(async () => {
   }
   await insert(1, 20);
   debezium = await Debezium.at(join(directory, 'connect'));
-  await debezium.start(STREAMING('cdc'));
+  await debezium.start(...connectors());
 });
 
 after(async () => {
@@ -137,7 +149,7 @@ test('the source equals the table, through changes, transactions and restarts', 
   await debezium.kill();
   await origin.query('UPDATE items SET ok = NOT ok');
   await insert(40, 45);
-  await debezium.start(STREAMING('cdc'));
+  await debezium.start(...connectors());
   await origin.query('DELETE FROM items WHERE id = 40');
   await awaitEqual(ALL, 'copy');
   await sql.query(
@@ -154,44 +166,25 @@ test('the source equals the table, through changes, transactions and restarts', 
 test('decimals and times by the schema that messages carry, or the registry has', {
   skip: SKIP,
 }, async () => {
-  const others = await Debezium.at(join(directory, 'others'));
-  const converter = 'org.apache.kafka.connect.json.JsonConverter';
-  const wrapped = {
-    'value.converter': converter,
-    'value.converter.schemas.enable': 'true',
-    'key.converter': converter,
-    'key.converter.schemas.enable': 'true',
-  };
-  await others.start(connect(wrapped, 'wrapped'), connect(avroConverters(registry.url), 'avro'));
-  try {
-    await create('with_schema', 'wrapped.public.items');
-    // It streams before it has written its first record.
-    const subject = 'avro.public.items-value';
-    await polled(
-      () => registry.client.latest(subject),
-      (found) => found !== null,
-    );
-    await createAvro('from_avro', 'avro.public.items');
-    // Of a decimal without a scale Debezium drops the zeros at its end.
-    const short = ALL.replace('weight', 'weight::float8');
-    await awaitEqual(short, 'with_schema');
-    await awaitEqual(short, 'from_avro');
-    await sql.query('CREATE MATERIALIZED VIEW avro_copy AS SELECT * FROM from_avro');
-    await origin.query('UPDATE items SET price = -price, weight = -0.001, at_ms = now()');
-    await origin.query('DELETE FROM items WHERE id = 41');
-    await awaitEqual(ALL, 'with_schema');
-    await awaitEqual(ALL, 'avro_copy');
-    await origin.query('ALTER TABLE items ADD COLUMN note text DEFAULT 7, DROP COLUMN more');
-    await insert(50, 52);
-    await origin.query('UPDATE items SET id = 150 WHERE id = 50');
-    await server.killAndRestart(sql);
-    await origin.query('UPDATE items SET ok = NOT ok WHERE id < 9');
-    await awaitEqual(ALL, 'avro_copy');
-    assert.equal(await sql.value('SELECT count(*) FROM millrace.dead_letters'), '0');
-    await backFromSink();
-  } finally {
-    await others.kill();
-  }
+  await create('with_schema', 'wrapped.public.items');
+  await createAvro('from_avro', 'avro.public.items');
+  // Of a decimal without a scale Debezium drops the zeros at its end.
+  const short = ALL.replace('weight', 'weight::float8');
+  await awaitEqual(short, 'with_schema');
+  await awaitEqual(short, 'from_avro');
+  await sql.query('CREATE MATERIALIZED VIEW avro_copy AS SELECT * FROM from_avro');
+  await origin.query('UPDATE items SET price = -price, weight = -0.001, at_ms = now()');
+  await origin.query('DELETE FROM items WHERE id = 41');
+  await awaitEqual(ALL, 'with_schema');
+  await awaitEqual(ALL, 'avro_copy');
+  await origin.query('ALTER TABLE items ADD COLUMN note text DEFAULT 7, DROP COLUMN more');
+  await insert(50, 52);
+  await origin.query('UPDATE items SET id = 150 WHERE id = 50');
+  await server.killAndRestart(sql);
+  await origin.query('UPDATE items SET ok = NOT ok WHERE id < 9');
+  await awaitEqual(ALL, 'avro_copy');
+  assert.equal(await sql.value('SELECT count(*) FROM millrace.dead_letters'), '0');
+  await backFromSink();
   await awaitEqual(ALL);
 });
 

@@ -5,6 +5,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { must } from '../../base/assert.ts';
 import { freePorts } from './free-ports.ts';
 import { jarsOf, QUICK_START } from './java.ts';
 import { LOGGING, lines } from './kafka.ts';
@@ -39,15 +40,15 @@ export class Debezium {
     return new Debezium(directory, port);
   }
 
-  /** Starts it and waits until it streams; `others`: further connectors of the same Kafka. */
-  async start(first: DebeziumOptions, ...others: readonly DebeziumOptions[]): Promise<void> {
+  /** Starts it with connectors of the same Kafka, and waits until they stream. */
+  async start(...connectors: readonly DebeziumOptions[]): Promise<void> {
     const path = (name: string) => join(this.#directory, name);
-    const connectors = [first, ...others].map((options) => {
+    const files = connectors.map((options) => {
       const file = path(`${options.prefix}.properties`);
       writeFileSync(file, lines(connector(options)));
       return file;
     });
-    writeFileSync(path('worker.properties'), lines(this.#worker(first.bootstrap)));
+    writeFileSync(path('worker.properties'), lines(this.#worker(must(connectors[0]).bootstrap)));
     writeFileSync(path('log4j2.properties'), lines(LOGGING));
     const program: Program = {
       name: 'Debezium',
@@ -56,7 +57,7 @@ export class Debezium {
         ...['-cp', jarsOf('debezium'), '-Xmx256m', ...QUICK_START],
         `-Dlog4j2.configurationFile=${path('log4j2.properties')}`,
         'org.apache.kafka.connect.cli.ConnectStandalone',
-        ...[path('worker.properties'), ...connectors],
+        ...[path('worker.properties'), ...files],
       ],
       ready: new RegExp(`(Starting streaming[^]*){${connectors.length}}`),
     };
@@ -120,6 +121,8 @@ function connector(options: DebeziumOptions): Record<string, string> {
     'database.dbname': 'postgres',
     'topic.prefix': options.prefix,
     'slot.name': options.prefix,
+    // Connectors that start at once would make the same one.
+    'publication.name': options.prefix,
     'table.include.list': options.tables,
     'topic.creation.default.replication.factor': '1',
     'topic.creation.default.partitions': '1',

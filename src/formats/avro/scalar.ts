@@ -14,7 +14,7 @@
  * | timestamp-*, local-timestamp-* | timestamptz, timestamp | timestamp-* : timestamp in UTC; integers: the raw number |
  * | uuid, duration | uuid, interval | uuid of a string: text |
  * | string that is marked as JSON | jsonb | json, text |
- * | strings and longs that Debezium marks as times, intervals | timestamptz, time, interval | strings: text; longs: integers |
+ * | strings and longs that Debezium marks as times, intervals | date, time, timestamp, timestamptz, interval | strings: text; longs: integers |
  * | Debezium's VariableScaleDecimal | numeric | |
  * | array of these | an array | jsonb, json |
  * | record, map, other unions and arrays | jsonb | json |
@@ -105,6 +105,7 @@ function logicalType({ kind }: LogicalType): DataType {
     case 'decimal':
       return NUMERIC;
     case 'date':
+    case 'date-text':
       return DATE;
     case 'uuid':
       return UUID;
@@ -118,7 +119,10 @@ function logicalType({ kind }: LogicalType): DataType {
     case 'time-millis':
     case 'time-micros':
     case 'time-nanos':
+    case 'time-text':
       return TIME;
+    case 'timestamp-text':
+      return TIMESTAMP;
     default:
       return kind.startsWith('local') ? TIMESTAMP : TIMESTAMPTZ;
   }

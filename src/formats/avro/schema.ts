@@ -27,6 +27,9 @@ export type LogicalType =
         | 'interval-micros'
         | 'interval-nanos'
         | 'interval-text'
+        | 'date-text'
+        | 'time-text'
+        | 'timestamp-text'
         | 'instant-text';
     };
 
@@ -141,6 +144,9 @@ const CONNECT_NAMES: Readonly<Record<string, readonly [base: string, LogicalType
   'io.debezium.time.Timestamp': ['long', { kind: 'local-timestamp-millis' }],
   'io.debezium.time.MicroTimestamp': ['long', { kind: 'local-timestamp-micros' }],
   'io.debezium.time.NanoTimestamp': ['long', { kind: 'local-timestamp-nanos' }],
+  'io.debezium.time.IsoDate': ['string', { kind: 'date-text' }],
+  'io.debezium.time.IsoTime': ['string', { kind: 'time-text' }],
+  'io.debezium.time.IsoTimestamp': ['string', { kind: 'timestamp-text' }],
   'io.debezium.time.ZonedTimestamp': ['string', { kind: 'instant-text' }],
   'io.debezium.time.MicroDuration': ['long', { kind: 'interval-micros' }],
   'io.debezium.time.NanoDuration': ['long', { kind: 'interval-nanos' }],

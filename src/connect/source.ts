@@ -172,8 +172,8 @@ export interface SourceReader {
    * Does not move the reader.
    */
   replay(split: string, from: Json, to: Json): Generator<SourceChunk | null>;
-  /** Stands still until `replay` has more, or a while has passed. Absent: it never has to wait. */
-  readonly standStill?: () => void;
+  /** Stands still until `replay` has more, or a while has passed: then it tells why. Absent: it never has to wait. */
+  readonly standStill?: () => string | null;
   /**
    * Rejected records of a split once more, at most 1024, each offset once: those that are rejected again, and the rows of the
    * others, with `places`. Does not move the reader, and needs nothing but the records and the schemas that they name: another

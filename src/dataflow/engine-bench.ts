@@ -58,6 +58,8 @@ export class FakeSource {
   readonly schemaOf = new Map<number, number>();
   /** Ids of the schemas that the registry has by now. */
   readonly registry = new Set<number>();
+  /** Why its records do not come again yet; one for each time that somebody stands still for them. */
+  readonly waits: string[] = [];
 }
 
 export class EngineBench {
@@ -216,7 +218,12 @@ class FakeReader implements SourceReader {
     return { ...chunk, schemas, isAtEnd: to === this.#source.available, isEnded };
   }
 
-  *replay(_split: string, from: Json, to: Json): Generator<SourceChunk> {
+  standStill(): string | null {
+    return this.#source.waits.shift() ?? null;
+  }
+
+  *replay(_split: string, from: Json, to: Json): Generator<SourceChunk | null> {
+    while (this.#source.waits.length > 0) yield null;
     const isKnown = (id: number) => !this.#context.unknownSchemas.has(id);
     for (let at = from as number; at < (to as number); at += 100) {
       yield this.#chunk(at, Math.min(to as number, at + 100), isKnown, this.#source.lost);

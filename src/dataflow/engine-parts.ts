@@ -233,6 +233,7 @@ export class EngineParts {
       connectors: this.#setup.connectors,
       nowUs: () => this.#running.nowUs,
       wake: () => this.#setup.wake(),
+      log: (level, text) => this.#setup.log(level, text),
     });
     this.feeds.set(id, feed);
     if (this.#isStarted) feed.refreshReader();

@@ -43,6 +43,9 @@ import { UnknownSchemas } from './unknown-schemas.ts';
 /** Ids of schemas, by a record's offset. */
 export type NamedSchemas = ReadonlyMap<number, readonly number[]>;
 
+/** A wait is told of when it begins, and again each time that so long has passed. */
+const TELL_WAIT_US = 30_000_000n;
+
 export class SourceFeed {
   readonly relation: EngineRelation;
   #definition: CreateSourceAction;
@@ -54,6 +57,7 @@ export class SourceFeed {
   /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
   readonly #endings = new Map<string, bigint | null>();
   readonly #idleTimeoutUs: bigint | null;
+  #toldWaitUs: bigint | null = null;
   #reader: SourceReader | null = null;
   #wanted: readonly number[] = [];
   #failure: SqlError | null = null;
@@ -344,7 +348,10 @@ export class SourceFeed {
       this.#reader = this.#open(this.#wanted);
       this.#reader.start(new Map());
     }
-    for (const chunk of replayed(this.#reader, progress, true)) if (chunk !== null) yield chunk;
+    const onWait = (reason: string) => this.#tellWait(reason);
+    for (const chunk of replayed(this.#reader, progress, true, onWait)) {
+      if (chunk !== null) yield chunk;
+    }
   }
 
   /** Whether what was taken in may have to be waited for when a later view reads it. */
@@ -375,6 +382,15 @@ export class SourceFeed {
     if (isIdle) this.setIdle(split);
   }
 
+  /** Everything stands still until its records come again. */
+  #tellWait(reason: string): void {
+    const nowUs = this.#context.clock.monotonicUs();
+    if (this.#toldWaitUs !== null && nowUs < this.#toldWaitUs + TELL_WAIT_US) return;
+    this.#toldWaitUs = nowUs;
+    const { name } = this.relation.definition;
+    this.#context.log('warn', `source ${name}: its records are waited for: ${reason}`);
+  }
+
   /**
    * The records taken in so far, from each split's beginning or from where `taken` stands: for a view that comes later.
    * `taken` moves along; `wanted` are the columns that are made. null: there is more, but not now; `isPatient`: it stands still
@@ -399,7 +415,7 @@ export class SourceFeed {
     const reader = this.#open(wanted);
     try {
       reader.start(new Map());
-      yield* replayed(reader, range, isPatient);
+      yield* replayed(reader, range, isPatient, (reason) => this.#tellWait(reason));
     } finally {
       reader.close();
     }

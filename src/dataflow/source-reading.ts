@@ -7,15 +7,19 @@ export function isSame(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((column, index) => column === b[index]);
 }
 
-/** A range again; null where it would have to wait, unless it is patient. */
+/** A range again; null where it would have to wait, unless it is patient: then `onWait` is told why it stood still. */
 export function* replayed(
   reader: SourceReader,
   { split, from, to }: Pick<SplitProgress, 'split' | 'from' | 'to'>,
   isPatient: boolean,
+  onWait: (reason: string) => void,
 ): Generator<SourceChunk | null> {
   for (const chunk of reader.replay(split, from as Json, to as Json)) {
-    if (chunk === null && isPatient) reader.standStill?.();
-    else yield chunk;
+    if (chunk !== null || !isPatient) yield chunk;
+    else {
+      const reason = reader.standStill?.() ?? null;
+      if (reason !== null) onWait(reason);
+    }
   }
 }
 

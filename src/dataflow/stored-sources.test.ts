@@ -186,3 +186,20 @@ test('a table whose records do not come again has stopped, and what reads it', a
   await copy.opened.close();
   await bench.opened.close();
 });
+
+test('a restart that has to wait for records says so, and goes on when they come', async (context) => {
+  const crash = directories(context);
+  const bench = await EngineBench.open({ dataDir: crash.directory });
+  await bench.commit({ ddl: [stored(APPENDED), createView(VIEW, counts)] });
+  const source = bench.source('s');
+  source.rows.push([1n, 1n, 1n]);
+  source.available = 1;
+  bench.run();
+  source.waits.push('no broker is there', 'no broker is there', 'no broker is there');
+  const copy = await EngineBench.open({ dataDir: crash.copy() }, bench);
+  const waits = copy.logged.filter((line) => line.includes('waited for'));
+  assert.deepEqual(waits, ['warn source s: its records are waited for: no broker is there']);
+  assert.equal(copy.read(VIEW), '+ 1 1');
+  await copy.opened.close();
+  await bench.opened.close();
+});

@@ -214,8 +214,10 @@ export class KafkaSource implements SourceReader {
     return again;
   }
 
-  standStill(): void {
-    kafkaIo().receive(STAND_STILL_MS);
+  standStill(): string | null {
+    const hasCome = kafkaIo().receive(STAND_STILL_MS);
+    for (const { trouble } of this.#again.values()) if (trouble !== null) return trouble;
+    return hasCome ? null : 'the brokers have not answered yet';
   }
 
   get trouble(): string | null {

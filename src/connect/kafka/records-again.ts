@@ -34,6 +34,8 @@ export class RecordsAgain {
   readonly #id: number;
   readonly #arrivals: Arrival[] = [];
   #failure: Error | null = null;
+  /** Why nothing comes; null: nothing is wrong. */
+  trouble: string | null = null;
 
   constructor(
     split: string,
@@ -45,9 +47,12 @@ export class RecordsAgain {
     this.offset = options.from;
     const range = { ...options, ...parseSplitName(split) };
     this.#id = kafkaIo().openRange(range, (message) => {
-      if (message.kind === 'records') this.#arrivals.push(arrivalOf(message.records));
-      else if (message.kind === 'schema') events.onSchema(message.schemaId, message.schema);
+      if (message.kind === 'records') {
+        this.#arrivals.push(arrivalOf(message.records));
+        this.trouble = null;
+      } else if (message.kind === 'schema') events.onSchema(message.schemaId, message.schema);
       else if (message.kind === 'failed') this.#failure = fromPortError(message.error);
+      else if (message.kind === 'trouble') this.trouble = message.reason;
       events.wake();
     });
   }

@@ -53,6 +53,7 @@ function generateStream(kind: EventKind, names: readonly string[], volume: Volum
     unknownSchemas: new Set(),
     wanted,
     wake: () => undefined,
+    warn: () => undefined,
   });
   reader.start(new Map());
   for (;;) {

@@ -90,6 +90,7 @@ function openGenerator(
     wanted,
     ...rejecting,
     wake: () => undefined,
+    warn: () => undefined,
   };
   const reader = openSource(checked, columns, context);
   reader.start(new Map());

@@ -82,7 +82,7 @@ export class SourceUnderTest {
       unknownSchemas: new Set<number>(),
     };
     const of = { memory, scratch, clock, fileRoots: this.#roots, wanted };
-    const context = { ...of, ...rejecting, wake: () => {} };
+    const context = { ...of, ...rejecting, wake: () => {}, warn: () => {} };
     return openSource(this.checked, this.#columns, context);
   }
 

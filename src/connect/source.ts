@@ -155,6 +155,16 @@ export interface SourceContext {
   /** Ids of schemas that the registry did not have, as of now: `replay` decodes as if it did not have them yet. */
   readonly unknownSchemas: ReadonlySet<number>;
   readonly wake: () => void;
+  /** Into the log: nothing to act on for the caller. */
+  readonly warn: (text: string) => void;
+}
+
+/** Others want to know how far the source has come; nobody reads it back from them. */
+export interface PositionReports {
+  /** How often they are told. */
+  readonly intervalMs: number;
+  /** What came before `positions` is durable. Resolves when it is told, or could not be. */
+  tell(positions: ReadonlyMap<string, Json>): Promise<void>;
 }
 
 export interface SourceReader {
@@ -186,6 +196,8 @@ export interface SourceReader {
   ) => SourceChunk;
   /** Absent: records name no schemas. */
   readonly schemas?: RecordSchemas;
+  /** Absent: nobody has to be told. */
+  readonly reports?: PositionReports;
   /** Why nothing comes, where the other side cannot be reached; null: all is well. It goes on trying. */
   readonly trouble?: string | null;
   /** When (monotonic µs) a paced reader has more; null: only `wake` tells. */

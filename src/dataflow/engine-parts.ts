@@ -233,7 +233,7 @@ export class EngineParts {
       connectors: this.#setup.connectors,
       nowUs: () => this.#running.nowUs,
       wake: () => this.#setup.wake(),
-      log: (level, text) => this.#setup.log(level, text),
+      warn: (text) => this.#setup.log('warn', text),
     });
     this.feeds.set(id, feed);
     if (this.#isStarted) feed.refreshReader();

@@ -28,11 +28,13 @@ import {
 import { EpochStep } from './epoch-step.ts';
 import { type LoggedCommits, manifestCommits, restoreCommits } from './logged-commit.ts';
 import type { CommitRequest, CommitResult, EngineStatus } from './port.ts';
+import { ReportedPositions } from './reported-positions.ts';
 import type { SourceFeed } from './source-feed.ts';
 import { bringsSourceRows } from './source-inputs.ts';
 import { SourceIntake } from './source-intake.ts';
 import type { PreviewLimits, SourcePreview } from './source-preview.ts';
 import type { StepSetup } from './step-setup.ts';
+import { dmlBytes, rowsArrivedUs, type WaitingCommit } from './waiting-commit.ts';
 
 export interface Durability {
   /** null: nothing is kept (`:memory:`). */
@@ -43,14 +45,6 @@ export interface Durability {
 
 export interface EngineSetup extends StepSetup {
   onEpoch(epoch: number): void;
-}
-
-interface WaitingCommit {
-  readonly request: CommitRequest;
-  /** When it came, in monotonic time. */
-  readonly arrivedUs: bigint;
-  resolve(result: CommitResult): void;
-  reject(error: unknown): void;
 }
 
 interface TakenCommit {
@@ -94,6 +88,7 @@ export class Engine {
   #epochCount = 0;
   readonly #measures = new EngineMeasures();
   readonly #intake: SourceIntake;
+  readonly #reported: ReportedPositions;
   #lastCheckpointEpoch = 0;
   /** The checkpoint that is being written. */
   #checkpoint: Promise<void> | null = null;
@@ -112,6 +107,7 @@ export class Engine {
     this.#epoch = setup.control.published;
     this.#step = new EpochStep(setup, memory, this.#scratch, this.#nowUs);
     this.#intake = new SourceIntake(setup.clock, setup.options.epochRowsMax);
+    this.#reported = new ReportedPositions(setup.clock, async () => this.#durability?.log?.sync());
   }
 
   /** Everything is replayed: from now on epochs are cut. */
@@ -181,6 +177,7 @@ export class Engine {
       const prepared = [...this.#buildReady(durability), ...this.#prepare(taken)];
       const hasDdl = prepared.some(({ commit }) => commit.request.ddl.length > 0);
       const feeds = [...this.#step.parts.feeds.values()];
+      this.#reported.tellDue(feeds);
       const { chunks, polledUs } = hasDdl ? NO_CHUNKS : this.#intake.poll(feeds, isHeldBack);
       const idle = hasDdl ? [] : this.#intake.idleSplits(feeds, chunks);
       const nowUs = this.#advanceNow();
@@ -386,11 +383,11 @@ export class Engine {
     const timers = [this.#step.nextTimerUs(), letters].map((wall) =>
       wall === null ? null : clock.monotonicUs() + maxOf(0n, wall - clock.wallUs()),
     );
-    const feeds = [...this.#step.parts.feeds.values()].map((feed) => feed.nextDueUs());
-    const due = earliest([...timers, ...feeds]);
+    const feeds = [...this.#step.parts.feeds.values()];
+    const due = earliest([...timers, ...feeds.map((feed) => feed.nextDueUs())]);
     const refused = due === null || retryAtUs === null ? due : maxOf(due, retryAtUs);
     const sinks = this.#step.parts.sinks.doWait ? clock.monotonicUs() + RETRY_US : null;
-    return earliest([refused, retryAtUs, sinks]);
+    return earliest([refused, retryAtUs, sinks, this.#reported.nextDueUs(feeds)]);
   }
 
   get isCheckpointing(): boolean {
@@ -463,6 +460,11 @@ export class Engine {
     return feed.preview(limits);
   }
 
+  /** Of an orderly stop: who wants to know where sources stand hears it once more. */
+  tellLastPositions(): Promise<void> {
+    return this.#reported.tellLast(this.#step.parts.feeds.values());
+  }
+
   /** No more epochs; what waits is refused. */
   stop(): void {
     this.#isStopped = true;
@@ -481,14 +483,4 @@ function maxOf(a: bigint, b: bigint): bigint {
 
 function earliest(instants: readonly (bigint | null)[]): bigint | null {
   return instants.reduce((a, b) => (a === null || (b !== null && b < a) ? b : a), null);
-}
-
-function dmlBytes({ dml, posts = [] }: CommitRequest): number {
-  const rows = dml.reduce((sum, { rows }) => sum + (rows?.length ?? 0), 0);
-  return posts.reduce((sum, { body }) => sum + body.bytes.length, rows);
-}
-
-/** null: it brings no rows. */
-function rowsArrivedUs({ request, arrivedUs }: WaitingCommit): bigint | null {
-  return request.dml.length === 0 && !bringsSourceRows(request) ? null : arrivedUs;
 }

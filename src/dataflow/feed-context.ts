@@ -30,7 +30,7 @@ export interface FeedContext {
   /** The epoch's instant. */
   readonly nowUs: () => bigint;
   readonly wake: () => void;
-  readonly log: (level: 'info' | 'warn', text: string) => void;
+  readonly warn: (text: string) => void;
 }
 
 export interface FeedState {

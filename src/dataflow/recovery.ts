@@ -62,6 +62,7 @@ function openInMemory(setup: OpenSetup): OpenEngine {
     engine,
     close: async () => {
       engine.stop();
+      await engine.tellLastPositions();
       engine.step.parts.close();
     },
   };
@@ -103,6 +104,7 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
       engine.stop();
       try {
         await engine.checkpoint();
+        await engine.tellLastPositions();
       } finally {
         engine.step.parts.close();
         log.close();

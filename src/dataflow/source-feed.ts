@@ -15,6 +15,7 @@ import type { DeltaBatch } from '../batch/delta-batch.ts';
 import {
   isPushed,
   type KeptRecord,
+  type PositionReports,
   type PostedBody,
   type SchemaAnswer,
   type SchemaNews,
@@ -124,7 +125,7 @@ export class SourceFeed {
   }
 
   #open(wanted: readonly number[], wake = this.#context.wake): SourceReader {
-    const { memory, scratch, clock, fileRoots, rejectedBytesMax } = this.#context;
+    const { memory, scratch, clock, fileRoots, rejectedBytesMax, warn } = this.#context;
     const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
     const { notNull } = this.#definition;
     const context = {
@@ -137,6 +138,7 @@ export class SourceFeed {
       rejectedBytesMax,
       unknownSchemas: this.#unknownSchemas.ids,
       wake,
+      warn: (text: string) => warn(`source "${this.relation.definition.name}": ${text}`),
     };
     return this.#context.connectors.openSource(this.#definition.connector, columns, context);
   }
@@ -337,6 +339,16 @@ export class SourceFeed {
     this.relation.watermark.split(name).isIdle = true;
   }
 
+  /** Who wants to be told where it stands; null: nobody. */
+  get reports(): PositionReports | null {
+    return this.#reader?.reports ?? null;
+  }
+
+  /** Where each split stands. */
+  get positions(): ReadonlyMap<string, Json> {
+    return this.#splits.positions;
+  }
+
   /** Where a split stands. */
   positionOf(name: string): Json {
     return this.#splits.positionOf(name);
@@ -388,7 +400,7 @@ export class SourceFeed {
     if (this.#toldWaitUs !== null && nowUs < this.#toldWaitUs + TELL_WAIT_US) return;
     this.#toldWaitUs = nowUs;
     const { name } = this.relation.definition;
-    this.#context.log('warn', `source ${name}: its records are waited for: ${reason}`);
+    this.#context.warn(`source ${name}: its records are waited for: ${reason}`);
   }
 
   /**

@@ -1,10 +1,10 @@
 /**
  * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed. The file that knows the
- * library (@platformatic/kafka; besides requests.ts, record-codecs.ts and library-errors.ts): connections (TLS, SASL) and request codecs; what decides
- * correctness is ours.
+ * library (@platformatic/kafka; besides requests.ts, record-codecs.ts and library-errors.ts): connections (TLS, SASL) and request
+ * codecs; what decides correctness is ours.
  *
- * A broker has two connections: fetches wait at the broker, so nothing else shares theirs (fetch-connection.ts without TLS and login). A request that fails closes
- * nothing but its own connection; trying again is the caller's.
+ * A broker has several connections: fetches wait at the broker, so nothing else shares theirs (fetch-connection.ts without TLS
+ * and login). A request that fails closes nothing but its own connection; trying again is the caller's.
  */
 
 import {
@@ -19,6 +19,7 @@ import {
   initProducerIdV4,
   listOffsetsV7,
   metadataV12,
+  offsetCommitV8,
   type SASLMechanismValue,
 } from '@platformatic/kafka';
 import { must } from '../../base/assert.ts';
@@ -76,6 +77,12 @@ export interface TopicMetadata {
   readonly partitions: readonly PartitionMetadata[];
 }
 
+export interface PartitionOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
 export interface ProducerIdentity {
   readonly producerId: bigint;
   readonly producerEpoch: number;
@@ -88,7 +95,10 @@ export const EARLIEST = -2n;
 export const LATEST = -1n;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
-const TRANSACTION_COORDINATOR = 1;
+const COORDINATOR_KEYS = { group: 0, transaction: 1 } as const;
+/** Of a commit by somebody who is no member of the group. */
+const NO_GENERATION = -1;
+const NO_MEMBER = '';
 
 /**
  * Who fetches, by connections of its own: a broker answers the requests of a connection one after the other, and each may wait
@@ -96,7 +106,8 @@ const TRANSACTION_COORDINATOR = 1;
  */
 export type FetchLane = number;
 
-type Purpose = `fetch ${FetchLane}` | 'other';
+/** A coordinator of groups may answer late: nothing else waits for it. */
+type Purpose = `fetch ${FetchLane}` | 'group' | 'other';
 
 export class KafkaClient {
   readonly #config: KafkaConfig;
@@ -215,10 +226,10 @@ export class KafkaClient {
     return must(answer.topics[0]).errorCode;
   }
 
-  /** The node that coordinates a transactional id. */
-  async coordinator(transactionalId: string): Promise<number> {
+  /** The node that coordinates a transactional id, or a group. */
+  async coordinator(kind: keyof typeof COORDINATOR_KEYS, id: string): Promise<number> {
     const answer = await this.#askAny((connection) =>
-      tolerant(findCoordinatorV4.api.async(connection, TRANSACTION_COORDINATOR, [transactionalId])),
+      tolerant(findCoordinatorV4.api.async(connection, COORDINATOR_KEYS[kind], [id])),
     );
     const found = must(answer.coordinators[0]);
     if (found.errorCode !== 0) {
@@ -307,6 +318,28 @@ export class KafkaClient {
     const connection = await this.#connect(node, 'other');
     const { requestTimeoutMs } = this.#config;
     return asKafkaError(PRODUCE.async(connection, transactionalId, requestTimeoutMs, partitions));
+  }
+
+  /** Notes offsets under a group that has no members; an error code for each partition (0: it is noted). */
+  async commitOffsets(
+    node: number,
+    group: string,
+    offsets: readonly PartitionOffset[],
+  ): Promise<number[]> {
+    const connection = await this.#connect(node, 'group');
+    const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([name, all]) => ({
+      name,
+      partitions: all.map(({ partition, offset }) => ({
+        partitionIndex: partition,
+        committedOffset: BigInt(offset),
+        committedLeaderEpoch: -1,
+        committedMetadata: null,
+      })),
+    }));
+    const answer = await tolerant(
+      offsetCommitV8.api.async(connection, group, NO_GENERATION, NO_MEMBER, null, topics),
+    );
+    return answer.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode));
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import type { SchemaAnswer } from '../source.ts';
 import type { CourierEvent } from '../spool/courier-events.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
 import type { SpoolContents } from '../spool/spooled-sink.ts';
-import type { KafkaConfig } from './client.ts';
+import type { KafkaConfig, PartitionOffset } from './client.ts';
 import type { TransactionOptions } from './delivery.ts';
 import type { CompressionName } from './record-batch-writer.ts';
 
@@ -98,6 +98,14 @@ export type ToKafkaIo =
       readonly registry: RegistryConfig;
       readonly schemaIds: readonly number[];
     }
+  /** Answered by 'offsets_committed' or 'failed'. */
+  | {
+      readonly kind: 'commit_offsets';
+      readonly id: number;
+      readonly config: KafkaConfig;
+      readonly group: string;
+      readonly offsets: readonly PartitionOffset[];
+    }
   | { readonly kind: 'open_writer'; readonly id: number; readonly options: WriterOptions }
   /** The spool of a writer holds whole epochs up to `end`. */
   | { readonly kind: 'spooled'; readonly id: number; readonly end: SpoolPosition }
@@ -134,6 +142,7 @@ export type FromKafkaIo =
       readonly schema: WriterSchema;
     }
   | { readonly kind: 'schemas'; readonly id: number; readonly answers: readonly SchemaAnswer[] }
+  | { readonly kind: 'offsets_committed'; readonly id: number }
   | { readonly kind: 'records'; readonly id: number; readonly records: FetchedRecords }
   /** Of a writer; 'trouble' and 'failed' also of a reader. */
   | (CourierEvent & { readonly id: number });

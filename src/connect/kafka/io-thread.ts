@@ -14,6 +14,7 @@ import { SpoolDeliverer } from '../spool/spool-deliverer.ts';
 import { recordBuffers } from './buffer-pool.ts';
 import { ClientPool } from './client-pool.ts';
 import { Credit } from './credit.ts';
+import { commitToGroup } from './group-commit.ts';
 import type {
   FetchedRecords,
   FromKafkaIo,
@@ -135,6 +136,19 @@ async function askSchemas(id: number, registry: RegistryConfig, schemaIds: reado
   }
 }
 
+async function commitOffsets(message: ToKafkaIo & { readonly kind: 'commit_offsets' }) {
+  const { id, config, group, offsets } = message;
+  const client = clients.acquire(config);
+  try {
+    await commitToGroup(client, group, offsets);
+    self.post({ kind: 'offsets_committed', id });
+  } catch (error) {
+    self.post({ kind: 'failed', id, error: toPortError(error) });
+  } finally {
+    clients.release(config);
+  }
+}
+
 function postRecords(id: number, records: FetchedRecords): void {
   self.post({ kind: 'records', id, records });
 }
@@ -152,6 +166,9 @@ self.onMessage((message) => {
       return;
     case 'ask_schemas':
       void askSchemas(message.id, message.registry, message.schemaIds);
+      return;
+    case 'commit_offsets':
+      void commitOffsets(message);
       return;
     case 'spooled':
       works.get(message.id)?.spooled?.(message.end);

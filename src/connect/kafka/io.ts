@@ -13,6 +13,7 @@ import type { RegistryConfig } from '../schema-registry/registry-client.ts';
 import type { SchemaAnswer } from '../source.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
 import { isPooled } from './buffer-pool.ts';
+import type { KafkaConfig, PartitionOffset } from './client.ts';
 import type {
   FromKafkaIo,
   RangeOptions,
@@ -54,16 +55,22 @@ class KafkaIo {
     registry: RegistryConfig,
     schemaIds: readonly number[],
   ): Promise<readonly SchemaAnswer[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly SchemaAnswer[]>();
-    const id = this.#open(
-      (message) => {
-        this.#listeners.delete(id);
-        if (message.kind === 'schemas') resolve(message.answers);
-        else if (message.kind === 'failed') reject(fromPortError(message.error));
-      },
+    return this.#ask(
       (id) => ({ kind: 'ask_schemas', id, registry, schemaIds }),
+      (message) => (message.kind === 'schemas' ? message.answers : []),
     );
-    return promise;
+  }
+
+  /** Notes offsets under a group of consumers. Throws where they cannot be. */
+  commitOffsets(
+    config: KafkaConfig,
+    group: string,
+    offsets: readonly PartitionOffset[],
+  ): Promise<void> {
+    return this.#ask(
+      (id) => ({ kind: 'commit_offsets', id, config, group, offsets }),
+      () => undefined,
+    );
   }
 
   /** A writer's spool holds whole epochs up to `end`. */
@@ -86,6 +93,17 @@ class KafkaIo {
   /** Stands still until a message came, for whomever; false: none came in time. */
   receive(timeoutMs: number): boolean {
     return this.#thread.receive(timeoutMs);
+  }
+
+  /** Of the one message that comes back: 'failed' rejects. */
+  #ask<T>(message: (id: number) => ToKafkaIo, answer: (message: FromKafkaIo) => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const id = this.#open((reply) => {
+      this.#listeners.delete(id);
+      if (reply.kind === 'failed') reject(fromPortError(reply.error));
+      else resolve(answer(reply));
+    }, message);
+    return promise;
   }
 
   #open(listener: IoListener, message: (id: number) => ToKafkaIo): number {

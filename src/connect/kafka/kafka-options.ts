@@ -3,11 +3,13 @@
 import { notSupported, SqlError } from '../../base/sql-error.ts';
 import { checkRecordEncoding } from '../change-formats.ts';
 import {
+  badValue,
   type CheckRequest,
   checkOptions,
   OptionError,
   type OptionSchema,
   type OptionValue,
+  placeOf,
 } from '../options.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
 import type { KafkaConfig } from './client.ts';
@@ -17,6 +19,8 @@ import { splitName } from './topic-filter.ts';
 
 const OWNER = 'connector "kafka"';
 const MIB = 1024 * 1024;
+/** As Kafka's own consumers. */
+const COMMIT_INTERVAL_MS = 5000;
 
 const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const;
 
@@ -61,6 +65,13 @@ const SOURCE_SCHEMA: OptionSchema = {
   },
   'scan.startup.timestamp.millis': { kind: 'integer', min: 0, default: null },
   'scan.startup.specific-offsets': { kind: 'text', default: null },
+  'properties.group.id': { kind: 'text', default: null },
+  'properties.auto.commit.interval.ms': {
+    kind: 'integer',
+    min: 1000,
+    max: 3_600_000,
+    default: null,
+  },
   'dead_letter.topic': { kind: 'text', default: null },
   'properties.fetch.wait.max.ms': { kind: 'integer', min: 1, max: 60_000, default: 500 },
   'properties.fetch.min.bytes': { kind: 'integer', min: 1, max: 64 * MIB, default: 1 },
@@ -106,6 +117,7 @@ export function checkKafkaSource(request: CheckRequest): Json {
     included: columns.flatMap(({ included }, column) =>
       included === undefined ? [] : [{ ...included, column }],
     ),
+    ...checkGroup(options),
     settings: request.settings,
   };
   return checked as unknown as Json;
@@ -212,6 +224,18 @@ function checkStartup(options: Options, { topics }: TopicSelection): StartupMode
     return [splitName(topics[0]!, Number(match[1])), Number(match[2])] as const;
   });
   return { kind: 'offsets', offsets: Object.fromEntries(entries) };
+}
+
+function checkGroup(options: Options): Pick<KafkaSourceOptions, 'group'> {
+  const id = options.get('properties.group.id') as string | null;
+  const interval = 'properties.auto.commit.interval.ms';
+  const intervalMs = options.get(interval) as number | null;
+  if (id === null && intervalMs !== null) {
+    const message = `"${interval}" needs the option "properties.group.id"`;
+    throw new OptionError('22023', message, placeOf(OWNER, interval, 'name'));
+  }
+  if (id === '') throw badValue(OWNER, 'properties.group.id', id, 'the name of a group');
+  return id === null ? {} : { group: { id, intervalMs: intervalMs ?? COMMIT_INTERVAL_MS } };
 }
 
 function refuseDeadLetterTopic(options: Options): void {

@@ -20,6 +20,7 @@ import { NotNullFields } from '../rejected.ts';
 import type {
   Json,
   KeptRecord,
+  PositionReports,
   RecordSchemas,
   RejectedRecord,
   RowChanges,
@@ -30,6 +31,7 @@ import type {
   SourceReader,
 } from '../source.ts';
 import type { KafkaConfig } from './client.ts';
+import { GroupOffsets, type OffsetGroup } from './group-offsets.ts';
 import { appendIncluded, type IncludedColumn } from './included.ts';
 import { kafkaIo } from './io.ts';
 import type {
@@ -55,6 +57,8 @@ export interface KafkaSourceOptions {
   /** Numbers of the columns that are fields of the value. */
   readonly fields: readonly number[];
   readonly included: readonly IncludedColumn[];
+  /** Where offsets are committed; absent: nowhere. */
+  readonly group?: OffsetGroup;
   readonly settings: ValueSettings;
 }
 
@@ -85,6 +89,7 @@ export class KafkaSource implements SourceReader {
   /** null: records name no schemas. */
   readonly #known: KnownSchemas | null = null;
   readonly schemas?: RecordSchemas;
+  readonly reports?: PositionReports;
   readonly #splits = new Map<string, Split>();
   #order: Split[] = [];
   #turn = 0;
@@ -105,6 +110,9 @@ export class KafkaSource implements SourceReader {
     this.#decoder = this.#openDecoder();
     this.#changesRows = options.records.format.kind !== 'plain';
     this.#notNull = new NotNullFields(options.fields, context.notNull, columns);
+    const { config, group } = options;
+    const { clock, warn } = context;
+    if (group !== undefined) this.reports = new GroupOffsets(config, group, clock, warn);
     const registry = registryOf(options.records.encoding);
     if (registry === null) return;
     const known = new KnownSchemas(this.#changesRows, context.unknownSchemas);

@@ -141,7 +141,7 @@ export function startProducer(
   timeoutMs: number,
 ): Promise<StartedProducer> {
   return patiently(async () => {
-    const coordinator = await client.coordinator(id);
+    const coordinator = await client.coordinator('transaction', id);
     const lastOutcome = await client.lastOutcome(coordinator, id);
     const identity = await client.initProducer(coordinator, id, timeoutMs);
     return { coordinator, identity, lastOutcome };
@@ -188,7 +188,8 @@ function hangs(partitions: ReadonlyMap<string, readonly number[]>): SqlError {
   });
 }
 
-async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+/** Asks until the coordinator is not busy any more, for a while. */
+export async function patiently<T>(ask: () => Promise<T>): Promise<T> {
   const end = performance.now() + BUSY_MS_MAX;
   for (let retryMs = BUSY_RETRY_MS_MIN; ; retryMs = Math.min(2 * retryMs, BUSY_RETRY_MS_MAX)) {
     try {

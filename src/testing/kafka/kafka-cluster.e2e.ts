@@ -1,10 +1,13 @@
 /**
  * A Kafka source and three brokers, through TLS and SCRAM: leaders that move when a broker is killed, partitions that are added
- * meanwhile, a transaction that is aborted; and windows that close although one partition of four is silent.
+ * meanwhile, a transaction that is aborted; windows that close although one partition of four is silent; and how far the source
+ * is, noted under a group.
  */
 
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
+import { polled } from '../polled.ts';
+import type { ServerProcess } from '../server-process.ts';
 import { KAFKA_USERS } from '../services/kafka.ts';
 import type { SqlClient } from '../sql-client.ts';
 import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
@@ -14,6 +17,7 @@ const SKIP = kafkaSkip();
 
 let scene: KafkaScene | undefined;
 let kafka: KafkaFixture;
+let server: ServerProcess;
 let sql: SqlClient;
 
 before(async () => {
@@ -24,7 +28,7 @@ before(async () => {
     'broker.heartbeat.interval.ms': '500',
   };
   scene = await KafkaScene.start({}, { nodeCount: 3, heapMiB: 256, properties });
-  ({ kafka, sql } = scene);
+  ({ kafka, server, sql } = scene);
 });
 
 after(() => scene?.dispose());
@@ -38,13 +42,25 @@ function options(topic: string, more = ''): string {
     properties.metadata.max.age.ms = 500${more}) FORMAT PLAIN ENCODE JSON`;
 }
 
+/** How far a source is, noted under a group. */
+const noting = (group: string) =>
+  `, properties.group.id = '${group}', properties.auto.commit.interval.ms = 1000`;
+
+async function assertCommitted(group: string, topic: string, expected: readonly number[]) {
+  const text = JSON.stringify(expected);
+  const isSame = (offsets: readonly number[]) => JSON.stringify(offsets) === text;
+  assert.deepEqual(await polled(() => kafka.committedOffsets(group, topic), isSame), expected);
+}
+
 const record = (partition: number, id: number) => ({ partition, value: `{"id": ${id}}` });
 
 test('leaders that move: each record counts once, also those of new partitions', {
   skip: SKIP,
 }, async (context: TestContext) => {
   await kafka.createTopic('moving', 3, {}, 3);
-  await sql.query(`CREATE SOURCE moving (id int) INCLUDE PARTITION AS p ${options('moving')}`);
+  await sql.query(
+    `CREATE SOURCE moving (id int) INCLUDE PARTITION AS p ${options('moving', noting('movers'))}`,
+  );
   await sql.query(
     'CREATE MATERIALIZED VIEW moved AS SELECT count(*) AS rows, count(DISTINCT id) AS ids, sum(id) AS total, max(p) AS p FROM moving',
   );
@@ -73,6 +89,53 @@ test('leaders that move: each record counts once, also those of new partitions',
     await sql.value("SELECT DISTINCT state FROM millrace.sources WHERE name = 'moving'"),
     'running',
   );
+  // With the records and the end of the transaction that was aborted.
+  await assertCommitted('movers', 'moving', [5, 4, 2, 1]);
+});
+
+test('offsets are noted under a group, the last ones at a stop, and never read', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('noted', 2);
+  await sql.query(`CREATE SOURCE noted (id int) ${options('noted', noting('watchers'))}`);
+  await sql.query('CREATE MATERIALIZED VIEW noted_view AS SELECT id FROM noted');
+  await kafka.send('noted', [record(0, 1), record(0, 2), record(1, 3)]);
+  await assertCommitted('watchers', 'noted', [2, 1]);
+  await kafka.send('noted', [record(0, 4)]);
+  await sql.awaitValue('SELECT count(*) FROM noted_view', '4');
+  await server.stop();
+  assert.deepEqual(await kafka.committedOffsets('watchers', 'noted'), [3, 1]);
+  await kafka.setCommittedOffset('watchers', 'noted', 0);
+  await server.restart();
+  await sql.reconnect(server.url);
+  await kafka.send('noted', [record(0, 5)]);
+  await sql.awaitValue('SELECT max(id) FROM noted_view', '5');
+  assert.equal(await sql.value('SELECT count(*) FROM noted_view'), '5');
+  await assertCommitted('watchers', 'noted', [4, 1]);
+});
+
+test('a group that somebody consumes with: a warning, and the source goes on', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('shared');
+  const member = await kafka.member('consumers', 'shared');
+  await sql.query(`CREATE SOURCE shared (id int) ${options('shared', noting('consumers'))}`);
+  await sql.query('CREATE MATERIALIZED VIEW shared_view AS SELECT id FROM shared');
+  await kafka.send('shared', [record(0, 1)]);
+  const warning =
+    /source \S+shared\S*: its offsets could not be committed to group \S+consumers\S+: the group has active members/;
+  const isWarned = () => warning.test(server.log);
+  assert.ok(await polled(isWarned, Boolean), server.log);
+  await kafka.send('shared', [record(0, 2)]);
+  await sql.awaitValue('SELECT count(*) FROM shared_view', '2');
+  assert.equal(
+    await sql.value("SELECT state FROM millrace.sources WHERE name = 'shared'"),
+    'running',
+  );
+  assert.deepEqual(await kafka.committedOffsets('consumers', 'shared'), [-1]);
+  await member.disconnect();
+  await assertCommitted('consumers', 'shared', [2]);
+  assert.equal(server.log.match(new RegExp(warning, 'g'))?.length, 1);
 });
 
 test('one silent partition of four: windows close by the idle timeout', {

@@ -6,7 +6,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
+import { type Admin, type Consumer, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
 import { polled } from '../polled.ts';
 import { missingCommands } from '../services/debian.ts';
 import { KafkaCluster, type KafkaOptions } from '../services/kafka.ts';
@@ -163,6 +163,31 @@ export class KafkaFixture {
     } finally {
       await consumer.disconnect();
     }
+  }
+
+  /** What is noted under a group of consumers, by partition; -1: nothing. */
+  async committedOffsets(groupId: string, topic: string): Promise<number[]> {
+    const [noted] = await this.#admin((admin) => admin.fetchOffsets({ groupId, topics: [topic] }));
+    const byPartition = [...noted!.partitions].sort((a, b) => a.partition - b.partition);
+    return byPartition.map(({ offset }) => Number(offset));
+  }
+
+  /** Notes an offset for partition 0, as an operator may. */
+  async setCommittedOffset(groupId: string, topic: string, offset: number): Promise<void> {
+    const partitions = [{ partition: 0, offset: String(offset) }];
+    await this.#admin((admin) => admin.setOffsets({ groupId, topic, partitions }));
+  }
+
+  /** A consumer of the witness that is a member of the group as of now, and reads nothing. */
+  async member(groupId: string, topic: string): Promise<Consumer> {
+    const consumer = this.#kafka.consumer({ groupId });
+    const joined = Promise.withResolvers<void>();
+    consumer.on('consumer.group_join', () => joined.resolve());
+    await persistently(() => consumer.connect());
+    await consumer.subscribe({ topic });
+    await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+    await joined.promise;
+    return consumer;
   }
 
   /** A producer of the witness; transactional with an id. */

@@ -81,7 +81,6 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ['DROP DATABASE', 'DROP SCHEMA ... CASCADE; or stop the server and remove its data directory.'],
   ['CREATE EXTENSION', 'There are none to install.'],
   ['CREATE SUBSCRIPTION', 'SUBSCRIBE to the view, or DECLARE a cursor FOR SUBSCRIBE.'],
-  ['ALTER SECRET', 'CREATE SECRET with another name, and the sources and sinks again with it.'],
   ['CREATE CONNECTION', 'Give the options in each CREATE SOURCE and CREATE SINK.'],
   [
     'CREATE ALERT',
@@ -302,6 +301,10 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/^ALTER TABLE .*ROW (LEVEL )?SECURITY/, ONE_ROLE],
   [/^ALTER SYSTEM$/, 'Set it with a flag or in the file of --config.'],
   [/^ALTER TABLE/, COPY_TABLE],
+  [
+    /^ALTER SECRET /,
+    'ALTER SECRET name AS gives it another value; CREATE SECRET makes another one.',
+  ],
   [/^ALTER (MATERIALIZED VIEW|VIEW|SOURCE|SINK|INDEX|SCHEMA) /, REPLACE_VIEW],
   [/^ALTER \.\.\. RENAME /, REPLACE_VIEW],
   [/^ALTER /, REPLACE_VIEW],

@@ -340,6 +340,11 @@ export function openSink(checked: Json, context: SinkContext): SinkWriter {
   return find('sink', SINKS, connector).open(own, context);
 }
 
+/** A sink goes on with the same options but for their secrets. */
+export function reconnectSink(writer: SinkWriter, checked: Json): void {
+  writer.reconnect?.((checked as { checked: Json }).checked);
+}
+
 function find<T>(kind: string, connectors: ReadonlyMap<string, T>, name: string): T {
   const found = connectors.get(name);
   if (found !== undefined) return found;

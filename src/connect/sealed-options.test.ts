@@ -4,7 +4,7 @@ import { SystemClock } from '../base/clock.ts';
 import { newSecretKey, SecretBox } from '../base/secret-box.ts';
 import { INT4 } from '../types/data-type.ts';
 import { checkSourceOptions } from './connectors.ts';
-import { maySecretBe, openOptions, sealOptions } from './sealed-options.ts';
+import { maySecretBe, openOptions, sealedTexts, sealOptions, withTexts } from './sealed-options.ts';
 
 const box = new SecretBox({ hex: newSecretKey() });
 
@@ -60,6 +60,19 @@ test('what was added to the checked options stays as it is', () => {
     more: { b: 's' },
   });
   assert.throws(() => openOptions(kept as never, box), { sqlstate: '58000' });
+});
+
+test('another value of a secret goes where the one before was', () => {
+  const probed = { ...(check('first', 'first') as object), schemaId: 7 };
+  const first = check('first', 'first');
+  const kept = sealOptions(probed, first, check('other', 'other'), box);
+  const second = check('second', 'second');
+  const texts = sealedTexts(second, check('other', 'other'), box);
+  assert.doesNotMatch(JSON.stringify(texts), /second|Basic/);
+  assert.deepEqual(openOptions(withTexts(kept, texts), box), {
+    ...(second as object),
+    schemaId: 7,
+  });
 });
 
 test('secrets are what errors and status never show', () => {

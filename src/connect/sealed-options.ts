@@ -16,23 +16,45 @@ export function isHiddenOption(option: string): boolean {
   return IS_HIDDEN.test(option);
 }
 
+/** A text somewhere in JSON. */
+export interface PlacedText {
+  /** Names of members and numbers of elements, from the outside. */
+  readonly path: readonly (string | number)[];
+  readonly text: string;
+}
+
 /**
  * `kept` with every text sealed that comes from a secret, also in part: where `checked`, from the true values, differs from
  * `other`, the same options from other values. `kept` has the shape of `checked`, and may have more.
  */
 export function sealOptions(kept: Json, checked: Json, other: Json, box: SecretBox): Json {
+  return withTexts(kept, sealedTexts(checked, other, box));
+}
+
+/** Those texts alone, sealed, with their places. */
+export function sealedTexts(checked: Json, other: Json, box: SecretBox): PlacedText[] {
   if (typeof checked === 'string') {
-    return checked === other || typeof kept !== 'string' ? kept : box.seal(kept);
+    return checked === other ? [] : [{ path: [], text: box.seal(checked) }];
   }
-  if (Array.isArray(kept)) {
-    return kept.map((item, i) => sealOptions(item as Json, at(checked, i), at(other, i), box));
-  }
-  if (typeof kept !== 'object' || kept === null) return kept;
-  const members = Object.entries(kept).map(([name, value]) => [
-    name,
-    sealOptions(value as Json, at(checked, name), at(other, name), box),
-  ]);
-  return Object.fromEntries(members) as Json;
+  if (typeof checked !== 'object' || checked === null) return [];
+  const names = Array.isArray(checked) ? [...checked.keys()] : Object.keys(checked);
+  return names.flatMap((name) =>
+    sealedTexts(at(checked, name), at(other, name), box).map(({ path, text }) => {
+      return { path: [name, ...path], text };
+    }),
+  );
+}
+
+/** The options with other texts at their places. */
+export function withTexts(options: Json, texts: readonly PlacedText[]): Json {
+  return texts.reduce((json, { path, text }) => withText(json, path, text), options);
+}
+
+function withText(json: Json, [name, ...rest]: PlacedText['path'], text: string): Json {
+  if (name === undefined) return text;
+  const inner = withText(at(json, name), rest, text);
+  if (Array.isArray(json)) return json.map((item, i) => (i === name ? inner : (item as Json)));
+  return { ...(json as { readonly [key: string]: Json }), [name]: inner };
 }
 
 /** What was sealed, opened; throws as SecretBox.open does. */

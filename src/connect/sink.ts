@@ -78,6 +78,8 @@ export interface SinkWriter {
   commit(epoch: number): void;
   /** Why it takes no further epoch for now; null: it does. The caller keeps the changes and asks again. */
   readonly refusal?: string | null;
+  /** Goes on with options whose secrets are others (those that it was opened with otherwise). Absent: it has none. */
+  reconnect?(options: Json): void;
   /** What was committed survives the loss of power when this returns. Absent: it does so already. */
   sync?(): void;
   /** Absent: what is committed is delivered. */

@@ -113,6 +113,7 @@ export class EngineBench {
         return new FakeReader(this.source(name), columns, context);
       },
       openSink: (_checked, context) => new FakeSink(this.delivered, this.refusal, context),
+      reconnectSink: () => undefined,
     };
   }
 

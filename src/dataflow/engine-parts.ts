@@ -6,6 +6,7 @@
 import * as path from 'node:path';
 import { must } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { type PlacedText, withTexts } from '../connect/sealed-options.ts';
 import { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { RelationSchema } from '../state/relation-schema.ts';
@@ -235,6 +236,7 @@ export class EngineParts {
       wake: () => this.#setup.wake(),
       warn: (text) => this.#setup.log('warn', text),
     });
+    feed.alterOptions(this.#foreseen(id));
     this.feeds.set(id, feed);
     if (this.#isStarted) feed.refreshReader();
     return relation;
@@ -285,9 +287,15 @@ export class EngineParts {
       this.sinks.set(job.id, this.openSink(definition));
   }
 
+  /** What the log will alter: what is read again, and delivered, needs the secrets of now. */
+  #foreseen(id: number): readonly PlacedText[] {
+    return this.#setup.foreseenOptions?.get(id) ?? [];
+  }
+
   /** Throws where the outside refuses. */
   openSink(action: CreateSinkAction): SinkOutput {
-    const { id, plan, uuid, connector } = action;
+    const { id, plan, uuid } = action;
+    const connector = withTexts(action.connector, this.#foreseen(id));
     const { columns } = plan.node;
     const { sinkRoot, incarnation, options, lastEpoch, metadata } = this.#setup;
     const writer = this.#setup.connectors.openSink(connector, {
@@ -318,6 +326,18 @@ export class EngineParts {
     const feed = must(this.feeds.get(id), 'NOT NULL was dropped of an unknown source');
     feed.dropNotNull(column);
     if (this.#isStarted) feed.refreshReader();
+  }
+
+  /** What a source or sink connects with holds another secret. In a recovery it does so from the start. */
+  alterOptions(id: number, texts: readonly PlacedText[]): void {
+    const feed = this.feeds.get(id);
+    feed?.alterOptions(texts);
+    if (this.#isStarted) feed?.refreshReader();
+    const job = this.jobs.get(id);
+    if (job?.definition.kind !== 'create_sink') return;
+    job.alterOptions(texts);
+    const { connector } = job.definition;
+    if (this.#isStarted) this.sinks.get(id)?.reconnect(this.#setup.connectors, connector);
   }
 
   /** A new job reads the records that its sources take in from now on, and has read those before as they are defined now. */

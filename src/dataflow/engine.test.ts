@@ -101,6 +101,7 @@ const counted: PlanNode = {
 const NO_CONNECTORS: Connectors = {
   openSource: () => assert.fail('no sources here'),
   openSink: () => assert.fail('no sinks here'),
+  reconnectSink: () => assert.fail('no sinks here'),
 };
 
 /** An engine driven by hand, with its relations read as pictures. */

@@ -219,6 +219,9 @@ export class EpochStep {
       case 'drop_not_null':
         this.parts.dropNotNull(action.id, action.column);
         return null;
+      case 'alter_options':
+        this.parts.alterOptions(action.id, action.texts);
+        return null;
       case 'rename':
         this.parts.relations.get(action.id)?.rename(action.name);
         this.parts.jobs.get(action.id)?.rename(action.name);

@@ -15,6 +15,8 @@ import type { SplitState } from './source-splits.ts';
 export interface Connectors {
   openSource(checked: Json, columns: readonly SourceColumn[], context: SourceContext): SourceReader;
   openSink(checked: Json, context: SinkContext): SinkWriter;
+  /** The options that the sink was opened with hold other secrets now. */
+  reconnectSink(writer: SinkWriter, checked: Json): void;
 }
 
 export interface FeedContext {

@@ -11,6 +11,7 @@ import { SqlError } from '../base/sql-error.ts';
 import { copyBatch } from '../batch/concat.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { selectRange } from '../batch/select.ts';
+import { type PlacedText, withTexts } from '../connect/sealed-options.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import type { ValueSettings } from '../types/value.ts';
@@ -44,7 +45,7 @@ export interface JobContext {
 }
 
 export class Job {
-  readonly definition: JobDefinition;
+  #definition: JobDefinition;
   readonly memory: Memory;
   readonly graph: Graph;
   readonly #context: JobContext;
@@ -58,7 +59,7 @@ export class Job {
   #failure: string | null;
 
   constructor(state: JobState, context: JobContext) {
-    this.definition = state.definition;
+    this.#definition = state.definition;
     this.memory = context.memory;
     this.#context = context;
     this.#scratch = new Scratch(context.memory);
@@ -90,6 +91,10 @@ export class Job {
     return this.#cells[index]!;
   }
 
+  get definition(): JobDefinition {
+    return this.#definition;
+  }
+
   get id(): number {
     return this.definition.id;
   }
@@ -108,6 +113,13 @@ export class Job {
 
   rename(name: string): void {
     this.#name = name;
+  }
+
+  /** A sink connects with other secrets. */
+  alterOptions(texts: readonly PlacedText[]): void {
+    const definition = this.#definition;
+    if (definition.kind !== 'create_sink') return;
+    this.#definition = { ...definition, connector: withTexts(definition.connector, texts) };
   }
 
   /** Ids of the relations that its plan reads, each once. */

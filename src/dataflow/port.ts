@@ -10,6 +10,7 @@ import type { EventLoopDelays } from '../base/event-loop-delay.ts';
 import type { HistogramCounts } from '../base/histogram.ts';
 import type { SecretKeySource } from '../base/secret-box.ts';
 import type { PortError } from '../base/threads.ts';
+import type { PlacedText } from '../connect/sealed-options.ts';
 import type { SinkDelivery } from '../connect/sink.ts';
 import type { PostedBody, SchemaAnswer } from '../connect/source.ts';
 import type { BoundExpr } from '../expr/bound-expr.ts';
@@ -90,6 +91,12 @@ export type DdlAction =
   | { readonly kind: 'trim_dead_letters'; readonly beforeId: number }
   /** Records of a source may have NULL in the column from now on. */
   | { readonly kind: 'drop_not_null'; readonly id: number; readonly column: number }
+  /** A secret has another value: what a source's or sink's checked options hold of it. */
+  | {
+      readonly kind: 'alter_options';
+      readonly id: number;
+      readonly texts: readonly PlacedText[];
+    }
   | { readonly kind: 'rename'; readonly id: number; readonly name: string };
 
 export interface CreateTableAction {

@@ -4,16 +4,19 @@
  */
 
 import type { Clock } from '../base/clock.ts';
+import type { PlacedText } from '../connect/sealed-options.ts';
 import { Memory } from '../memory/memory.ts';
 import { CheckpointWriter } from '../state/checkpoint.ts';
 import { DataDir } from '../state/data-dir.ts';
 import type { EpochControl } from '../state/epoch-control.ts';
 import { EpochNumbers } from '../state/epoch-numbers.ts';
+import type { Manifest } from '../state/manifest.ts';
 import { recover } from '../state/recovery.ts';
 import { StorageClient } from '../state/storage-client.ts';
 import { Engine } from './engine.ts';
 import type { EngineMetadata } from './engine-state.ts';
 import type { Connectors } from './feed-context.ts';
+import type { LoggedCommits } from './logged-commit.ts';
 import type { EngineOptions } from './port.ts';
 
 export interface OpenSetup {
@@ -72,10 +75,14 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
   const memories = new Map<string, Memory>();
   const maxBytes = setup.options.stateBytesMax;
   const { databasePath, logDirectory, sinkDirectory, incarnation } = dataDir;
-  const recovery = recover(databasePath, logDirectory, (name) => {
-    const memory = Memory.create({ maxBytes });
-    memories.set(name, memory);
-    return memory;
+  const foreseenOptions = new Map<number, readonly PlacedText[]>();
+  const recovery = recover(databasePath, logDirectory, {
+    createMemory: (name) => {
+      const memory = Memory.create({ maxBytes });
+      memories.set(name, memory);
+      return memory;
+    },
+    foresee: (manifest) => noteAlterations(manifest, foreseenOptions),
   });
   const storage = new StorageClient(databasePath);
   const checkpoints = new CheckpointWriter(storage);
@@ -89,6 +96,7 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
     sinkRoot: sinkDirectory,
     memories,
     metadata,
+    foreseenOptions,
     lastEpoch: recovery.reservedThrough,
   });
   let replayed = 0;
@@ -113,4 +121,13 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
       }
     },
   };
+}
+
+/** The last alteration of each source's and sink's options. */
+function noteAlterations({ ddl }: Manifest, noted: Map<number, readonly PlacedText[]>): void {
+  for (const commit of (ddl ?? []) as LoggedCommits) {
+    for (const action of commit.ddl) {
+      if (action.kind === 'alter_options') noted.set(action.id, action.texts);
+    }
+  }
 }

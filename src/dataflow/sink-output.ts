@@ -19,8 +19,9 @@ import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { SinkWriter } from '../connect/sink.ts';
 import { Memory } from '../memory/memory.ts';
 import type { DataType } from '../types/data-type.ts';
+import type { Connectors } from './feed-context.ts';
 import { NetChanges } from './net-changes.ts';
-import type { SinkStatus } from './port.ts';
+import type { Json, SinkStatus } from './port.ts';
 import { absoluteWeight } from './rows.ts';
 
 interface PendingEpoch {
@@ -277,6 +278,11 @@ export class SinkOutput {
       heldRows: this.#heldRows,
       delivery: this.#writer.delivery?.() ?? null,
     };
+  }
+
+  /** The options that it was opened with hold other secrets now. */
+  reconnect(connectors: Connectors, checked: Json): void {
+    connectors.reconnectSink(this.#writer, checked);
   }
 
   /** What was taken survives the loss of power. */

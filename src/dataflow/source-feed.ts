@@ -12,6 +12,7 @@ import { assert, must } from '../base/assert.ts';
 import { RateMeter } from '../base/rate-meter.ts';
 import { notSupported, SqlError } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { type PlacedText, withTexts } from '../connect/sealed-options.ts';
 import {
   isPushed,
   type KeptRecord,
@@ -125,22 +126,17 @@ export class SourceFeed {
   }
 
   #open(wanted: readonly number[], wake = this.#context.wake): SourceReader {
-    const { memory, scratch, clock, fileRoots, rejectedBytesMax, warn } = this.#context;
+    const { connectors, warn, ...surroundings } = this.#context;
+    const { notNull, connector } = this.#definition;
     const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
-    const { notNull } = this.#definition;
-    const context = {
-      memory,
-      scratch,
-      clock,
-      fileRoots,
+    return connectors.openSource(connector, columns, {
+      ...surroundings,
       wanted,
       notNull,
-      rejectedBytesMax,
       unknownSchemas: this.#unknownSchemas.ids,
       wake,
-      warn: (text: string) => warn(`source "${this.relation.definition.name}": ${text}`),
-    };
-    return this.#context.connectors.openSource(this.#definition.connector, columns, context);
+      warn: (text) => warn(`source "${this.relation.definition.name}": ${text}`),
+    });
   }
 
   /** What was taken in cannot be read again (rule 7): the stored rows are not what was seen. */
@@ -296,6 +292,14 @@ export class SourceFeed {
     this.#definition = { ...this.#definition, notNull };
     this.rows.redefine(this.#definition);
     this.starts.drop(column);
+  }
+
+  /** It connects with other secrets from now on, also where it was refused. */
+  alterOptions(texts: readonly PlacedText[]): void {
+    this.close();
+    const connector = withTexts(this.#definition.connector, texts);
+    this.#definition = { ...this.#definition, connector };
+    if (this.#broken === null) this.#failure = null;
   }
 
   /** What came before a view can be read again for it. */

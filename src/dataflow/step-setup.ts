@@ -1,6 +1,7 @@
 /** What the engine's parts and its epochs are given from outside. */
 
 import type { Clock } from '../base/clock.ts';
+import type { PlacedText } from '../connect/sealed-options.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { EpochControl } from '../state/epoch-control.ts';
 import type { EngineMetadata } from './engine-state.ts';
@@ -20,6 +21,8 @@ export interface StepSetup {
   readonly memories: Map<string, Memory>;
   /** What the checkpoint says; null: there was none. */
   readonly metadata: EngineMetadata | null;
+  /** By source or sink: how the log that is to be replayed alters its options. Absent: it does not. */
+  readonly foreseenOptions?: ReadonlyMap<number, readonly PlacedText[]>;
   /** No epoch beyond it was ever given away: a sink that knows a later one is not ours. */
   readonly lastEpoch: number;
   /** Something has arrived: run an epoch soon. */

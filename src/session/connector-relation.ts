@@ -23,7 +23,7 @@ import {
   fetchMessageSchema,
   probeSource,
 } from '../connect/connectors.ts';
-import { OptionError } from '../connect/options.ts';
+import { type CheckContext, OptionError } from '../connect/options.ts';
 import type { IncludedField, SourceColumn } from '../connect/source.ts';
 import type { FeedStore, Json } from '../dataflow/port.ts';
 import { HIDDEN_STORAGES } from '../dataflow/source-store.ts';
@@ -125,22 +125,33 @@ async function describeRelation(
   connector: ConnectorDefinition,
   session: SessionState,
 ): Promise<DescribedRelation> {
-  const context = {
-    fileRoots: session.database.fileRoots,
-    clock: session.database.clock,
-    settings: session.valueSettings,
-  };
+  const context = checkContext(session);
   const schema = await fetchMessageSchema(connector, context);
   const key = hasNoKey(ast) ? await fetchKeyFields(connector, context) : null;
   const whole = withKey(withColumns(ast, connector, schema, key), key);
   const definition = planRelation(whole, session.plannerContext());
-  const { columns, constraints } = definition;
+  return { definition, check: checkOf(definition, { ...context, schema }, session) };
+}
+
+function checkOf(
+  { columns, constraints }: Pick<BoundRelationDefinition, 'columns' | 'constraints'>,
+  context: CheckContext,
+  session: SessionState,
+) {
   const primary = constraints.find((one) => one.kind === 'primary_key');
-  const keyColumns = primary?.kind === 'primary_key' ? primary.columns : null;
+  const key = primary?.kind === 'primary_key' ? primary.columns : null;
   const sourceColumns = columns.map((column) => sourceColumn(column, session));
-  const check = (options: ConnectorDefinition) =>
-    checkSourceOptions(options, sourceColumns, { ...context, schema }, keyColumns);
-  return { definition, check };
+  return (options: ConnectorDefinition): Json =>
+    checkSourceOptions(options, sourceColumns, context, key);
+}
+
+/** What checks options of a relation that is there, but for the schema of its messages. */
+export function relationCheck(relation: SourceObject | TableObject, session: SessionState) {
+  return checkOf(relation, checkContext(session), session);
+}
+
+function checkContext({ database: { fileRoots, clock }, valueSettings }: SessionState) {
+  return { fileRoots, clock, settings: valueSettings };
 }
 
 /** What the rows of a connector could break, with nobody there to be told. */

@@ -4,6 +4,7 @@ import { SqlError } from '../base/sql-error.ts';
 import type { ParsedStatement, Statement } from '../sql/statements.ts';
 import type { DataType } from '../types/data-type.ts';
 import { planAlter } from './handlers/alter.ts';
+import { planAlterSecret } from './handlers/alter-secret.ts';
 import { planComment } from './handlers/comment.ts';
 import { planCopy } from './handlers/copy.ts';
 import { planCreateIndex } from './handlers/create-index.ts';
@@ -120,6 +121,8 @@ function definition(ast: Statement, context: HandlerContext): StatementPlan | nu
       return planDrop(ast, context);
     case 'alter':
       return planAlter(ast, context);
+    case 'alter_secret':
+      return planAlterSecret(ast, context);
     case 'comment':
       return planComment(ast, context);
     default:

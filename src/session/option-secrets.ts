@@ -8,7 +8,7 @@ import { SqlError } from '../base/sql-error.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { type ConnectorDefinition, type Json, referencedSecret } from '../catalog/objects.ts';
 import { OptionError } from '../connect/options.ts';
-import { sealOptions } from '../connect/sealed-options.ts';
+import { type PlacedText, sealedTexts, sealOptions } from '../connect/sealed-options.ts';
 import type { Database } from './database.ts';
 import type { SessionState } from './session-state.ts';
 
@@ -69,6 +69,16 @@ export class OptionSecrets {
     if (this.#values.size === 0) return kept;
     const { secrets } = this.#session.database;
     return sealOptions(kept, check(this.plain), check(this.#other), secrets) as T;
+  }
+
+  /** Of what `check` gives: where the secrets' values are, and those, sealed. */
+  sealedTexts(check: (definition: ConnectorDefinition) => Json): PlacedText[] {
+    try {
+      const { secrets } = this.#session.database;
+      return sealedTexts(check(this.plain), check(this.#other), secrets);
+    } catch (error) {
+      throw this.withStars(error);
+    }
   }
 
   #hideIn(error: SqlError): SqlError {

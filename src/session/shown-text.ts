@@ -2,17 +2,19 @@
 
 import { tokenize } from '../sql/lexer.ts';
 
-const HIDDEN = '<CREATE SECRET is not shown>';
-
 /** The text, or that it holds a secret: also where it is no whole statement. */
 export function shownText(text: string): string {
-  return /secret/i.test(text) && holdsSecret(text) ? HIDDEN : text;
+  const verb = /secret/i.test(text) ? secretVerb(text) : null;
+  return verb === null ? text : `<${verb.toUpperCase()} SECRET is not shown>`;
 }
 
-function holdsSecret(text: string): boolean {
-  const tokens = tokenize(text);
-  return tokens.some(({ type, text: word }, i) => {
-    const before = tokens[i - 1]?.text;
-    return type === 'word' && word === 'secret' && (before === 'create' || before === 'alter');
-  });
+/** What the text does to a secret whose value it holds; null: it holds none. */
+function secretVerb(text: string): string | null {
+  let before = '';
+  for (const { type, text: word } of tokenize(text)) {
+    const isValued = before === 'create' || before === 'alter';
+    if (type === 'word' && word === 'secret' && isValued) return before;
+    before = word;
+  }
+  return null;
 }

@@ -204,6 +204,14 @@ export interface CreateSecret {
   readonly value: string;
 }
 
+export interface AlterSecret {
+  readonly kind: 'alter_secret';
+  readonly position: number;
+  readonly name: string;
+  readonly options: readonly Option[];
+  readonly value: string;
+}
+
 export type ObjectKind =
   | 'table'
   | 'source'
@@ -586,6 +594,7 @@ export type Statement =
   | CreateSecret
   | Drop
   | Alter
+  | AlterSecret
   | Comment
   | SelectStatement
   | Insert

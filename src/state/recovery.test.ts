@@ -74,10 +74,12 @@ function rowsFrom(first: number, count: number): [bigint, string][] {
 
 function recoverEngine(dir: DataDir): { engine: Engine; recovery: ReturnType<typeof recover> } {
   const memories = new Map<string, Memory>();
-  const recovery = recover(dir.databasePath, dir.logDirectory, (name) => {
-    const memory = Memory.create();
-    memories.set(name, memory);
-    return memory;
+  const recovery = recover(dir.databasePath, dir.logDirectory, {
+    createMemory: (name) => {
+      const memory = Memory.create();
+      memories.set(name, memory);
+      return memory;
+    },
   });
   const engine = new Engine(memories.get('t') ?? Memory.create());
   if (recovery.checkpoint !== null) engine.control.restore(recovery.checkpoint.epoch);
@@ -167,7 +169,9 @@ test('every flipped bit of a checkpoint is found', async () => {
     db.exec(sql);
     db.close();
     const logs = path.join(root, `logs-${directories++}`);
-    assert.throws(() => recover(copy, logs, () => Memory.create()), { sqlstate: 'XX001' });
+    assert.throws(() => recover(copy, logs, { createMemory: () => Memory.create() }), {
+      sqlstate: 'XX001',
+    });
     assert.ok(!fs.existsSync(logs), 'nothing was touched');
   }
   dir.close();

@@ -27,13 +27,20 @@ export interface Recovery {
   entries(): Generator<RecoveredEntry>;
 }
 
-/** Opens what `databasePath` and `logDirectory` hold; each memory is made by `createMemory` and filled. */
+export interface RecoveryTaker {
+  /** Makes a memory of the checkpoint; it is filled. */
+  createMemory(name: string): ImageMemory;
+  /** Each manifest behind the checkpoint, before anything is replayed. */
+  foresee?(manifest: Manifest): void;
+}
+
+/** Opens what `databasePath` and `logDirectory` hold. */
 export function recover(
   databasePath: string,
   logDirectory: string,
-  createMemory: (name: string) => ImageMemory,
+  taker: RecoveryTaker,
 ): Recovery {
-  const checkpoint = existsSync(databasePath) ? loadCheckpoint(databasePath, createMemory) : null;
+  const checkpoint = existsSync(databasePath) ? loadCheckpoint(databasePath, taker) : null;
   const position = checkpoint?.position ?? null;
   const log = InputLog.open(logDirectory, { durableThrough: position });
   let reservedThrough = checkpoint?.reservedThrough ?? 0;
@@ -41,6 +48,7 @@ export function recover(
     const entry = decodeLogEntry(bytes);
     const through = entry.kind === 'reserve' ? entry.through : entry.epoch;
     reservedThrough = Math.max(reservedThrough, through);
+    if (entry.kind === 'epoch') taker.foresee?.(entry);
   }
   return { checkpoint, log, reservedThrough, entries: () => manifests(log, position) };
 }
@@ -52,15 +60,12 @@ function* manifests(log: InputLog, from: LogPosition | null): Generator<Recovere
   }
 }
 
-function loadCheckpoint(
-  databasePath: string,
-  createMemory: (name: string) => ImageMemory,
-): CheckpointHead | null {
+function loadCheckpoint(databasePath: string, taker: RecoveryTaker): CheckpointHead | null {
   const store = new CheckpointStore(databasePath);
   try {
     const head = store.head();
     for (const image of head?.memories ?? []) {
-      restorePages(createMemory(image.name), image.pageCount, store.pages(image));
+      restorePages(taker.createMemory(image.name), image.pageCount, store.pages(image));
     }
     return head;
   } finally {

@@ -1,4 +1,4 @@
-/** CREATE SECRET from outside: what lies in the data directory, the key file, and what happens without the right key. */
+/** Secrets from outside: another value, what lies in the data directory, the key file, and what happens without the right key. */
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -11,7 +11,9 @@ import { SqlClient } from './sql-client.ts';
 
 const VALUE = 'marked-secret-value-4711';
 const BODY = '{"id": 1}';
-const SIGNATURE = createHmac('sha256', VALUE).update(BODY).digest('hex');
+const LATER_VALUE = 'marked-later-value-4712';
+const signatureBy = (secret: string) => createHmac('sha256', secret).update(BODY).digest('hex');
+const SIGNATURE = signatureBy(LATER_VALUE);
 
 /** Every file below the directory that holds one of the texts. */
 function filesWith(directory: string, texts: readonly string[]): string[] {
@@ -26,7 +28,10 @@ function filesWith(directory: string, texts: readonly string[]): string[] {
   });
 }
 
-const FORMS = [VALUE, Buffer.from(VALUE).toString('base64'), Buffer.from(VALUE).toString('hex')];
+const FORMS = [VALUE, LATER_VALUE].flatMap((value) => {
+  const bytes = Buffer.from(value);
+  return [value, bytes.toString('base64'), bytes.toString('hex')];
+});
 
 async function postStatus(server: ServerProcess, signature: string): Promise<number> {
   const headers = { 'x-hub-signature-256': signature };
@@ -39,7 +44,7 @@ async function postStatus(server: ServerProcess, signature: string): Promise<num
   return answer.status;
 }
 
-test('a secret works through kill -9, the data directory does not hold it, and the key must be there', async (t) => {
+test('a secret works through kill -9, its value may change, the data directory does not hold it, and the key must be there', async (t) => {
   const directory = fs.mkdtempSync(path.join(tmpdir(), 'millrace-key-'));
   t.after(() => fs.rmSync(directory, { recursive: true }));
   const server = await ServerProcess.start({ isHttpOn: true });
@@ -50,6 +55,9 @@ test('a secret works through kill -9, the data directory does not hold it, and t
     "CREATE SOURCE hooks (id int) WITH (connector = 'webhook', secret = secret hook) FORMAT PLAIN ENCODE JSON",
   );
   await client.query('CREATE MATERIALIZED VIEW seen AS SELECT id FROM hooks');
+  assert.equal(await postStatus(server, signatureBy(VALUE)), 200);
+  await client.query(`ALTER SECRET hook AS '${LATER_VALUE}'`);
+  assert.equal(await postStatus(server, signatureBy(VALUE)), 403);
   assert.equal(await postStatus(server, SIGNATURE), 200);
   assert.deepEqual(filesWith(server.dataDir, FORMS), []);
   await client.close();
@@ -81,7 +89,7 @@ test('a secret works through kill -9, the data directory does not hold it, and t
   t.after(() => moved.dispose());
   assert.equal(await postStatus(moved, SIGNATURE), 200);
   const again = await SqlClient.connect(moved.url);
-  assert.equal(await again.value('SELECT count(*) FROM seen'), '3');
+  assert.equal(await again.value('SELECT count(*) FROM seen'), '4');
   await again.close();
   assert.ok(FORMS.every((text) => !server.log.includes(text) && !moved.log.includes(text)));
 });

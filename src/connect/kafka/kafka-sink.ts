@@ -59,10 +59,11 @@ export function transactionalId(uuid: string): string {
 export function openKafkaSink(options: KafkaSinkOptions, context: SinkContext): SinkWriter {
   const { spoolBytesMax: bytesMax } = options;
   return new SpooledSink({
+    options,
     directory: context.directory,
     limits: { bytesMax, segmentBytes: Math.min(SEGMENT_BYTES, bytesMax) },
     maker: openMaker(options, context.columns),
-    openCourier: (contents, listener) => openCourier(options, context, contents, listener),
+    openCourier: (current, contents, listener) => openCourier(current, context, contents, listener),
   });
 }
 

@@ -35,12 +35,13 @@ export function openPostgresSink(options: PostgresSinkOptions, context: SinkCont
   const { spoolBytesMax: bytesMax, type, key } = options;
   const rows = new RowTexts(context.columns, key);
   return new SpooledSink({
+    options,
     directory: context.directory,
     limits: { bytesMax, segmentBytes: Math.min(SEGMENT_BYTES, bytesMax) },
     maker: type === 'upsert' ? new UpsertMaker(rows) : new AppendMaker(rows),
-    openCourier: (contents, listener) => {
+    openCourier: (current, contents, listener) => {
       const { uuid, incarnation } = context;
-      const { config, table, progressTable, statements, columns } = options;
+      const { config, table, progressTable, statements, columns } = current;
       if (statements === null) throw new Error('the probe comes first');
       return postgresThread().open(
         {

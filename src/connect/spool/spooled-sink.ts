@@ -6,6 +6,7 @@
 
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import type { SinkDelivery, SinkWriter } from '../sink.ts';
+import type { Json } from '../source.ts';
 import { Spool, type SpoolLimits, type SpoolPosition } from './spool.ts';
 
 /** Turns the changes of an epoch into records. */
@@ -41,35 +42,59 @@ export interface Courier {
   close(): void;
 }
 
-export interface SpooledSinkSetup {
+export interface SpooledSinkSetup<Options> {
+  readonly options: Options;
   /** null: nothing is kept beyond the process. */
   readonly directory: string | null;
   readonly limits: SpoolLimits;
   readonly maker: RecordMaker;
-  readonly openCourier: (contents: SpoolContents, listener: CourierListener) => Courier;
+  /** Also with other options later, whose secrets alone are others. */
+  readonly openCourier: (
+    options: Options,
+    contents: SpoolContents,
+    listener: CourierListener,
+  ) => Courier;
 }
 
-export class SpooledSink implements SinkWriter {
-  readonly #setup: SpooledSinkSetup;
+export class SpooledSink<Options> implements SinkWriter {
+  readonly #setup: SpooledSinkSetup<Options>;
   #spool: Spool | null = null;
   #courier: Courier | null = null;
   #hasFailed = false;
+  /** None before the start was later. */
+  #lastEpoch = 0;
   #timeUs = 0n;
   #deliveredEpoch = 0;
   #trouble: string | null = null;
   #failure: string | null = null;
 
-  constructor(setup: SpooledSinkSetup) {
+  constructor(setup: SpooledSinkSetup<Options>) {
     this.#setup = setup;
   }
 
   begin(lastEpoch: number): number {
-    const { directory, limits, openCourier } = this.#setup;
+    const { directory, limits, options } = this.#setup;
     const spool = new Spool(directory, limits);
     this.#spool = spool;
-    const { start, end } = spool;
-    this.#courier = openCourier(
-      { directory: spool.directory, start, end, lastEpoch },
+    this.#lastEpoch = lastEpoch;
+    this.#connect(options);
+    return spool.lastEpoch;
+  }
+
+  reconnect(options: Json): void {
+    this.#courier?.close();
+    this.#failure = null;
+    this.#trouble = null;
+    this.#connect(options as unknown as Options);
+  }
+
+  #connect(options: Options): void {
+    const spool = this.#opened;
+    const lastEpoch = Math.max(this.#lastEpoch, spool.lastEpoch);
+    const { directory, start, end } = spool;
+    this.#courier = this.#setup.openCourier(
+      options,
+      { directory, start, end, lastEpoch },
       {
         onDelivered: (epoch, position) => {
           this.#deliveredEpoch = epoch;
@@ -83,7 +108,6 @@ export class SpooledSink implements SinkWriter {
         },
       },
     );
-    return spool.lastEpoch;
   }
 
   get refusal(): string | null {

@@ -40,7 +40,8 @@ const ACTIONS: Readonly<Record<AlterAction['kind'], string>> = {
 
 export function planAlter(ast: Alter, { session }: HandlerContext): StatementPlan {
   const unsupported = ast.actions.find(
-    (action) => !SUPPORTED.has(action.kind) && !dropsNotNull(ast.object, action),
+    (action) =>
+      ast.object === 'secret' || !(SUPPORTED.has(action.kind) || dropsNotNull(ast.object, action)),
   );
   if (unsupported !== undefined) {
     refuse(`ALTER ${ast.object.toUpperCase()} ... ${ACTIONS[unsupported.kind]}`, ast.position);

@@ -2,15 +2,16 @@
 
 import { SqlError } from '../../base/sql-error.ts';
 import type { SecretObject } from '../../catalog/objects.ts';
-import { checkOptions, type OptionSchema } from '../../connect/options.ts';
-import type { CreateSecret } from '../../sql/statements.ts';
+import { checkOptions, type OptionSchema, type OptionSpec } from '../../connect/options.ts';
+import type { AlterSecret, CreateSecret } from '../../sql/statements.ts';
 import { optionMap, withOptionPlaces } from '../connector-options.ts';
 import { changeOf, objectBase } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
 import { command, type StatementPlan } from '../prepared-statement.ts';
 import type { SessionState } from '../session-state.ts';
 
-const OPTIONS: OptionSchema = { backend: { kind: 'choice', choices: ['meta'] } };
+export const SECRET_BACKEND: OptionSpec = { kind: 'choice', choices: ['meta'] };
+const OPTIONS: OptionSchema = { backend: SECRET_BACKEND };
 
 export function planCreateSecret(ast: CreateSecret, { session }: HandlerContext): StatementPlan {
   return command(async () => {
@@ -20,12 +21,12 @@ export function planCreateSecret(ast: CreateSecret, { session }: HandlerContext)
 }
 
 async function createSecret(ast: CreateSecret, session: SessionState): Promise<void> {
-  const { name, position } = ast;
+  const { name } = ast;
   const transaction = session.running;
   transaction.requireWritable('CREATE SECRET');
   await transaction.lockCatalog(session.lockWait);
   checkOptions('CREATE SECRET', OPTIONS, new Map(Object.entries(optionMap(ast.options))));
-  if (ast.value === '') throw new SqlError('22023', 'a secret cannot be empty', { position });
+  checkSecretValue(ast);
   const { catalog, database } = session;
   if (catalog.secret(name) !== undefined) {
     if (!ast.ifNotExists) throw new SqlError('42710', `secret "${name}" already exists`);
@@ -37,4 +38,8 @@ async function createSecret(ast: CreateSecret, session: SessionState): Promise<v
   const sealed = database.secrets.seal(ast.value);
   const secret: SecretObject = { kind: 'secret', ...objectBase(catalog.nextId, name), sealed };
   transaction.addDdl(changeOf(catalog, [secret]), []);
+}
+
+export function checkSecretValue({ value, position }: CreateSecret | AlterSecret): void {
+  if (value === '') throw new SqlError('22023', 'a secret cannot be empty', { position });
 }

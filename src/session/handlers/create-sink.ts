@@ -56,11 +56,7 @@ function planSink(ast: CreateSink, session: SessionState): PlannedSink {
   const context = session.plannerContext();
   const { plan, columns } = planView(query, [], sinkOptions(ast, session), context);
   const connector = connectorDefinition(ast.options, ast.format, ast.position, session.catalog);
-  const sent = engineColumns(columns);
-  const { isAppendOnly } = must(plan.node.properties);
-  const { fileRoots, clock } = session.database;
-  const check = (options: ConnectorDefinition) =>
-    checkSinkOptions(options, sent, { isAppendOnly, key: plan.key }, { fileRoots, clock });
+  const check = checkOf(plan, columns, session);
   const secrets = new OptionSecrets(connector, session);
   const common = { columns, connector, secrets, check };
   try {
@@ -71,6 +67,19 @@ function planSink(ast: CreateSink, session: SessionState): PlannedSink {
   } catch (error) {
     throw secrets.withStars(error);
   }
+}
+
+function checkOf(plan: StreamPlan, columns: SinkObject['columns'], session: SessionState) {
+  const sent = engineColumns(columns);
+  const { isAppendOnly } = must(plan.node.properties);
+  const { fileRoots, clock } = session.database;
+  return (options: ConnectorDefinition): Json =>
+    checkSinkOptions(options, sent, { isAppendOnly, key: plan.key }, { fileRoots, clock });
+}
+
+/** What checks options of a sink that is there. */
+export function sinkCheck({ plan, columns }: SinkObject, session: SessionState) {
+  return checkOf(plan as unknown as StreamPlan, columns, session);
 }
 
 /** EXPLAIN CREATE SINK: what it would run; nothing outside is asked. */

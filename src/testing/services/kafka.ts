@@ -16,8 +16,11 @@ import { type Program, ServiceProcess } from './service-process.ts';
 export const KAFKA_USERS = {
   plain: { name: 'plain', password: 'plain-secret' },
   scram: { name: 'scram', password: 'scram-secret' },
+  /** SCRAM too; tests change its password. */
+  changing: { name: 'changing', password: 'first-secret' },
 } as const;
 
+const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
 const LISTENERS = ['plaintext', 'controller', 'sasl', 'tls', 'saslTls'] as const;
 export type KafkaListener = Exclude<(typeof LISTENERS)[number], 'controller'>;
 type Ports = Readonly<Record<(typeof LISTENERS)[number], number>>;
@@ -145,14 +148,29 @@ export class KafkaCluster {
     writeFileSync(properties, lines({ ...this.#properties(node), ...this.#options.properties }));
     writeFileSync(logging, lines(LOGGING));
     if (existsSync(join(folder, 'data/meta.properties'))) return;
-    const { name, password } = KAFKA_USERS.scram;
-    const users = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
-      '--add-scram',
-      `${mechanism}=[name=${name},password=${password}]`,
-    ]);
-    const java = ['-cp', jars, `-Dlog4j2.configurationFile=${logging}`, '-XX:TieredStopAtLevel=1'];
+    const users = [KAFKA_USERS.scram, KAFKA_USERS.changing].flatMap(({ name, password }) =>
+      SCRAM_MECHANISMS.flatMap((mechanism) => [
+        '--add-scram',
+        `${mechanism}=[name=${name},password=${password}]`,
+      ]),
+    );
     const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties];
-    execFileSync('java', [...java, ...format, ...users], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#runTool(jars, node, [...format, ...users]);
+  }
+
+  /** Another password of a user, for SCRAM-SHA-256; connections that are there stay. */
+  changePassword(name: string, password: string): void {
+    this.#runTool(jarsOf('kafka'), 1, [
+      ...['kafka.admin.ConfigCommand', '--bootstrap-server', this.bootstrap(), '--alter'],
+      ...['--entity-type', 'users', '--entity-name', name, '--add-config'],
+      `SCRAM-SHA-256=[password=${password}]`,
+    ]);
+  }
+
+  #runTool(jars: string, node: number, command: readonly string[]): void {
+    const logging = join(this.#folder(node), 'log4j2.properties');
+    const java = ['-cp', jars, `-Dlog4j2.configurationFile=${logging}`, '-XX:TieredStopAtLevel=1'];
+    execFileSync('java', [...java, ...command], { stdio: ['ignore', 'ignore', 'pipe'] });
   }
 
   #properties(node: number): Record<string, string> {

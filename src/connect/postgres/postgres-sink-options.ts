@@ -84,7 +84,7 @@ function checkConnection(options: Options): PostgresConfig {
   const given = (name: string): string | null => (options.get(name) as string | null) ?? null;
   const user = url === null ? (given('user') ?? 'postgres') : decoded(url.username);
   const database = url === null ? given('database') : decoded(url.pathname.slice(1));
-  const password = url === null ? given('password') : decoded(url.password);
+  const password = given('password') ?? decoded(url?.password ?? '');
   const mode = given('sslmode') ?? url?.searchParams.get('sslmode') ?? 'disable';
   if (!SSL_MODES.includes(mode)) {
     throw badValue(OWNER, 'url', `sslmode=${mode}`, `sslmode: one of ${SSL_MODES.join(', ')}`);
@@ -120,12 +120,14 @@ function decoded(part: string): string {
 }
 
 function checkUrl(text: string, options: Options): URL {
-  for (const name of ['host', 'port', 'user', 'password', 'database']) {
+  const wanted = 'postgres://user:password@host:port/database, with ?sslmode= at most';
+  const url = URL.canParse(text) ? new URL(text) : null;
+  // A password that is a secret stands beside the URL.
+  const alone = (url?.password ?? '') === '' ? [] : ['password'];
+  for (const name of ['host', 'port', 'user', 'database', ...alone]) {
     if (options.get(name) === null) continue;
     throw new SqlError('22023', `options "url" and "${name}" of ${OWNER} say the same thing`);
   }
-  const wanted = 'postgres://user:password@host:port/database, with ?sslmode= at most';
-  const url = URL.canParse(text) ? new URL(text) : null;
   const isKnown = url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
   const parameters = [...(url?.searchParams.keys() ?? [])];
   if (url !== null && isKnown && parameters.every((name) => name === 'sslmode')) return url;

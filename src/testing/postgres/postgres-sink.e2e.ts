@@ -343,6 +343,33 @@ test('TLS and passwords', { skip: SKIP }, async () => {
   assert.match(shown, /postgres:\/\/secured:\*{8}@127/);
 });
 
+test('a password beside the URL, by a secret: another one in time', { skip: SKIP }, async () => {
+  await sql.query("CREATE SECRET database_password WITH (backend = 'meta') AS 'p@ss'");
+  await target.query('CREATE TABLE vault (id int PRIMARY KEY)');
+  await sql.query('CREATE TABLE vault (id int PRIMARY KEY)');
+  await sql.query(
+    `CREATE SINK vault_out FROM vault WITH (connector = 'postgres', table = 'vault', sslmode = 'require',
+      url = 'postgres://secured@127.0.0.1:${postgres.port}/postgres', password = secret database_password)`,
+  );
+  await sql.query('INSERT INTO vault VALUES (1)');
+  await target.awaitRows('SELECT id FROM vault', [['1']]);
+  await target.query("ALTER ROLE secured PASSWORD 'another'");
+  await target.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'secured'",
+  );
+  await sql.query('INSERT INTO vault VALUES (2)');
+  const state = "SELECT state, error FROM millrace.sinks WHERE name = 'vault_out'";
+  await sql.awaitRows(state, [
+    ['failed', 'PostgreSQL refused the login: password authentication failed for user "secured"'],
+  ]);
+  await sql.query("ALTER SECRET database_password AS 'another'");
+  await target.awaitRows('SELECT id FROM vault ORDER BY id', [['1'], ['2']]);
+  await sql.awaitRows(state, [['running', null]]);
+  await server.killAndRestart(sql);
+  await sql.query('DELETE FROM vault WHERE id = 1');
+  await target.awaitRows('SELECT id FROM vault', [['2']]);
+});
+
 test('the statements of the manual run', { skip: SKIP }, async () => {
   const path = join(import.meta.dirname, '../../../docs/connectors/postgres.md');
   const [there, here] = [...readFileSync(path, 'utf8').matchAll(/```sql\n(.*?)```/gs)].map(

@@ -1,8 +1,9 @@
 /**
  * TableWriter: the table that the epochs of a spool are delivered to, in transactions with their progress.
  *
- * Rows are gathered and go out in statements of many; with a key only the newest state of each is kept until then, deletes go
- * before upserts. Correctness: a key is in one statement once, and statements follow one another in the order of epochs.
+ * Rows are gathered and go out in statements of many, the next ones while the server still works on the last; with a key only the
+ * newest state of each is kept until then, deletes go before upserts. Correctness: a key is in one statement once, and statements
+ * follow one another in the order of epochs.
  */
 
 import { must } from '../../base/assert.ts';
@@ -44,6 +45,8 @@ export class TableWriter implements SpoolTarget {
   /** With a key, by its bytes: the newest row, or null, and the key. */
   readonly #newest = new Map<string, { readonly key: Row; readonly row: Row | null }>();
   #byteCount = 0;
+  /** What the server works on; a failure is told by the next call. */
+  #running: Promise<void> = Promise.resolve();
 
   constructor(options: TableWriterOptions) {
     const { table, progressTable, uuid, incarnation } = options;
@@ -55,6 +58,7 @@ export class TableWriter implements SpoolTarget {
   async start(): Promise<number> {
     this.close();
     this.#forget();
+    this.#running = Promise.resolve();
     this.#isInTransaction = false;
     const client = await PostgresClient.connect(this.#options.config);
     this.#client = client;
@@ -77,6 +81,7 @@ export class TableWriter implements SpoolTarget {
 
   async commit(epoch: number): Promise<void> {
     await this.#flush();
+    await this.#running;
     const client = await this.#transaction();
     await this.#progress.note(client, epoch);
     await client.query('COMMIT');
@@ -110,9 +115,9 @@ export class TableWriter implements SpoolTarget {
     return client;
   }
 
-  /** Everything that was gathered goes out. */
+  /** Everything that was gathered begins to go out, once what went before is through. */
   async #flush(): Promise<void> {
-    const { insert, delete: remove, columnCount, keyCount } = this.#options;
+    await this.#running;
     const client = await this.#transaction();
     const gone: Row[] = [];
     const rows = [...this.#added];
@@ -120,9 +125,15 @@ export class TableWriter implements SpoolTarget {
       if (row === null) gone.push(key);
       else rows.push(row);
     }
+    this.#forget();
+    this.#running = this.#write(client, gone, rows);
+    this.#running.catch(() => undefined);
+  }
+
+  async #write(client: PostgresClient, gone: readonly Row[], rows: readonly Row[]): Promise<void> {
+    const { insert, delete: remove, columnCount, keyCount } = this.#options;
     if (gone.length > 0) await client.query(must(remove), columnArrays(gone, keyCount));
     if (rows.length > 0) await client.query(insert, columnArrays(rows, columnCount));
-    this.#forget();
   }
 
   #forget(): void {

@@ -50,6 +50,7 @@ function generateStream(kind: EventKind, names: readonly string[], volume: Volum
     fileRoots: [],
     notNull: [],
     rejectedBytesMax: 0,
+    mayRejectLater: false,
     unknownSchemas: new Set(),
     wanted,
     wake: () => undefined,

@@ -81,7 +81,12 @@ function openGenerator(
   const clock = new SystemClock();
   const checked = checkSourceOptions(definition, columns, { fileRoots: [], clock });
   const wanted = columns.map((_, i) => i);
-  const rejecting = { notNull: [], rejectedBytesMax: 0, unknownSchemas: new Set<number>() };
+  const rejecting = {
+    notNull: [],
+    rejectedBytesMax: 0,
+    mayRejectLater: false,
+    unknownSchemas: new Set<number>(),
+  };
   const context = {
     memory,
     scratch,

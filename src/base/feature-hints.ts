@@ -114,10 +114,6 @@ const HINTS: ReadonlyMap<string, string> = new Map([
     "Compare by hand: the view's query EXCEPT ALL the view, and the other way round.",
   ],
   [
-    'dead_letter.topic',
-    'millrace.dead_letters has what was rejected, with its bytes: read on from the greatest id that you have seen.',
-  ],
-  [
     'REPLAY DEAD LETTERS FOR a view',
     'A watermark does not go back: its late rows would be late again. Create the view with a greater allowed_lateness.',
   ],

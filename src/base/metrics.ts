@@ -121,6 +121,11 @@ export class Metrics {
   readonly sinkConnected = this.#gauge('sink_connected', 'Whether a sink reaches its outside', [
     'sink',
   ]);
+  readonly sinkRowsDropped = this.#counter(
+    'sink_rows_dropped_total',
+    'Dead letters that are not sent, for want of room',
+    ['sink'],
+  );
   readonly backpressureSeconds = this.#counter(
     'backpressure_seconds_total',
     'Time that sources were held back, or that results waited for clients to read',

@@ -5,6 +5,7 @@
  * never reads the user's text again, so a source means the same for ever.
  */
 
+import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
 import type { WriterSchema } from '../formats/message-decoder.ts';
 import { type Interval, parseInterval } from '../types/interval.ts';
@@ -14,7 +15,12 @@ import { checkFormatName, isKeyedFormat } from './change-formats.ts';
 import { checkDatagen, openDatagen } from './datagen.ts';
 import { checkFileSource, openFileSource } from './file/file-options.ts';
 import { checkFileSink, openFileSink } from './file/file-sink.ts';
-import { checkKafkaSource, openKafkaSource } from './kafka/kafka-options.ts';
+import {
+  checkKafkaSource,
+  hasLetterTopic,
+  openKafkaLetters,
+  openKafkaSource,
+} from './kafka/kafka-options.ts';
 import { type KafkaSinkOptions, openKafkaSink } from './kafka/kafka-sink.ts';
 import { checkKafkaSink } from './kafka/kafka-sink-options.ts';
 import { checkNexmark, nexmarkColumns, openNexmark } from './nexmark/nexmark.ts';
@@ -68,13 +74,19 @@ interface SourceConnector {
   readonly takesKeys: boolean;
   /** Checks everything; the result is given to `open`. */
   readonly check: (request: CheckRequest) => Json;
-  /** Asks the outside world, once, whether what was checked is there. */
-  readonly probe?: (checked: Json) => Promise<void>;
+  /** Asks the outside world, once, whether what was checked is there; `uuid`: of its letters, where they go somewhere. */
+  readonly probe?: (checked: Json, uuid: string | null) => Promise<void>;
   readonly open: (
     checked: Json,
     columns: readonly SourceColumn[],
     context: SourceContext,
   ) => SourceReader;
+  /** Where rejected records go, if the options say so. Absent: nowhere. */
+  readonly letters?: {
+    readonly areSent: (checked: Json) => boolean;
+    /** Columns are LETTER_COLUMNS. */
+    readonly open: (checked: Json, context: SinkContext) => SinkWriter;
+  };
 }
 
 interface SinkConnector {
@@ -111,8 +123,9 @@ const SOURCES: ReadonlyMap<string, SourceConnector> = new Map<string, SourceConn
       takesInclude: true,
       takesKeys: true,
       check: checkKafkaSource,
-      probe: async (checked) => (await kafkaProbes()).probeKafkaSource(checked),
+      probe: async (checked, uuid) => (await kafkaProbes()).probeKafkaSource(checked, uuid),
       open: openKafkaSource,
+      letters: { areSent: hasLetterTopic, open: openKafkaLetters },
     },
   ],
   [
@@ -203,9 +216,21 @@ export function checkSourceOptions(
 }
 
 /** Asks the outside world whether what `checkSourceOptions` gave is there; throws the reason where it is not. */
-export async function probeSource(checked: Json): Promise<void> {
+export async function probeSource(checked: Json, letterUuid: string | null): Promise<void> {
   const { connector, checked: own } = checked as { connector: string; checked: Json };
-  await find('source', SOURCES, connector).probe?.(own);
+  await find('source', SOURCES, connector).probe?.(own, letterUuid);
+}
+
+/** Whether the source's rejected records go somewhere else, too: `openLetters`. */
+export function sendsLetters(checked: Json): boolean {
+  const { connector, checked: own } = checked as { connector: string; checked: Json };
+  return find('source', SOURCES, connector).letters?.areSent(own) ?? false;
+}
+
+/** Opens where they go, for rows of LETTER_COLUMNS. Call `begin` then. */
+export function openLetters(checked: Json, context: SinkContext): SinkWriter {
+  const { connector, checked: own } = checked as { connector: string; checked: Json };
+  return must(find('source', SOURCES, connector).letters).open(own, context);
 }
 
 /** Opens a source; `columns` are all of its columns, `context.wanted` says which are to be made. Call `start` then. */

@@ -42,7 +42,9 @@ export function rawRecord(
   context: Json,
   bytesMax: number,
 ): RawRecord {
-  const kept = (bytes: Uint8Array | null) => bytes?.slice(0, bytesMax) ?? null;
+  // Not `slice`: of a Buffer that is a view, not a copy.
+  const kept = (bytes: Uint8Array | null) =>
+    bytes === null ? null : Buffer.from(bytes.subarray(0, bytesMax));
   const isCut = (key?.length ?? 0) > bytesMax || (value?.length ?? 0) > bytesMax;
   return { key: kept(key), value: kept(value), isCut, context };
 }

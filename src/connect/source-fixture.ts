@@ -79,6 +79,7 @@ export class SourceUnderTest {
     const rejecting = {
       notNull: this.notNull,
       rejectedBytesMax: 1024,
+      mayRejectLater: false,
       unknownSchemas: new Set<number>(),
     };
     const of = { memory, scratch, clock, fileRoots: this.#roots, wanted };

@@ -108,6 +108,8 @@ export interface ChunkPlaces {
   /** Of the record of a row. */
   offsetOf(row: number): number;
   placeAt(offset: number): RecordPlace;
+  /** Absent: the bytes are not known any more. */
+  rawAt?(offset: number): RawRecord;
 }
 
 /** FORMAT UPSERT and DEBEZIUM: what the rows of a batch do. A row that deletes has its key's columns, the others are NULL. */
@@ -138,6 +140,8 @@ export interface SourceChunk {
   readonly isAtEnd: boolean;
   /** The split has ended for good. */
   readonly isEnded: boolean;
+  /** Of `poll`: the chunk was taken in; `places.rawAt` gives nothing any more. Absent: nobody needs to be told. */
+  release?(): void;
 }
 
 export interface SourceContext {
@@ -152,6 +156,8 @@ export interface SourceContext {
   readonly notNull: readonly number[];
   /** Bytes of a rejected record's key and value, each, that are kept. */
   readonly rejectedBytesMax: number;
+  /** Decoded records may be rejected later: `places.rawAt` is asked then. */
+  readonly mayRejectLater: boolean;
   /** Ids of schemas that the registry did not have, as of now: `replay` decodes as if it did not have them yet. */
   readonly unknownSchemas: ReadonlySet<number>;
   readonly wake: () => void;

@@ -70,6 +70,8 @@ export class EngineBench {
   readonly sources: Map<string, FakeSource>;
   /** Lines that sinks hold for good: `epoch picture`. */
   readonly delivered: string[];
+  /** As well, of sources' letters. */
+  readonly letters: string[];
   /** Set: sinks take nothing, and say so. */
   readonly refusal: { reason: string | null };
   /** `level text` of each line. */
@@ -82,6 +84,7 @@ export class EngineBench {
     this.clock = before?.clock ?? new FakeClock();
     this.sources = before?.sources ?? new Map();
     this.delivered = before?.delivered ?? [];
+    this.letters = before?.letters ?? [];
     this.refusal = before?.refusal ?? { reason: null };
   }
 
@@ -114,6 +117,7 @@ export class EngineBench {
       },
       openSink: (_checked, context) => new FakeSink(this.delivered, this.refusal, context),
       reconnectSink: () => undefined,
+      openLetters: (_checked, context) => new FakeSink(this.letters, this.refusal, context),
     };
   }
 
@@ -171,11 +175,14 @@ class FakeReader implements SourceReader {
   readonly #source: FakeSource;
   readonly #columns: readonly SourceColumn[];
   readonly #context: SourceContext;
+  /** Where it has to be waited for. */
+  readonly standStill?: () => string | null;
   #position = 0;
   #hasTold = false;
 
   constructor(source: FakeSource, columns: readonly SourceColumn[], context: SourceContext) {
     this.#source = source;
+    if (source.waits.length > 0) this.standStill = () => source.waits.shift() ?? null;
     this.#columns = columns;
     this.#context = context;
   }
@@ -217,10 +224,6 @@ class FakeReader implements SourceReader {
     this.#hasTold = isEnded;
     const schemas = { unknown, known };
     return { ...chunk, schemas, isAtEnd: to === this.#source.available, isEnded };
-  }
-
-  standStill(): string | null {
-    return this.#source.waits.shift() ?? null;
   }
 
   *replay(_split: string, from: Json, to: Json): Generator<SourceChunk | null> {

@@ -135,6 +135,7 @@ test('a sink that does not follow shows, and holds sources back', async () => {
     pendingEpochs: 0,
     pendingRows: 0,
     heldRows: 1,
+    rowsDropped: 0,
     delivery: null,
   });
   assert.equal(held.job(SINK).error, 'No space left on device');

@@ -6,11 +6,13 @@
 import * as path from 'node:path';
 import { must } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
+import { LETTER_COLUMNS } from '../connect/letters.ts';
 import { type PlacedText, withTexts } from '../connect/sealed-options.ts';
+import type { SinkContext } from '../connect/sink.ts';
 import { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { RelationSchema } from '../state/relation-schema.ts';
-import type { Value } from '../types/data-type.ts';
+import type { DataType, Value } from '../types/data-type.ts';
 import { EngineRelation, type RelationDefinition } from './engine-relation.ts';
 import {
   CatalogObjects,
@@ -40,7 +42,7 @@ import {
   VIEW_ERRORS,
   ViewProblems,
 } from './problems.ts';
-import { SinkOutput } from './sink-output.ts';
+import { SinkOutput, type SinkStart } from './sink-output.ts';
 import { SinkOutputs } from './sink-outputs.ts';
 import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
@@ -77,7 +79,7 @@ export class EngineParts {
     this.#running = running;
     this.#memory = memory;
     this.#scratch = scratch;
-    this.sinks = new SinkOutputs(setup.clock, setup.wake);
+    this.sinks = new SinkOutputs(setup);
     this.catalog = new CatalogObjects(setup.metadata?.catalog ?? null);
     const { deadLetterBytesMax, deadLetterAgeMsMax } = setup.options;
     const limits = {
@@ -238,6 +240,7 @@ export class EngineParts {
     });
     feed.alterOptions(this.#foreseen(id));
     this.feeds.set(id, feed);
+    this.openLetters(definition);
     if (this.#isStarted) feed.refreshReader();
     return relation;
   }
@@ -297,28 +300,42 @@ export class EngineParts {
     const { id, plan, uuid } = action;
     const connector = withTexts(action.connector, this.#foreseen(id));
     const { columns } = plan.node;
-    const { sinkRoot, incarnation, options, lastEpoch, metadata } = this.#setup;
-    const writer = this.#setup.connectors.openSink(connector, {
-      fileRoots: options.fileRoots,
-      columns,
-      uuid,
-      incarnation,
-      directory: sinkRoot === null ? null : path.join(sinkRoot, uuid),
-    });
-    const types = columns.map(({ type }) => type);
-    const { epoch } = this.#running;
+    const context = this.#sinkContext(columns, uuid);
+    const writer = this.#setup.connectors.openSink(connector, context);
     const isDiscarding = (connector as { connector?: unknown }).connector === 'blackhole';
-    const start = isDiscarding
-      ? null
-      : {
-          lastEpoch: Math.max(epoch, lastEpoch),
-          epoch,
-          periodUs: plan.emitPeriodUs === null ? null : BigInt(plan.emitPeriodUs),
-          memory: this.#memoryNamed(sinkMemoryName(id)),
-          sentUs: BigInt(metadata?.sinks.find((sink) => sink.id === id)?.sentUs ?? 0),
-          heldBytesMax: options.sinkHeldBytesMax,
-        };
-    return new SinkOutput(writer, types, start);
+    const periodUs = plan.emitPeriodUs === null ? null : BigInt(plan.emitPeriodUs);
+    const start = isDiscarding ? null : this.#sinkStart(id, periodUs, false);
+    return new SinkOutput(writer, typesOf(columns), start);
+  }
+
+  /** Where rejected records of a source go, if they go anywhere. Throws where the outside refuses. */
+  openLetters({ id, letterUuid, connector }: CreateSourceAction): void {
+    if (letterUuid === undefined || this.sinks.get(id) !== undefined) return;
+    const context = this.#sinkContext(LETTER_COLUMNS, letterUuid);
+    const options = withTexts(connector, this.#foreseen(id));
+    const writer = this.#setup.connectors.openLetters(options, context);
+    const start = this.#sinkStart(id, null, true);
+    this.sinks.set(id, new SinkOutput(writer, typesOf(LETTER_COLUMNS), start));
+  }
+
+  #sinkContext(columns: readonly EngineColumn[], uuid: string): SinkContext {
+    const { sinkRoot, incarnation, options } = this.#setup;
+    const directory = sinkRoot === null ? null : path.join(sinkRoot, uuid);
+    return { fileRoots: options.fileRoots, columns, uuid, incarnation, directory };
+  }
+
+  #sinkStart(id: number, periodUs: bigint | null, mayDrop: boolean): SinkStart {
+    const { options, lastEpoch, metadata } = this.#setup;
+    const { epoch } = this.#running;
+    return {
+      lastEpoch: Math.max(epoch, lastEpoch),
+      epoch,
+      periodUs,
+      memory: this.#memoryNamed(sinkMemoryName(id)),
+      sentUs: BigInt(metadata?.sinks.find((sink) => sink.id === id)?.sentUs ?? 0),
+      heldBytesMax: options.sinkHeldBytesMax,
+      mayDrop,
+    };
   }
 
   /** Records of a source may have NULL in a column from now on. */
@@ -330,14 +347,15 @@ export class EngineParts {
 
   /** What a source or sink connects with holds another secret. In a recovery it does so from the start. */
   alterOptions(id: number, texts: readonly PlacedText[]): void {
+    const job = this.jobs.get(id);
     const feed = this.feeds.get(id);
     feed?.alterOptions(texts);
-    if (this.#isStarted) feed?.refreshReader();
-    const job = this.jobs.get(id);
-    if (job?.definition.kind !== 'create_sink') return;
-    job.alterOptions(texts);
-    const { connector } = job.definition;
-    if (this.#isStarted) this.sinks.get(id)?.reconnect(this.#setup.connectors, connector);
+    if (job?.definition.kind === 'create_sink') job.alterOptions(texts);
+    if (!this.#isStarted) return;
+    feed?.refreshReader();
+    const altered = feed?.state().definition ?? job?.definition;
+    if (altered === undefined || altered.kind === 'create_view') return;
+    this.sinks.get(id)?.reconnect(this.#setup.connectors, altered.connector);
   }
 
   /** A new job reads the records that its sources take in from now on, and has read those before as they are defined now. */
@@ -382,7 +400,9 @@ export class EngineParts {
     return {
       stateBytes,
       jobs,
-      sources: [...this.feeds.values()].map((feed) => feed.status()),
+      sources: [...this.feeds].map(([id, feed]) => {
+        return { ...feed.status(), letters: this.sinks.status(id) };
+      }),
       letters: this.letters.status(),
       tableWatermarks: tables.map(({ id, watermark }) => ({
         id,
@@ -395,6 +415,10 @@ export class EngineParts {
     for (const feed of this.feeds.values()) feed.close();
     this.sinks.close();
   }
+}
+
+function typesOf(columns: readonly EngineColumn[]): DataType[] {
+  return columns.map(({ type }) => type);
 }
 
 function systemDefinition(

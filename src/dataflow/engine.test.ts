@@ -102,6 +102,7 @@ const NO_CONNECTORS: Connectors = {
   openSource: () => assert.fail('no sources here'),
   openSink: () => assert.fail('no sinks here'),
   reconnectSink: () => assert.fail('no sinks here'),
+  openLetters: () => assert.fail('no sinks here'),
 };
 
 /** An engine driven by hand, with its relations read as pictures. */

@@ -268,7 +268,7 @@ export class Engine {
     const startUs = this.#setup.clock.monotonicUs();
     const chunks = inOrder(contents.chunks);
     let epoch: number;
-    let isDurable: Promise<void>;
+    let isDurable: Promise<void> | null;
     try {
       epoch = durability.numbers.next();
       isDurable = this.#append(durability, epoch, { ...contents, chunks });
@@ -286,23 +286,25 @@ export class Engine {
     this.#step.applyIdle(idle);
     const inputs = prepared.map(({ prepared: one }) => this.#step.inputs.apply(one.request));
     this.#publish(epoch, arrivedUs);
+    isDurable ??= this.#syncIfNeeded(durability, 0);
     const tookUs = Number(this.#setup.clock.monotonicUs() - startUs);
     this.#measures.epoch(tookUs, this.#step.rowsIn - rowsBefore);
     const results = prepared.map((_, i) => {
       return { epoch, relations: must(relations[i]), ...must(inputs[i]) };
     });
-    this.#answer(isDurable, epoch, prepared, results);
+    this.#answer(isDurable ?? Promise.resolve(), epoch, prepared, results);
     return true;
   }
 
-  /** Writes the manifest. It becomes durable, where somebody waits for that, while the epoch runs. */
-  #append({ log }: Durability, epoch: number, contents: EpochContents): Promise<void> {
-    if (log === null) return Promise.resolve();
+  /** Writes the manifest. It becomes durable, where somebody waits for that, while the epoch runs; null: nobody does. */
+  #append(durability: Durability, epoch: number, contents: EpochContents): Promise<void> | null {
+    const { log } = durability;
+    if (log === null) return null;
     const { prepared, chunks, idle, nowUs } = contents;
     const { ddl, dml } = manifestCommits(prepared.map(({ commit }) => commit.request));
     const splits = [...progressOf(chunks), ...idle.map(idleProgress)];
     log.append(encodeLogEntry({ kind: 'epoch', epoch, nowUs, splits, dml, ddl }));
-    return this.#syncIfNeeded(log, prepared.length);
+    return this.#syncIfNeeded(durability, prepared.length);
   }
 
   /** The manifest could not be written: nothing has happened. */
@@ -353,9 +355,10 @@ export class Engine {
     );
   }
 
-  /** Epochs of sources alone need no fsync of their own, unless a sink waits for it. */
-  #syncIfNeeded(log: InputLog, commitCount: number): Promise<void> {
-    return commitCount > 0 || this.#step.parts.sinks.hasWork ? log.sync() : Promise.resolve();
+  /** Epochs of sources alone need no fsync of their own (null), unless a sink waits for it. */
+  #syncIfNeeded({ log }: Durability, commitCount: number): Promise<void> | null {
+    if (log === null) return null;
+    return commitCount > 0 || this.#step.parts.sinks.hasWork ? log.sync() : null;
   }
 
   /** Runs an epoch of the log again, in recovery. */

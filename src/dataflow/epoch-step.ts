@@ -22,7 +22,6 @@ import { freshState, type Job } from './job.ts';
 import type { CommitRequest, DdlAction, DmlChange, EngineStatus, RelationHandle } from './port.ts';
 import { ProblemRelations } from './problem-relations.ts';
 import { absoluteWeight } from './rows.ts';
-import type { SinkOutput } from './sink-output.ts';
 import { SourceFeed } from './source-feed.ts';
 import { SourceInputs } from './source-inputs.ts';
 import type { StepSetup } from './step-setup.ts';
@@ -66,6 +65,7 @@ export class EpochStep {
       scratch,
       published: () => setup.control.published,
       deliver: (relation, batch) => this.#deliver(relation, batch),
+      send: (sourceId, letters) => this.parts.sinks.add(sourceId, letters, this.#epoch),
     });
     this.inputs = new SourceInputs({
       memory,
@@ -135,6 +135,7 @@ export class EpochStep {
     }
     const jobs = new Map<number, Job>();
     for (const action of request.ddl) {
+      if (action.kind === 'create_source') this.parts.openLetters(action);
       if (action.kind !== 'create_view' && action.kind !== 'create_sink') continue;
       jobs.set(action.id, this.parts.makeJob(freshState(action)));
       if (action.kind === 'create_sink')
@@ -148,7 +149,9 @@ export class EpochStep {
     if (build !== null) this.builds.giveUp(build);
     else
       for (const action of request.ddl) {
-        if (action.kind === 'create_sink') this.parts.sinks.discard(action.id);
+        if (action.kind === 'create_sink' || action.kind === 'create_source') {
+          this.parts.sinks.discard(action.id);
+        }
       }
   }
 
@@ -335,9 +338,13 @@ export class EpochStep {
     }
     for (const job of this.parts.jobs.values()) {
       this.#endJob(job);
-      this.parts.sinks.get(job.id)?.endEpoch(this.#epoch, this.#nowUs);
+      this.parts.sinks.endEpoch(job.id, job.definition.name, this.#epoch, this.#nowUs);
     }
     this.#problems.write(this.#nowUs);
+    for (const { relation } of this.parts.feeds.values()) {
+      const { name } = relation.definition;
+      this.parts.sinks.endEpoch(relation.id, name, this.#epoch, this.#nowUs);
+    }
     for (const relation of this.parts.relations.values()) this.#publishRelation(relation);
   }
 
@@ -354,18 +361,7 @@ export class EpochStep {
     }
     job.endEpoch({ epoch: this.#epoch, nowUs: this.#nowUs });
     if (job.isFailed && !wasFailed) this.#tellStopped(job);
-    const sink = this.parts.sinks.get(job.id);
-    if (sink !== undefined) this.#noteStall(job, sink);
-  }
-
-  #noteStall({ definition, graph }: Job, sink: SinkOutput): void {
-    const { stall } = graph;
-    if (stall !== null && sink.stall === null) {
-      this.#setup.log('error', `sink ${definition.name} sends nothing: ${stall}`);
-    } else if (stall === null && sink.stall !== null) {
-      this.#setup.log('info', `sink ${definition.name} goes on`);
-    }
-    sink.stall = stall;
+    this.parts.sinks.noteStall(job.id, job.definition.name, job.graph.stall);
   }
 
   #publishRelation(relation: EngineRelation): void {

@@ -17,6 +17,8 @@ export interface Connectors {
   openSink(checked: Json, context: SinkContext): SinkWriter;
   /** The options that the sink was opened with hold other secrets now. */
   reconnectSink(writer: SinkWriter, checked: Json): void;
+  /** Of a source with a `letterUuid`. */
+  openLetters(checked: Json, context: SinkContext): SinkWriter;
 }
 
 export interface FeedContext {

@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { must } from '../base/assert.ts';
 import type { ScanNode } from '../plan/plan-node.ts';
 import { INT8, TEXT } from '../types/data-type.ts';
 import { createSource, createView, EngineBench } from './engine-bench.ts';
@@ -124,6 +125,14 @@ async function opened(
   return bench;
 }
 
+/** A bench whose source sends its letters somewhere. */
+async function sending(options: Partial<EngineOptions>): Promise<EngineBench> {
+  const bench = await EngineBench.open(options);
+  const source = { ...createSource(SOURCE, 's', COLUMNS, null), notNull: [0], letterUuid: 'u' };
+  await bench.commit({ ddl: [source, createView(VIEW, scan)] });
+  return bench;
+}
+
 /** The ids of the letters there are, in order. */
 function letterIds(bench: EngineBench): number[] {
   const lines = bench.read(DEAD_LETTERS_ID).split('\n');
@@ -189,5 +198,51 @@ test('what is trimmed is decided once: a replay under other limits has the same 
   assert.equal(kept + trimmed, 280);
   assert.ok(bytes <= 5000, `${bytes} bytes`);
   assert.equal(letterIds(bench).length, kept);
+  await bench.opened.close();
+});
+
+test('letters that find no room are not sent, and hold nothing up; later ones are sent', async () => {
+  const bench = await sending({ dataDir: ':memory:', sinkHeldBytesMax: 200_000 });
+  const status = () => must(bench.opened.engine.status().sources[0]?.letters);
+  await feed(bench, 3);
+  bench.refusal.reason = 'its spool is full';
+  for (let i = 0; i < 50; i++) await feed(bench, 100);
+  const { state, error, rowsSent, rowsDropped, heldRows } = status();
+  assert.deepEqual([state, error, rowsSent], ['failed', 'its spool is full', 3]);
+  assert.ok(rowsDropped > 1000, `${rowsDropped} letters`);
+  assert.equal(rowsDropped + heldRows, 5000);
+  assert.equal(bench.opened.engine.status().letters.kept, 5003, 'the source goes on');
+  const told = bench.logged.filter((line) => line.startsWith('error'));
+  const counts = told.map((line) =>
+    Number(/^error (\d+) dead letters of source s/.exec(line)?.[1]),
+  );
+  assert.equal(
+    counts.reduce((sum, count) => sum + count),
+    rowsDropped,
+  );
+  bench.refusal.reason = null;
+  await feed(bench, 1);
+  const ids = bench.letters.map((line) => Number(line.split(' ')[2]));
+  const from = 4 + rowsDropped;
+  const last = Array.from({ length: 5005 - from }, (_, i) => from + i);
+  assert.deepEqual(ids, [1, 2, 3, ...last]);
+  assert.equal(status().state, 'running');
+  await bench.opened.close();
+});
+
+test('what a dropped source has not sent goes with it', async () => {
+  const bench = await sending({ dataDir: ':memory:' });
+  bench.refusal.reason = 'full';
+  await feed(bench, 3);
+  await bench.commit({
+    ddl: [
+      { kind: 'drop', id: VIEW },
+      { kind: 'drop', id: SOURCE },
+    ],
+  });
+  bench.refusal.reason = null;
+  await bench.commit({});
+  assert.deepEqual(bench.letters, []);
+  assert.deepEqual(bench.opened.engine.status().sources, []);
   await bench.opened.close();
 });

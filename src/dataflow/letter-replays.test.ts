@@ -1,4 +1,7 @@
-/** Replayed dead letters: each record enters each view once, and the accounts hold, whatever crashes between (rules 24, 27). */
+/**
+ * Replayed dead letters: each record enters each view once, and the accounts hold, whatever crashes between (rules 24, 27). Each
+ * letter is sent once, however long nobody takes it.
+ */
 
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -55,6 +58,10 @@ class Model {
   #learn(schema: number): void {
     if (this.registry.has(schema)) this.unknown.delete(schema);
     else this.unknown.add(schema);
+  }
+
+  get letterCount(): number {
+    return this.#nextLetter - 1;
   }
 
   arrive(nulls: number[], schema: number): void {
@@ -115,6 +122,19 @@ function check(bench: EngineBench, model: Model, step: string): void {
   assert.deepEqual(counted, [model.nulls.length, model.nulls.length - size, size, size], step);
 }
 
+/** What was sent of each letter: its number, its source, the record's offset and bytes. */
+function checkSent(bench: EngineBench, model: Model, step: string): void {
+  const sent = bench.letters.map((line) => line.split(' '));
+  const ids = sent.map(([, , id]) => Number(id));
+  const all = Array.from({ length: model.letterCount }, (_, i) => i + 1);
+  if (bench.refusal.reason === null) assert.deepEqual(ids, all, step);
+  else assert.deepEqual(ids, all.slice(0, ids.length), step);
+  assert.ok(
+    sent.every(([, sign, , source]) => sign === '+' && source === 's'),
+    step,
+  );
+}
+
 class Run {
   readonly #context: TestContext;
   readonly #random: Random;
@@ -132,7 +152,11 @@ class Run {
     this.#directory = this.#temporaryDirectory();
     this.bench = await EngineBench.open({ dataDir: this.#directory });
     this.bench.source('s').rejectsNulls = true;
-    const source = { ...createSource(SOURCE, 's', COLUMNS, null), notNull: NULLABLE };
+    const source = {
+      ...createSource(SOURCE, 's', COLUMNS, null),
+      notNull: NULLABLE,
+      letterUuid: 'u',
+    };
     await this.bench.commit({ ddl: [source] });
     await this.#createView();
   }
@@ -148,13 +172,14 @@ class Run {
   }
 
   async step(): Promise<string> {
-    const kind = this.#below(22);
+    const kind = this.#below(24);
     if (kind < 8) return this.#arrive();
     if (kind < 13) return this.#replay();
     if (kind < 15) return this.#createView();
     if (kind < 16) return this.#dropNotNull();
     if (kind < 18) return this.#crash();
     if (kind < 20) return this.#register();
+    if (kind < 22) return this.#refuse();
     await this.bench.opened.engine.checkpoint();
     return 'checkpoint';
   }
@@ -185,6 +210,14 @@ class Run {
     this.bench.source('s').registry.add(schema);
     this.model.registry.add(schema);
     return `register ${schema}`;
+  }
+
+  /** Nobody takes letters for a while. */
+  async #refuse(): Promise<string> {
+    const { refusal } = this.bench;
+    refusal.reason = refusal.reason === null ? 'full' : null;
+    await this.bench.commit({});
+    return `refusal ${refusal.reason}`;
   }
 
   /** Two statements that choose the same letters, in one epoch. */
@@ -244,7 +277,9 @@ for (const seed of [1, 2, 3]) {
     const done: string[] = [];
     for (let i = 0; i < STEPS; i++) {
       done.push(await run.step());
-      check(run.bench, run.model, `seed ${seed}, step ${i}: ${done.slice(-4).join('; ')}`);
+      const step = `seed ${seed}, step ${i}: ${done.slice(-4).join('; ')}`;
+      check(run.bench, run.model, step);
+      checkSent(run.bench, run.model, step);
     }
   });
 }

@@ -124,6 +124,8 @@ export interface CreateSourceAction {
   readonly settings?: Readonly<Record<string, string>>;
   /** Its rows are kept, and read like a table's; absent: they only pass through. */
   readonly store?: FeedStore;
+  /** Rejected records go somewhere else, too: under this UUID, like what a sink sends. Absent: they don't. */
+  readonly letterUuid?: string;
 }
 
 /** The stored rows of a source: every one (append-only), or the newest of each key. */
@@ -347,8 +349,16 @@ export interface SinkStatus {
   readonly pendingRows: number;
   /** Rows that are held back: until an EMIT PERIODIC sink's period is over, or the outside takes them. */
   readonly heldRows: number;
+  /** Rows that found no room and will not be sent: letters of a source. */
+  readonly rowsDropped: number;
   /** null: what was sent is delivered. */
   readonly delivery: SinkDelivery | null;
+}
+
+/** What a source's rejected records go to. */
+export interface OutputStatus extends SinkStatus {
+  readonly state: SinkDelivery['state'];
+  readonly error: string | null;
 }
 
 /** One view or sink. Counters are of rule 24, in absolute weight. */
@@ -405,6 +415,8 @@ export interface SourceStatus {
   /** Over the last ten seconds. */
   readonly rowsPerSecond: number;
   readonly splits: readonly SplitStatus[];
+  /** null: its rejected records are dead letters only. */
+  readonly letters: OutputStatus | null;
 }
 
 /** What the engine counts since it started. */

@@ -5,6 +5,7 @@ import { buildBatch, readRow } from '../batch/build-batch.ts';
 import { negate } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { select } from '../batch/select.ts';
+import { LETTER_COLUMNS } from '../connect/letters.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import { RelationReader } from '../state/relation-reader.ts';
@@ -12,7 +13,7 @@ import type { Value } from '../types/data-type.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import { DEAD_LETTERS_ID, VIEW_ERRORS_ID } from './port.ts';
-import { DEAD_LETTERS, rowBytes, VIEW_ERRORS } from './problems.ts';
+import { DEAD_LETTERS, letterColumn, rowBytes, VIEW_ERRORS } from './problems.ts';
 
 /** What the running epoch offers. */
 export interface ProblemTarget {
@@ -21,10 +22,14 @@ export interface ProblemTarget {
   /** The newest epoch that was published. */
   published(): number;
   deliver(relation: EngineRelation, batch: DeltaBatch): void;
+  /** New letters of a source that sends them somewhere. */
+  send(sourceId: number, letters: DeltaBatch): void;
 }
 
 const BATCH_ROWS = 1024;
 const LETTER_TYPES = DEAD_LETTERS.map(({ type }) => type);
+const SOURCE = letterColumn('source_id');
+const SENT_TYPES = LETTER_COLUMNS.map(({ type }) => type);
 const ERROR_TYPES = VIEW_ERRORS.map(({ type }) => type);
 
 export class ProblemRelations {
@@ -58,6 +63,17 @@ export class ProblemRelations {
     for (let from = 0; from < letters.length; from += BATCH_ROWS) {
       const rows = letters.slice(from, from + BATCH_ROWS);
       this.#deliver(DEAD_LETTERS_ID, buildBatch(LETTER_TYPES, rows, this.#target.scratch));
+      this.#sendLetters(rows);
+    }
+  }
+
+  #sendLetters(letters: readonly (readonly Value[])[]): void {
+    const { scratch } = this.#target;
+    for (const [id, rows] of Map.groupBy(letters, (row) => Number(row[SOURCE] ?? 0))) {
+      if (this.#parts.sinks.get(id) === undefined) continue;
+      const { name } = this.#parts.relation(id).definition;
+      const sent = rows.map((row) => sentLetter(row, name));
+      this.#target.send(id, buildBatch(SENT_TYPES, sent, scratch));
     }
   }
 
@@ -149,4 +165,11 @@ export class ProblemRelations {
     }
     return select(batch, sel, count, scratch);
   }
+}
+
+/** A letter as it is sent. */
+function sentLetter(row: readonly Value[], source: string): Value[] {
+  return LETTER_COLUMNS.map(({ name }) =>
+    name === 'source' ? source : (row[letterColumn(name)] ?? null),
+  );
 }

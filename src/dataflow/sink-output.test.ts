@@ -34,7 +34,7 @@ test('what came of a stalled epoch waits, holds up nobody, and goes out with wha
   const scratch = new Scratch(Memory.create());
   const writer = new RecordingWriter();
   const start = { lastEpoch: 0, epoch: 0, periodUs: null, memory: Memory.create(), sentUs: 0n };
-  const sink = new SinkOutput(writer, [INT8, INT8], { ...start, heldBytesMax: 0 });
+  const sink = new SinkOutput(writer, [INT8, INT8], { ...start, heldBytesMax: 0, mayDrop: false });
   const epoch = (number: number, picture: string, stall: string | null): void => {
     if (picture !== '') sink.add(fromPicture(picture, scratch, [INT8, INT8]), number);
     sink.stall = stall;
@@ -56,7 +56,7 @@ test('a large epoch goes out a part at a time, and what comes meanwhile with a l
   const scratch = new Scratch(Memory.create());
   const writer = new RecordingWriter();
   const start = { lastEpoch: 0, epoch: 0, periodUs: null, memory: Memory.create(), sentUs: 0n };
-  const sink = new SinkOutput(writer, [INT8, INT8], { ...start, heldBytesMax: 0 });
+  const sink = new SinkOutput(writer, [INT8, INT8], { ...start, heldBytesMax: 0, mayDrop: false });
   const rows = 3000;
   const picture = Array.from({ length: rows }, (_, i) => `+ ${rows - i} 0`).join('\n');
   sink.add(fromPicture(picture, scratch, [INT8, INT8]), 1);
@@ -84,7 +84,7 @@ test('what the outside refuses amid an epoch is given again as a whole', () => {
   const scratch = new Scratch(Memory.create());
   const writer = new RecordingWriter();
   const start = { lastEpoch: 0, epoch: 0, periodUs: null, memory: Memory.create(), sentUs: 0n };
-  const sink = new SinkOutput(writer, [INT8, INT8], { ...start, heldBytesMax: 0 });
+  const sink = new SinkOutput(writer, [INT8, INT8], { ...start, heldBytesMax: 0, mayDrop: false });
   const rows = 2048;
   const picture = Array.from({ length: rows }, (_, i) => `+ ${i} 0`).join('\n');
   sink.add(fromPicture(picture, scratch, [INT8, INT8]), 1);

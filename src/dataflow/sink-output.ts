@@ -5,6 +5,7 @@
  * A sink sends the change of each epoch. What it cannot send yet is held back, as one net change, and goes out with a later
  * epoch: while an EMIT PERIODIC sink's period lasts (rule 22), while the outside takes nothing (its disk or spool is full), and
  * while the dataflow is stalled (several rows of one key: rule 31). When a period is over, follows from the epochs' instants alone.
+ * Letters of a source hold up nothing: what finds no room any more is not sent at all.
  *
  * Correctness of what is held: it is part of a checkpoint (`heldMemory`, `sentUs`). Whatever was delivered as epoch n held
  * every change up to n: a recovery drops what it replays up to n, and what the checkpoint held back where n is not before it.
@@ -42,8 +43,9 @@ export interface SinkStart {
   readonly memory: Memory;
   /** The instant of the epoch that was sent last; 0: none. */
   readonly sentUs: bigint;
-  /** More than this is not held back while the outside takes nothing: the input has to wait. */
+  /** More than this is not held back while the outside takes nothing: the input has to wait, or what is held is dropped. */
   readonly heldBytesMax: number;
+  readonly mayDrop: boolean;
 }
 
 /** More epochs than this do not wait for their delivery: the input has to. */
@@ -61,6 +63,7 @@ export class SinkOutput {
   readonly #held: NetChanges | null;
   readonly #memory: Memory | null;
   readonly #heldBytesMax: number;
+  readonly #mayDrop: boolean;
   #free: NetChanges[] = [];
   /** Epochs up to here are delivered already: a replay gives them again. */
   readonly #deliveredThrough: number;
@@ -70,6 +73,7 @@ export class SinkOutput {
   #writing: { readonly batches: Generator<DeltaBatch | null>; rowCount: number } | null = null;
   #failure: string | null = null;
   #rowsSent = 0;
+  #rowsDropped = 0;
   #sentUs = 0n;
   /** Epochs up to here may go out. */
   #durable = 0;
@@ -83,6 +87,7 @@ export class SinkOutput {
     this.#periodUs = start?.periodUs ?? null;
     this.#memory = start?.memory ?? null;
     this.#heldBytesMax = start?.heldBytesMax ?? 0;
+    this.#mayDrop = start?.mayDrop ?? false;
     this.#sentUs = start?.sentUs ?? 0n;
     this.#held = start === null ? null : new NetChanges(types, start.memory);
     this.#deliveredThrough = writer.begin(start?.lastEpoch ?? Number.MAX_SAFE_INTEGER);
@@ -119,11 +124,25 @@ export class SinkOutput {
     return this.#writing !== null;
   }
 
+  /** Epochs have to become durable for it: of letters, which are rare, those that have some. */
+  get needsEpochs(): boolean {
+    return !this.#mayDrop || this.isWaiting || this.isWriting;
+  }
+
   /** The input has to wait for it. */
   get isFull(): boolean {
     if (this.#pending.length > PENDING_MAX) return true;
-    const isHolding = this.#isStuck || this.isWriting;
-    return isHolding && this.#memory!.allocatedBytes > this.#heldBytesMax;
+    const isHolding = this.isWriting || (this.#isStuck && !this.#mayDrop);
+    return isHolding && this.#holdsTooMuch;
+  }
+
+  get #holdsTooMuch(): boolean {
+    return this.#memory!.allocatedBytes > this.#heldBytesMax;
+  }
+
+  /** Rows that will never be sent, since the server started. */
+  get rowsDropped(): number {
+    return this.#rowsDropped;
   }
 
   /** What is held back waits for the outside alone. */
@@ -175,7 +194,13 @@ export class SinkOutput {
     else if (this.#current !== null) {
       this.#move(this.#current, this.#held);
       this.#current = null;
+      if (this.#mayDrop && this.#isStuck && this.#holdsTooMuch) this.#drop(this.#held);
     }
+  }
+
+  #drop(held: NetChanges): void {
+    this.#rowsDropped += held.rowCount;
+    held.clear();
   }
 
   /** All that is not sent becomes the change of the epoch that ended last. */
@@ -276,6 +301,7 @@ export class SinkOutput {
       pendingEpochs: this.#pending.length,
       pendingRows: this.#pending.reduce((sum, { rows }) => sum + rows.rowCount, 0),
       heldRows: this.#heldRows,
+      rowsDropped: this.#rowsDropped,
       delivery: this.#writer.delivery?.() ?? null,
     };
   }

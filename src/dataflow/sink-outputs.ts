@@ -4,22 +4,26 @@ import type { Clock } from '../base/clock.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { SinkState } from './engine-state.ts';
-import type { JobStatus } from './port.ts';
+import type { OutputStatus } from './port.ts';
 import type { SinkOutput } from './sink-output.ts';
 
 /** How long sinks are given their changes at once, all together. */
 const US_MAX = 4000n;
 
+interface SinkOutputsContext {
+  readonly clock: Clock;
+  /** `advance` has something to do. */
+  wake(): void;
+  log(level: 'info' | 'error', text: string): void;
+}
+
 export class SinkOutputs {
-  readonly #clock: Clock;
-  readonly #wake: () => void;
+  readonly #context: SinkOutputsContext;
   readonly #sinks = new Map<number, SinkOutput>();
   #dropped: { readonly epoch: number; readonly sink: SinkOutput }[] = [];
 
-  /** `wake`: `advance` has something to do. */
-  constructor(clock: Clock, wake: () => void) {
-    this.#clock = clock;
-    this.#wake = wake;
+  constructor(context: SinkOutputsContext) {
+    this.#context = context;
   }
 
   get(id: number): SinkOutput | undefined {
@@ -47,9 +51,9 @@ export class SinkOutputs {
     this.#sinks.delete(id);
   }
 
-  /** Whether `deliver` may have anything to do. */
+  /** Whether `deliver` may have anything to do, so that epochs have to become durable. */
   get hasWork(): boolean {
-    return this.#sinks.size > 0 || this.#dropped.length > 0;
+    return this.#dropped.length > 0 || this.#some(({ needsEpochs }) => needsEpochs);
   }
 
   /** Whether one has so much to send that no more input may come. */
@@ -76,6 +80,30 @@ export class SinkOutputs {
     this.#sinks.get(id)?.add(batch, epoch);
   }
 
+  /** Why the dataflow of a sink, if it is one, keeps what it has for now; null: it does not. */
+  noteStall(id: number, name: string, stall: string | null): void {
+    const sink = this.#sinks.get(id);
+    if (sink === undefined) return;
+    if (stall !== null && sink.stall === null) {
+      this.#context.log('error', `sink ${name} sends nothing: ${stall}`);
+    } else if (stall === null && sink.stall !== null) {
+      this.#context.log('info', `sink ${name} goes on`);
+    }
+    sink.stall = stall;
+  }
+
+  /** The running epoch has ended for this sink, if it is one. */
+  endEpoch(id: number, name: string, epoch: number, nowUs: bigint): void {
+    const sink = this.#sinks.get(id);
+    if (sink === undefined) return;
+    const before = sink.rowsDropped;
+    sink.endEpoch(epoch, nowUs);
+    const dropped = sink.rowsDropped - before;
+    if (dropped === 0) return;
+    const what = `${dropped} dead letters of source ${name} are not sent, for want of room`;
+    this.#context.log('error', `${what}: only millrace.dead_letters has them`);
+  }
+
   /**
    * Epochs up to `durable` may leave, large ones a part at a time. What dropped sinks kept goes once nobody can need it: their
    * DROP is durable.
@@ -96,7 +124,7 @@ export class SinkOutputs {
   }
 
   #goOn(): void {
-    if (this.#some(({ isWriting }) => isWriting)) this.#wake();
+    if (this.#some(({ isWriting }) => isWriting)) this.#context.wake();
   }
 
   /** What was taken survives the loss of power. */
@@ -123,7 +151,7 @@ export class SinkOutputs {
   }
 
   /** What is wrong with a sink that runs; nothing where all is well. */
-  trouble(id: number): Partial<Pick<JobStatus, 'state' | 'error'>> {
+  trouble(id: number): Partial<Pick<OutputStatus, 'state' | 'error'>> {
     const sink = this.#sinks.get(id);
     const delivery = sink?.status().delivery ?? null;
     if (delivery !== null && delivery.error !== null) {
@@ -133,9 +161,16 @@ export class SinkOutputs {
     return failure === null ? {} : { state: 'failed', error: failure };
   }
 
+  /** null: there is no such sink. */
+  status(id: number): OutputStatus | null {
+    const sink = this.#sinks.get(id);
+    if (sink === undefined) return null;
+    return { state: 'running', error: null, ...this.trouble(id), ...sink.status() };
+  }
+
   #timeIsUp(): () => boolean {
-    const endUs = this.#clock.monotonicUs() + US_MAX;
-    return () => this.#clock.monotonicUs() >= endUs;
+    const endUs = this.#context.clock.monotonicUs() + US_MAX;
+    return () => this.#context.clock.monotonicUs() >= endUs;
   }
 
   close(): void {

@@ -26,6 +26,7 @@ import {
 import type { SplitProgress } from '../state/manifest.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import type { FeedContext, FeedState } from './feed-context.ts';
+import { IdleSplits } from './idle-splits.ts';
 import type { Job } from './job.ts';
 import { WATERMARK_END, WATERMARK_NONE } from './operator.ts';
 import type { CreateSourceAction, Json, SourceStatus } from './port.ts';
@@ -37,16 +38,13 @@ import {
   previewSource,
   type SourcePreview,
 } from './source-preview.ts';
-import { isSame, isSamePosition, optionUs, replayed } from './source-reading.ts';
+import { isSame, isSamePosition, optionUs, replayed, WaitLog } from './source-reading.ts';
 import { type Rejection, SourceRows } from './source-rows.ts';
 import { type HistoryPosition, SourceSplits, splitStatuses } from './source-splits.ts';
 import { UnknownSchemas } from './unknown-schemas.ts';
 
 /** Ids of schemas, by a record's offset. */
 export type NamedSchemas = ReadonlyMap<number, readonly number[]>;
-
-/** A wait is told of when it begins, and again each time that so long has passed. */
-const TELL_WAIT_US = 30_000_000n;
 
 export class SourceFeed {
   readonly relation: EngineRelation;
@@ -56,10 +54,8 @@ export class SourceFeed {
   readonly rows: SourceRows;
   readonly starts: ReaderStarts;
   readonly #unknownSchemas: UnknownSchemas;
-  /** Since when (monotonic µs) the reader has stood at each split's end; null: it does not. */
-  readonly #endings = new Map<string, bigint | null>();
-  readonly #idleTimeoutUs: bigint | null;
-  #toldWaitUs: bigint | null = null;
+  readonly #idle: IdleSplits;
+  readonly #waits: WaitLog;
   #reader: SourceReader | null = null;
   #wanted: readonly number[] = [];
   #failure: SqlError | null = null;
@@ -72,7 +68,9 @@ export class SourceFeed {
     this.relation = relation;
     this.#definition = state.definition;
     this.#context = context;
-    this.#idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
+    const idleTimeoutUs = optionUs(state.definition.connector, 'idleTimeoutUs');
+    this.#idle = new IdleSplits(relation.watermark, idleTimeoutUs);
+    this.#waits = new WaitLog(context, () => this.relation.definition.name);
     this.rows = new SourceRows(state, relation, this.#splits, context);
     this.starts = new ReaderStarts(state.starts ?? null);
     this.#unknownSchemas = new UnknownSchemas(state.unknownSchemas ?? []);
@@ -117,7 +115,7 @@ export class SourceFeed {
   reopen(): void {
     this.close();
     try {
-      const reader = this.#open(this.#wanted);
+      const reader = this.#open(this.#wanted, true);
       reader.start(this.#splits.positions);
       this.#reader = reader;
     } catch (error) {
@@ -125,7 +123,12 @@ export class SourceFeed {
     }
   }
 
-  #open(wanted: readonly number[], wake = this.#context.wake): SourceReader {
+  /** `mayReject`: decoded records may be rejected yet. */
+  #open(
+    wanted: readonly number[],
+    mayReject = false,
+    wake: () => void = this.#context.wake,
+  ): SourceReader {
     const { connectors, warn, ...surroundings } = this.#context;
     const { notNull, connector } = this.#definition;
     const columns = this.#definition.columns.map(({ name, type }) => ({ name, type }));
@@ -133,6 +136,7 @@ export class SourceFeed {
       ...surroundings,
       wanted,
       notNull,
+      mayRejectLater: mayReject && this.rows.mayReject,
       unknownSchemas: this.#unknownSchemas.ids,
       wake,
       warn: (text) => warn(`source "${this.relation.definition.name}": ${text}`),
@@ -170,7 +174,7 @@ export class SourceFeed {
     const all = new Set(this.#definition.columns.keys());
     const wanted = this.rows.neededFor(all);
     let woken = Promise.withResolvers<void>();
-    const reader = this.#open(wanted, () => woken.resolve());
+    const reader = this.#open(wanted, false, () => woken.resolve());
     try {
       if (isPushed(reader)) throw notKept(this.relation.definition.name);
       reader.start(this.#splits.beginnings);
@@ -196,7 +200,8 @@ export class SourceFeed {
     if (this.#reader === null) return null;
     try {
       const chunk = this.#reader.poll(rowsMax);
-      if (chunk !== null) this.#noteEnd(chunk);
+      if (chunk === null) return null;
+      this.#idle.note(chunk.split, chunk.isAtEnd, this.#context.clock.monotonicUs());
       return chunk;
     } catch (error) {
       this.fail(error);
@@ -318,24 +323,14 @@ export class SourceFeed {
     const split = must(reader.splits[0]);
     const position = this.#splits.has(split) ? this.positionOf(split) : 0;
     yield* reader.receive(body, position);
-    this.#endings.set(split, this.#context.clock.monotonicUs());
-  }
-
-  #noteEnd({ split, isAtEnd }: SourceChunk): void {
-    const nowUs = this.#context.clock.monotonicUs();
-    this.#endings.set(split, isAtEnd ? (this.#endings.get(split) ?? nowUs) : null);
+    this.#idle.notePosted(split, this.#context.clock.monotonicUs());
   }
 
   /** Splits that have stood at their end for longer than the source's timeout and count as active still (rule 17). */
   idleSplits(nowUs: bigint): string[] {
     // A reader that cannot reach the other side does not know where the end is.
-    if (this.#idleTimeoutUs === null || (this.#reader?.trouble ?? null) !== null) return [];
-    const timeoutUs = this.#idleTimeoutUs;
-    return [...this.#endings].flatMap(([name, sinceUs]) => {
-      if (sinceUs === null || nowUs - sinceUs < timeoutUs || !this.#splits.has(name)) return [];
-      const { isIdle, isEnded } = this.relation.watermark.split(name);
-      return isIdle || isEnded ? [] : [name];
-    });
+    if ((this.#reader?.trouble ?? null) !== null) return [];
+    return this.#idle.due(nowUs).filter((split) => this.#splits.has(split));
   }
 
   /** The split leaves the minimum until rows come. */
@@ -361,11 +356,10 @@ export class SourceFeed {
   /** The records of a manifest's range again, by one reader for all of a recovery. */
   *replay(progress: SplitProgress): Generator<SourceChunk> {
     if (this.#reader === null) {
-      this.#reader = this.#open(this.#wanted);
+      this.#reader = this.#open(this.#wanted, true);
       this.#reader.start(new Map());
     }
-    const onWait = (reason: string) => this.#tellWait(reason);
-    for (const chunk of replayed(this.#reader, progress, true, onWait)) {
+    for (const chunk of replayed(this.#reader, progress, true, this.#waits)) {
       if (chunk !== null) yield chunk;
     }
   }
@@ -398,15 +392,6 @@ export class SourceFeed {
     if (isIdle) this.setIdle(split);
   }
 
-  /** Everything stands still until its records come again. */
-  #tellWait(reason: string): void {
-    const nowUs = this.#context.clock.monotonicUs();
-    if (this.#toldWaitUs !== null && nowUs < this.#toldWaitUs + TELL_WAIT_US) return;
-    this.#toldWaitUs = nowUs;
-    const { name } = this.relation.definition;
-    this.#context.warn(`source ${name}: its records are waited for: ${reason}`);
-  }
-
   /**
    * The records taken in so far, from each split's beginning or from where `taken` stands: for a view that comes later.
    * `taken` moves along; `wanted` are the columns that are made. null: there is more, but not now; `isPatient`: it stands still
@@ -431,7 +416,7 @@ export class SourceFeed {
     const reader = this.#open(wanted);
     try {
       reader.start(new Map());
-      yield* replayed(reader, range, isPatient, (reason) => this.#tellWait(reason));
+      yield* replayed(reader, range, isPatient, this.#waits);
     } finally {
       reader.close();
     }
@@ -447,6 +432,7 @@ export class SourceFeed {
     const watermark = this.relation.watermark.split(chunk.split);
     if (chunk.batch !== null) watermark.isIdle = false;
     this.rows.take(chunk, this.#wanted, deliver);
+    chunk.release?.();
     const rowCount = (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
     this.#rate.add(rowCount, this.#context.clock.monotonicUs());
     if (chunk.isEnded) {
@@ -457,15 +443,10 @@ export class SourceFeed {
 
   /** When (monotonic µs) a paced reader has more, or a split becomes idle. */
   nextDueUs(): bigint | null {
-    let due = this.#reader?.nextDueUs() ?? null;
-    if (this.#idleTimeoutUs === null) return due;
-    for (const [name, sinceUs] of this.#endings) {
-      if (sinceUs === null || this.relation.watermark.split(name).isIdle) continue;
-      if (this.relation.watermark.split(name).isEnded) continue;
-      const idleAt = sinceUs + this.#idleTimeoutUs;
-      if (due === null || idleAt < due) due = idleAt;
-    }
-    return due;
+    const due = this.#reader?.nextDueUs() ?? null;
+    const idleUs = this.#idle.nextDueUs();
+    if (due === null || idleUs === null) return due ?? idleUs;
+    return idleUs < due ? idleUs : due;
   }
 
   state(): FeedState {
@@ -488,7 +469,7 @@ export class SourceFeed {
     };
   }
 
-  status(): SourceStatus {
+  status(): Omit<SourceStatus, 'letters'> {
     const { splits } = this.relation.watermark;
     const counters = this.rows.counters();
     const hasEnded = splits.size > 0 && [...splits.values()].every((split) => split.isEnded);

@@ -23,7 +23,7 @@ export interface BrokenRecord {
   /** Its number in the batch. */
   readonly row: number;
   /** The columns that are known, as JSON. */
-  readonly raw: string;
+  readonly columns: string;
   readonly sqlstate: string;
   readonly reason: string;
 }
@@ -93,7 +93,7 @@ export class SourceRecords {
     const known = this.#definition.columns.filter((_, index) => columns[index] !== undefined);
     const present = { ...whole, columns: columns.filter((column) => column !== undefined) };
     const rejected = [...bad].map(([row, problem]) => {
-      return { row, raw: rowText(present, row, known, this.#settings), ...problem };
+      return { row, columns: rowText(present, row, known, this.#settings), ...problem };
     });
     return { rows: this.#without(whole, bad), rejected };
   }

@@ -59,6 +59,11 @@ export class SourceRows {
     this.#records = new SourceRecords(definition, this.#context.memory, this.#context.scratch);
   }
 
+  /** Records that were decoded may be rejected for another reason. */
+  get mayReject(): boolean {
+    return this.isKeyed || this.#definition.generated.some((expr) => expr !== null);
+  }
+
   /** The newest row of each key is kept. */
   get isKeyed(): boolean {
     return this.#store !== null;
@@ -217,13 +222,20 @@ function rejectedLetter({ position, sqlstate, reason, raw, ...place }: RejectedR
   return { position: JSON.stringify(position), row: null, sqlstate, reason, raw, place };
 }
 
-/** Of a record that was decoded: its bytes are not known any more. */
+/** Of a record that was decoded: where its bytes are not known any more, its columns. */
 function brokenLetter(
-  { row, raw, sqlstate, reason }: BrokenRecord,
+  { row, columns, sqlstate, reason }: BrokenRecord,
   { from, places }: SourceChunk,
   offset: number | null,
 ): RejectedLetter {
   const place = offset === null ? null : places?.placeAt(offset);
+  const raw = offset === null ? null : places?.rawAt?.(offset);
   const position = JSON.stringify(place?.position ?? { from, row });
-  return { position, row: raw, sqlstate, reason, ...(place ? { place } : {}) };
+  return {
+    position,
+    sqlstate,
+    reason,
+    ...(place ? { place } : {}),
+    ...(raw ? { row: null, raw } : { row: columns }),
+  };
 }

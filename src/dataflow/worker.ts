@@ -4,7 +4,7 @@ import { SystemClock } from '../base/clock.ts';
 import { EventLoopDelay } from '../base/event-loop-delay.ts';
 import { SecretBox } from '../base/secret-box.ts';
 import { threadSelf, toPortError } from '../base/threads.ts';
-import { openSink, openSource, reconnectSink } from '../connect/connectors.ts';
+import { openLetters, openSink, openSource, reconnectSink } from '../connect/connectors.ts';
 import { openOptions } from '../connect/sealed-options.ts';
 import { setKernelMode } from '../kernels/kernels.ts';
 import { EpochControl } from '../state/epoch-control.ts';
@@ -63,6 +63,7 @@ function connectorsWith(box: SecretBox): Connectors {
       openSource(openOptions(checked, box), columns, context),
     openSink: (checked, context) => openSink(openOptions(checked, box), context),
     reconnectSink: (writer, checked) => reconnectSink(writer, openOptions(checked, box)),
+    openLetters: (checked, context) => openLetters(openOptions(checked, box), context),
   };
 }
 

@@ -8,7 +8,9 @@ import {
   DEAD_LETTER_COLUMNS,
   DEAD_LETTERS_ID,
   type EngineStatus,
+  type JobStatus,
   type RelationHandle,
+  type SinkStatus,
   VIEW_ERROR_COLUMNS,
   VIEW_ERRORS_ID,
 } from '../dataflow/port.ts';
@@ -111,25 +113,45 @@ function* secrets(catalog: Catalog): Generator<Row> {
   for (const { id, name } of catalog.secrets()) yield [String(id), name];
 }
 
-function* sinks({ jobs: all }: EngineStatus, catalog: Catalog): Generator<Row> {
-  for (const { id, name, state, error, sink } of all) {
-    if (sink === null) continue;
-    const object = catalog.object(id);
-    yield [
-      String(id),
-      name,
-      object?.kind === 'sink' ? object.connector.connector : null,
-      state,
-      error,
-      count(sink.rowsSent),
-      count(sink.pendingEpochs),
-      count(sink.pendingRows),
-      count(sink.heldRows),
-      count(sink.delivery?.spooledBytes ?? null),
-      count(sink.delivery?.spooledEpoch ?? null),
-      count(sink.delivery?.deliveredEpoch ?? null),
-    ];
+/** Sinks, then what rejected records of sources go to. */
+function* sinks({ jobs: all, sources: feeds }: EngineStatus, catalog: Catalog): Generator<Row> {
+  for (const job of all) {
+    if (job.sink !== null) yield sinkRow(job, job.sink, 'sink', catalog);
   }
+  for (const { id, name, letters } of feeds) {
+    if (letters !== null) yield sinkRow({ ...letters, id, name }, letters, 'dead_letters', catalog);
+  }
+}
+
+function sinkRow(
+  { id, name, state, error }: Pick<JobStatus, 'id' | 'name' | 'state' | 'error'>,
+  sink: SinkStatus,
+  kind: 'sink' | 'dead_letters',
+  catalog: Catalog,
+): Row {
+  return [
+    String(id),
+    name,
+    connectorOf(catalog, id),
+    state,
+    error,
+    count(sink.rowsSent),
+    count(sink.pendingEpochs),
+    count(sink.pendingRows),
+    count(sink.heldRows),
+    count(sink.delivery?.spooledBytes ?? null),
+    count(sink.delivery?.spooledEpoch ?? null),
+    count(sink.delivery?.deliveredEpoch ?? null),
+    kind,
+    count(sink.rowsDropped),
+  ];
+}
+
+function connectorOf(catalog: Catalog, id: number): string | null {
+  const object = catalog.object(id);
+  return object !== undefined && 'connector' in object
+    ? (object.connector?.connector ?? null)
+    : null;
 }
 
 function* operators({ jobs: all }: EngineStatus): Generator<Row> {

@@ -22,6 +22,7 @@ import {
   fetchKeyFields,
   fetchMessageSchema,
   probeSource,
+  sendsLetters,
 } from '../connect/connectors.ts';
 import { type CheckContext, OptionError } from '../connect/options.ts';
 import type { IncludedField, SourceColumn } from '../connect/source.ts';
@@ -44,6 +45,7 @@ import {
   frozenSettings,
   objectBase,
   placeForCreate,
+  randomUuid,
 } from './ddl.ts';
 import { checkKeyTypes } from './key-types.ts';
 import { OptionSecrets } from './option-secrets.ts';
@@ -52,7 +54,8 @@ import type { SessionState } from './session-state.ts';
 export async function createSource(ast: CreateSource, session: SessionState): Promise<void> {
   const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE SOURCE');
   if (placement === null) return;
-  const { definition, connector, checked } = await checkRelation(ast, session);
+  const checked = await checkRelation(ast, session);
+  const { definition, connector } = checked;
   const source: SourceObject = {
     kind: 'source',
     ...objectBase(session.catalog.nextId, placement.name),
@@ -73,7 +76,8 @@ export async function createSource(ast: CreateSource, session: SessionState): Pr
 export async function createConnectorTable(ast: CreateTable, session: SessionState): Promise<void> {
   const placement = await placeForCreate(ast.name, ast.ifNotExists, session, 'CREATE TABLE');
   if (placement === null) return;
-  const { definition, connector, checked } = await checkRelation(ast, session);
+  const checked = await checkRelation(ast, session);
+  const { definition, connector } = checked;
   const table: TableObject = {
     kind: 'table',
     ...objectBase(session.catalog.nextId, placement.name),
@@ -94,6 +98,8 @@ interface CheckedRelation {
   readonly connector: ConnectorDefinition;
   /** connect's own options. */
   readonly checked: Json;
+  /** Of what rejected records go to; null: nothing. */
+  readonly letterUuid: string | null;
 }
 
 /** Columns and options, checked; the outside world was asked. */
@@ -109,8 +115,9 @@ async function checkRelation(
     const isKeyed = isKeyedConnector(connector);
     if (isKeyed) checkKeyTypes(definition);
     if (ast.kind === 'create_table') refuseConstraints(ast, definition, isKeyed);
-    await probeSource(checked);
-    return { definition, connector, checked: secrets.seal(checked, check) };
+    const letterUuid = sendsLetters(checked) ? randomUuid(session.database.random) : null;
+    await probeSource(checked, letterUuid);
+    return { definition, connector, checked: secrets.seal(checked, check), letterUuid };
   });
 }
 
@@ -191,7 +198,7 @@ function storeOf({ columns, constraints, connector }: SourceObject | TableObject
 function addRelation(
   relation: SourceObject | TableObject,
   indexes: readonly CatalogObject[],
-  checked: Json,
+  { checked, letterUuid }: CheckedRelation,
   store: FeedStore | null,
   session: SessionState,
 ): void {
@@ -208,6 +215,7 @@ function addRelation(
       connector: checked,
       settings,
       ...(store === null ? {} : { store }),
+      ...(letterUuid === null ? {} : { letterUuid }),
     },
   ]);
 }

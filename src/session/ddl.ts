@@ -1,6 +1,7 @@
 /** What the handlers of CREATE, DROP and ALTER share: finding names, making changes, shaping relations for the engine. */
 
 import { must } from '../base/assert.ts';
+import type { Random } from '../base/random.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { BOOTSTRAP_OWNER, type Catalog, type CatalogChange } from '../catalog/catalog.ts';
 import {
@@ -222,4 +223,14 @@ export function constraintIndex(
     include: [],
     constraintName: constraint.name,
   };
+}
+
+/** A version 4 UUID (RFC 9562). */
+export function randomUuid(random: Random): string {
+  const bytes = random.bytes(16);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  return Buffer.from(bytes)
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

@@ -44,6 +44,7 @@ export class EngineGauges {
     this.#showEpochs(status);
     this.#showSources(status);
     this.#showJobs(status);
+    this.#showSinks(status);
     this.#showLetters(status);
     this.#showQueues(status);
     this.#showStorage(status);
@@ -101,7 +102,6 @@ export class EngineGauges {
       value: (job: JobStatus) => number | null,
     ) => of.map((job): Entry => [{ [label]: this.#nameOf(job) }, value(job)]);
     const views = jobs.filter(({ kind }) => kind === 'materialized_view');
-    const sinks = jobs.filter(({ kind }) => kind === 'sink');
     total(
       metrics.jobRowsIn,
       each('job', jobs, ({ rowsIn }) => rowsIn),
@@ -130,27 +130,46 @@ export class EngineGauges {
       metrics.epochLag,
       each('view', published, (job) => epoch - job.epoch),
     );
+    this.#showOperators(jobs);
+  }
+
+  /** Sinks, and what rejected records of sources go to. */
+  #showSinks({ jobs, sources }: WorkerStatus): void {
+    const metrics = this.#metrics;
+    const sinks = jobs.flatMap((job) => {
+      const { id, name, state, sink } = job;
+      return sink === null ? [] : [{ id, name, ...sink, state }];
+    });
+    const letters = sources.flatMap(({ id, name, letters: sent }) =>
+      sent === null ? [] : [{ id, name, ...sent }],
+    );
+    const all = [...sinks, ...letters];
+    const each = (value: (sink: (typeof all)[number]) => number | null) =>
+      all.map((sink): Entry => [{ sink: this.#nameOf(sink) }, value(sink)]);
     gauge(
       metrics.sinkBacklogEpochs,
-      each('sink', sinks, ({ sink }) => sink?.pendingEpochs ?? null),
+      each(({ pendingEpochs }) => pendingEpochs),
     );
     gauge(
       metrics.sinkBacklogRows,
-      each('sink', sinks, ({ sink }) => sink?.pendingRows ?? null),
+      each(({ pendingRows }) => pendingRows),
     );
     gauge(
       metrics.sinkHeldRows,
-      each('sink', sinks, ({ sink }) => sink?.heldRows ?? null),
+      each(({ heldRows }) => heldRows),
     );
     gauge(
       metrics.sinkSpooledBytes,
-      each('sink', sinks, ({ sink }) => sink?.delivery?.spooledBytes ?? null),
+      each(({ delivery }) => delivery?.spooledBytes ?? null),
     );
     gauge(
       metrics.sinkConnected,
-      each('sink', sinks, ({ state }) => (state === 'running' ? 1 : 0)),
+      each(({ state }) => (state === 'running' ? 1 : 0)),
     );
-    this.#showOperators(jobs);
+    total(
+      metrics.sinkRowsDropped,
+      each(({ rowsDropped }) => rowsDropped),
+    );
   }
 
   #showOperators(jobs: readonly JobStatus[]): void {

@@ -88,6 +88,8 @@ const DEFINITIONS: readonly (readonly [
       spooled_bytes: INT8,
       spooled_epoch: INT8,
       delivered_epoch: INT8,
+      kind: TEXT,
+      rows_dropped: INT8,
     },
   ],
   [

@@ -294,6 +294,21 @@ test('a record that is too long, or a quote that never closes, spoils one line',
   assert.equal(count, 699_999);
 });
 
+test('what is kept of rejected records stays, whatever is read after them', (context) => {
+  const files = new Files(context);
+  const texts = Array.from({ length: 40_000 }, (_, i) =>
+    i % 100 === 7 ? `x${i},bad` : `${i},name`,
+  );
+  files.write('a.csv', `id,name\n${texts.join('\n')}\n`);
+  const source = files.source({ path: 'a.csv' });
+  const { rejected } = source.poll(source.started());
+  const bad = texts.filter((text) => text.startsWith('x'));
+  assert.deepEqual(
+    rejected.map(({ raw }) => textOf(raw)),
+    bad,
+  );
+});
+
 test('files outside the roots, and other bad options', (context) => {
   const files = new Files(context);
   const outside = new Files(context);

@@ -74,6 +74,9 @@ export interface TopicMetadata {
   /** UUID: another one under the same name is another topic. */
   readonly id: string;
   readonly errorCode: number;
+  /** What the login may do, where rights were asked for and the broker tells of them; else true. */
+  readonly mayRead: boolean;
+  readonly mayWrite: boolean;
   readonly partitions: readonly PartitionMetadata[];
 }
 
@@ -93,6 +96,9 @@ export type TransactionOutcome = 'commit' | 'abort';
 /** ListOffsets: special times. */
 export const EARLIEST = -2n;
 export const LATEST = -1n;
+/** Bits of what a login may do. */
+const READ = 1 << 3;
+const WRITE = 1 << 4;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const COORDINATOR_KEYS = { group: 0, transaction: 1 } as const;
@@ -121,17 +127,22 @@ export class KafkaClient {
     this.#config = config;
   }
 
-  /** Names, ids, leaders; also learns where the brokers are. All topics where `names` is null. */
-  async metadata(names: readonly string[] | null): Promise<TopicMetadata[]> {
+  /**
+   * Names, ids, leaders; also learns where the brokers are. All topics where `names` is null. `asksRights`: what the login may do
+   * is asked, too, which costs the brokers something.
+   */
+  async metadata(names: readonly string[] | null, asksRights = false): Promise<TopicMetadata[]> {
     const topics = names === null ? null : [...names];
     const answer = await this.#askAny((connection) =>
-      tolerant(metadataV12.api.async(connection, topics, false, false)),
+      tolerant(metadataV12.api.async(connection, topics, false, asksRights)),
     );
     for (const { nodeId, host, port } of answer.brokers) this.#brokers.set(nodeId, { host, port });
-    return answer.topics.map(({ name, topicId, errorCode, partitions }) => ({
+    return answer.topics.map(({ name, topicId, errorCode, partitions, ...rest }) => ({
       name: name ?? '',
       id: topicId,
       errorCode,
+      mayRead: isAllowed(rest.topicAuthorizedOperations, READ),
+      mayWrite: isAllowed(rest.topicAuthorizedOperations, WRITE),
       partitions: partitions.map(({ partitionIndex, leaderId, leaderEpoch }) => ({
         partition: partitionIndex,
         leader: leaderId,
@@ -457,4 +468,9 @@ function parseBroker(text: string): BrokerAddress {
     host: text.slice(0, colon).replace(/^\[|\]$/g, ''),
     port: Number(text.slice(colon + 1)),
   };
+}
+
+/** `operations` below 0: the broker does not tell. */
+function isAllowed(operations: number, wanted: number): boolean {
+  return operations < 0 || (operations & wanted) !== 0;
 }

@@ -1,6 +1,7 @@
 /** Options of the Kafka connector: checks at CREATE, under Kafka's own names. */
 
-import { notSupported, SqlError } from '../../base/sql-error.ts';
+import { must } from '../../base/assert.ts';
+import { SqlError } from '../../base/sql-error.ts';
 import { checkRecordEncoding } from '../change-formats.ts';
 import {
   badValue,
@@ -11,16 +12,22 @@ import {
   type OptionValue,
   placeOf,
 } from '../options.ts';
+import type { SinkContext, SinkWriter } from '../sink.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
 import type { KafkaConfig } from './client.ts';
 import type { FetchLimits, StartupMode, TopicSelection } from './io-port.ts';
 import { KafkaSource, type KafkaSourceOptions } from './kafka-source.ts';
-import { splitName } from './topic-filter.ts';
+import { LETTER_TOPIC, type LetterTopic, openLetterTopic } from './letter-topic.ts';
+import { isPattern, splitName, TopicFilter } from './topic-filter.ts';
 
 const OWNER = 'connector "kafka"';
 const MIB = 1024 * 1024;
 /** As Kafka's own consumers. */
 const COMMIT_INTERVAL_MS = 5000;
+
+/** Of sinks and letters. */
+export const PROGRESS_TOPIC = 'millrace.sink-progress';
+const LETTER_SPOOL_BYTES = 256 * MIB;
 
 const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const;
 
@@ -72,7 +79,9 @@ const SOURCE_SCHEMA: OptionSchema = {
     max: 3_600_000,
     default: null,
   },
-  'dead_letter.topic': { kind: 'text', default: null },
+  [LETTER_TOPIC]: { kind: 'text', default: null },
+  'dead_letter.progress.topic': { kind: 'text', default: null },
+  'dead_letter.spool.max.bytes': { kind: 'integer', min: MIB, default: null },
   'properties.fetch.wait.max.ms': { kind: 'integer', min: 1, max: 60_000, default: 500 },
   'properties.fetch.min.bytes': { kind: 'integer', min: 1, max: 64 * MIB, default: 1 },
   'properties.fetch.max.bytes': { kind: 'integer', min: 1024, max: 1024 * MIB, default: 16 * MIB },
@@ -101,12 +110,12 @@ type Options = ReadonlyMap<string, OptionValue>;
 
 export function checkKafkaSource(request: CheckRequest): Json {
   const options = checkOptions(OWNER, SOURCE_SCHEMA, request.options);
-  refuseDeadLetterTopic(options);
   const { columns } = request;
   const selection = checkSelection(options);
   const fields = columns.flatMap(({ isGenerated, included }, index) =>
     isGenerated === true || included !== undefined ? [] : [index],
   );
+  const letters = checkLetters(options, selection);
   const checked: KafkaSourceOptions = {
     config: checkConnection(options),
     selection,
@@ -119,6 +128,7 @@ export function checkKafkaSource(request: CheckRequest): Json {
     ),
     ...checkGroup(options),
     settings: request.settings,
+    ...(letters === null ? {} : { letters }),
   };
   return checked as unknown as Json;
 }
@@ -129,6 +139,16 @@ export function openKafkaSource(
   context: SourceContext,
 ): SourceReader {
   return new KafkaSource(checked as unknown as KafkaSourceOptions, columns, context);
+}
+
+/** Whether rejected records go to a topic. */
+export function hasLetterTopic(checked: Json): boolean {
+  return (checked as unknown as KafkaSourceOptions).letters !== undefined;
+}
+
+export function openKafkaLetters(checked: Json, context: SinkContext): SinkWriter {
+  const { config, letters } = checked as unknown as KafkaSourceOptions;
+  return openLetterTopic(config, must(letters), context);
 }
 
 /** How the brokers are reached. */
@@ -198,6 +218,9 @@ function checkSelection(options: Options): TopicSelection {
     throw new SqlError('22023', `${OWNER} needs the option "topic" or "topic.pattern"`);
   }
   const topics = topic === null ? [] : topic.split(',').map((name) => name.trim());
+  if (pattern !== null && !isPattern(pattern)) {
+    throw badValue(OWNER, 'topic.pattern', pattern, 'a regular expression (RE2)');
+  }
   return { topics, pattern };
 }
 
@@ -238,11 +261,34 @@ function checkGroup(options: Options): Pick<KafkaSourceOptions, 'group'> {
   return id === null ? {} : { group: { id, intervalMs: intervalMs ?? COMMIT_INTERVAL_MS } };
 }
 
-function refuseDeadLetterTopic(options: Options): void {
-  const name = 'dead_letter.topic';
-  if (options.get(name) === null) return;
-  const { sqlstate, message, fields } = notSupported('dead_letter.topic');
-  throw new OptionError(sqlstate, message, { clause: 'with', name, part: 'name' }, fields.hint);
+/** null: rejected records go nowhere else. */
+function checkLetters(options: Options, selection: TopicSelection): LetterTopic | null {
+  const topic = options.get(LETTER_TOPIC) as string | null;
+  const progressTopic = options.get('dead_letter.progress.topic') as string | null;
+  const spoolBytesMax = options.get('dead_letter.spool.max.bytes') as number | null;
+  if (topic === null) {
+    if (progressTopic !== null) throw withoutTopic('dead_letter.progress.topic');
+    if (spoolBytesMax !== null) throw withoutTopic('dead_letter.spool.max.bytes');
+    return null;
+  }
+  if (new TopicFilter(selection).includes(topic)) {
+    throw new OptionError(
+      '22023',
+      `the source reads its "${LETTER_TOPIC}" "${topic}" itself`,
+      placeOf(OWNER, LETTER_TOPIC, 'value'),
+      'Rejected records would come again and be rejected again. Name another topic.',
+    );
+  }
+  return {
+    topic,
+    progressTopic: progressTopic ?? PROGRESS_TOPIC,
+    spoolBytesMax: spoolBytesMax ?? LETTER_SPOOL_BYTES,
+  };
+}
+
+function withoutTopic(name: string): SqlError {
+  const message = `"${name}" needs the option "${LETTER_TOPIC}"`;
+  return new OptionError('22023', message, placeOf(OWNER, name, 'name'));
 }
 
 function checkFetch(options: Options): FetchLimits {

@@ -5,7 +5,7 @@ import type { CheckedSink, SinkCheckRequest } from '../sink.ts';
 import { checkEnvelopeEncoding, checkSinkEncoding } from '../sink-encodings.ts';
 import { checkSinkKey, columnNamed, SINK_KEY_SCHEMA } from '../sink-key.ts';
 import type { Json } from '../source.ts';
-import { CONNECTION_SCHEMA, checkConnection } from './kafka-options.ts';
+import { CONNECTION_SCHEMA, checkConnection, PROGRESS_TOPIC } from './kafka-options.ts';
 import type { KafkaSinkOptions, SinkType } from './kafka-sink.ts';
 import { COMPRESSION_NAMES, type CompressionName } from './record-batch-writer.ts';
 
@@ -32,7 +32,7 @@ const SINK_SCHEMA: OptionSchema = {
   },
   'timestamp.column': { kind: 'text', default: null },
   'header.epoch': { kind: 'boolean', default: false },
-  'progress.topic': { kind: 'text', default: 'millrace.sink-progress' },
+  'progress.topic': { kind: 'text', default: PROGRESS_TOPIC },
   'spool.max.bytes': { kind: 'integer', min: 1024 * KIB, default: GIB },
   'properties.transaction.timeout.ms': {
     kind: 'integer',

@@ -28,17 +28,10 @@ import type { CompressionName } from './record-batch-writer.ts';
 
 export type SinkType = 'append-only' | 'upsert' | 'debezium';
 
-/** What the check makes of the options: JSON. */
-export interface KafkaSinkOptions {
+/** How records reach a topic: JSON. */
+export interface TopicDelivery {
   readonly config: KafkaConfig;
   readonly topic: string;
-  readonly type: SinkType;
-  /** Columns of the key, in its order; null: records have none. */
-  readonly key: readonly number[] | null;
-  readonly keyEncoding: SinkEncoding | null;
-  readonly encoding: SinkEncoding;
-  /** The column that records take their time from; null: the epoch's time. */
-  readonly timestampColumn: number | null;
   readonly epochHeader: boolean;
   readonly isExactlyOnce: boolean;
   readonly transactionTimeoutMs: number;
@@ -46,6 +39,17 @@ export interface KafkaSinkOptions {
   readonly batchBytesMax: number;
   readonly compression: CompressionName;
   readonly spoolBytesMax: number;
+}
+
+/** What the check makes of the options: JSON. */
+export interface KafkaSinkOptions extends TopicDelivery {
+  readonly type: SinkType;
+  /** Columns of the key, in its order; null: records have none. */
+  readonly key: readonly number[] | null;
+  readonly keyEncoding: SinkEncoding | null;
+  readonly encoding: SinkEncoding;
+  /** The column that records take their time from; null: the epoch's time. */
+  readonly timestampColumn: number | null;
   readonly settings: ValueSettings;
 }
 
@@ -57,18 +61,28 @@ export function transactionalId(uuid: string): string {
 }
 
 export function openKafkaSink(options: KafkaSinkOptions, context: SinkContext): SinkWriter {
+  return openTopicSink(options, openMaker(options, context.columns), context);
+}
+
+/** A topic that takes the records that `maker` makes. */
+export function openTopicSink(
+  options: TopicDelivery,
+  maker: RecordMaker,
+  context: SinkContext,
+): SinkWriter {
   const { spoolBytesMax: bytesMax } = options;
-  return new SpooledSink({
+  return new SpooledSink<Pick<TopicDelivery, 'config'>>({
     options,
     directory: context.directory,
     limits: { bytesMax, segmentBytes: Math.min(SEGMENT_BYTES, bytesMax) },
-    maker: openMaker(options, context.columns),
-    openCourier: (current, contents, listener) => openCourier(current, context, contents, listener),
+    maker,
+    openCourier: ({ config }, contents, listener) =>
+      openCourier({ ...options, config }, context, contents, listener),
   });
 }
 
 function openCourier(
-  options: KafkaSinkOptions,
+  options: TopicDelivery,
   { uuid, incarnation }: SinkContext,
   contents: SpoolContents,
   listener: CourierListener,

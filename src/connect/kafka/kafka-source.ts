@@ -18,12 +18,12 @@ import { openRecordDecoder, type RecordEncoding } from '../change-formats.ts';
 import { registryOf } from '../encodings.ts';
 import { NotNullFields } from '../rejected.ts';
 import type {
+  ChunkPlaces,
   Json,
   KeptRecord,
   PositionReports,
   RecordSchemas,
   RejectedRecord,
-  RowChanges,
   SchemaAnswer,
   SourceChunk,
   SourceColumn,
@@ -45,6 +45,9 @@ import type {
 } from './io-port.ts';
 import { type KafkaRecord, keptRecord, rawOf, recordPlace } from './kept-record.ts';
 import { KnownSchemas } from './known-schemas.ts';
+import type { LetterTopic } from './letter-topic.ts';
+import { changesOf, emptyRows, type ReadRows } from './read-rows.ts';
+import { RecordFinder } from './record-finder.ts';
 import { type Arrival, arrivalOf, RecordsAgain } from './records-again.ts';
 
 /** What a Kafka source is opened with; JSON. */
@@ -60,6 +63,8 @@ export interface KafkaSourceOptions {
   /** Where offsets are committed; absent: nowhere. */
   readonly group?: OffsetGroup;
   readonly settings: ValueSettings;
+  /** Where rejected records go as well; absent: nowhere. */
+  readonly letters?: LetterTopic;
 }
 
 /** One wait of a recovery; a broker that is away is waited for as long as it takes. */
@@ -185,8 +190,13 @@ export class KafkaSource implements SourceReader {
         this.#known?.matched(this.#decoder, () => this.#openDecoder()) ?? this.#decoder;
       const start = again.offset;
       const rows = this.#emptyBuilders(BATCH_ROWS_MAX);
-      again.read((arrival) => this.#read(arrival, again, BATCH_ROWS_MAX, rows, end), end);
-      yield this.#chunk(again, start, rows, false);
+      const take = (arrival: Arrival) => this.#read(arrival, again, BATCH_ROWS_MAX, rows, end);
+      const had = again.read(take, end);
+      try {
+        yield this.#chunk(again, start, rows, false, had);
+      } finally {
+        again.giveBack();
+      }
     }
   }
 
@@ -304,21 +314,34 @@ export class KafkaSource implements SourceReader {
     }
     const from = split.offset;
     const rows = this.#emptyBuilders(rowsMax);
+    const had = [...split.arrivals];
+    const usedUp: Arrival[] = [];
     while (rows.rowCount < rowsMax && rows.rejected.length < rowsMax) {
       const arrival = split.arrivals[0];
       if (arrival === undefined) break;
       if (!this.#read(arrival, split, rowsMax, rows)) break;
       split.arrivals.shift();
       split.offset = Math.max(split.offset, arrival.records.to);
-      kafkaIo().taken(this.#id, arrival.records.bytes);
+      usedUp.push(arrival);
     }
+    const release = this.#releaseOf(usedUp);
+    const isKept = this.#context.mayRejectLater && rows.rowCount > 0;
+    if (!isKept) release();
     const isAtEnd = split.arrivals.length === 0 && split.offset >= split.end;
     const isNews = split.offset !== from || (isAtEnd && !split.hasToldEnd);
     split.hasToldEnd = isAtEnd;
     if (!isNews) return null;
-    const chunk = this.#chunk(split, from, rows, isAtEnd);
+    const chunk = this.#chunk(split, from, rows, isAtEnd, isKept ? had : null);
     const schemas = this.#known?.takeNews() ?? null;
-    return schemas === null ? chunk : { ...chunk, schemas };
+    return { ...chunk, ...(schemas === null ? {} : { schemas }), ...(isKept ? { release } : {}) };
+  }
+
+  /** Gives back the bytes of what was used up. */
+  #releaseOf(usedUp: readonly Arrival[]): () => void {
+    const id = this.#id;
+    return () => {
+      for (const { records } of usedUp) kafkaIo().taken(id, records.bytes);
+    };
   }
 
   /** Records into builders; false: there are enough rows, the arrival is not used up. `position` moves along. */
@@ -414,6 +437,7 @@ export class KafkaSource implements SourceReader {
     from: number,
     rows: ReadRows,
     isAtEnd: boolean,
+    had: readonly Arrival[] | null = null,
   ): SourceChunk {
     const { topicId } = split;
     return {
@@ -425,11 +449,18 @@ export class KafkaSource implements SourceReader {
       places: {
         offsetOf: (row) => rows.places[row]!,
         placeAt: (offset) => recordPlace(split.name, offset, {}),
+        ...(had === null ? {} : this.#rawRecords(had)),
       },
       rejected: rows.rejected,
       isAtEnd,
       isEnded: false,
     };
+  }
+
+  #rawRecords(had: readonly Arrival[]): Pick<ChunkPlaces, 'rawAt'> {
+    const finder = new RecordFinder(had);
+    const { rejectedBytesMax } = this.#context;
+    return { rawAt: (offset) => rawOf(finder.find(offset), rejectedBytesMax) };
   }
 
   #batch({ fields, included, rowCount }: ReadRows): DeltaBatch | null {
@@ -443,30 +474,4 @@ export class KafkaSource implements SourceReader {
     });
     return { memory, rowCount, columns, weights: 0, rowWatermarks: 0 };
   }
-}
-
-interface ReadRows {
-  readonly fields: readonly ColumnBuilder[];
-  readonly included: readonly ColumnBuilder[];
-  /** Addresses of u8 and i64 for each row, where records change rows; else 0. */
-  readonly ops: number;
-  readonly offsets: number;
-  readonly unavailable: Map<number, readonly number[]>;
-  /** By row: offset of its record. */
-  readonly places: number[];
-  readonly rejected: RejectedRecord[];
-  rowCount: number;
-}
-
-function emptyRows(): ReadRows {
-  const none = { ops: 0, offsets: 0, unavailable: new Map() };
-  return { fields: [], included: [], ...none, places: [], rejected: [], rowCount: 0 };
-}
-
-function changesOf({ ops, offsets, unavailable }: ReadRows): RowChanges {
-  return {
-    ops: { storage: 'u8', values: ops, validity: 0 },
-    offsets: { storage: 'i64', values: offsets, validity: 0 },
-    unavailable,
-  };
 }

@@ -2,7 +2,7 @@
 
 import { rawRecord } from '../rejected.ts';
 import type { Json, KeptRecord, RawRecord, RecordPlace } from '../source.ts';
-import type { RecordHeader, RecordWalker } from './record-batch.ts';
+import type { RecordWalker } from './record-batch.ts';
 import { parseSplitName } from './topic-filter.ts';
 
 /** JSON: what stands beside key and value. Absent: there are none. */
@@ -26,23 +26,29 @@ export type KafkaRecord = Pick<
 >;
 
 export function keptRecord({ offset, raw: { key, value, context } }: KeptRecord): KafkaRecord {
-  const { timestampMs, headers = [] } = context as unknown as RecordContext;
+  const beside = context as unknown as RecordContext;
   return {
     bytes: Buffer.concat([key ?? NOTHING, value ?? NOTHING]),
     offset,
-    timestampMs,
+    timestampMs: beside.timestampMs,
     keyStart: 0,
     keyLength: key?.length ?? -1,
     valueStart: key?.length ?? 0,
     valueLength: value?.length ?? -1,
-    headers: () => headers.map(headerOf),
+    headers: () => headersOf(beside).map(([name, bytes]) => ({ key: name, value: bytes })),
   };
 }
 
 const NOTHING = new Uint8Array(0);
 
-function headerOf([key, value]: readonly [string, string | null]): RecordHeader {
-  return { key, value: value === null ? null : Buffer.from(value, 'base64') };
+/** A record's own headers. */
+export function headersOf({
+  headers = [],
+}: RecordContext): (readonly [name: string, value: Buffer | null])[] {
+  return headers.map(([name, value]) => [
+    name,
+    value === null ? null : Buffer.from(value, 'base64'),
+  ]);
 }
 
 export function recordPlace(

@@ -33,6 +33,7 @@ export class RecordsAgain {
   offset: number;
   readonly #id: number;
   readonly #arrivals: Arrival[] = [];
+  #usedUp: Arrival[] = [];
   #failure: Error | null = null;
   /** Why nothing comes; null: nothing is wrong. */
   trouble: string | null = null;
@@ -63,20 +64,28 @@ export class RecordsAgain {
     return this.#arrivals.length > 0;
   }
 
-  /** Lets `take` have what has come, up to `end`, until it has enough (false). */
-  read(take: (arrival: Arrival) => boolean, end: number): void {
+  /** Lets `take` have what has come, up to `end`, until it has enough (false). What it had, until `giveBack`. */
+  read(take: (arrival: Arrival) => boolean, end: number): readonly Arrival[] {
+    const had = [...this.#arrivals];
     for (let arrival = this.#arrivals[0]; arrival !== undefined; arrival = this.#arrivals[0]) {
       if (!take(arrival)) {
         // The next record is behind the end, or there are enough rows.
         if (arrival.walker !== null && arrival.walker.offset >= end) this.offset = end;
-        return;
+        break;
       }
       this.offset = Math.max(this.offset, Math.min(end, arrival.records.to));
-      if (arrival.records.to > end) return;
+      if (arrival.records.to > end) break;
+      this.#usedUp.push(arrival);
       this.#arrivals.shift();
-      kafkaIo().taken(this.#id, arrival.records.bytes);
-      if (this.offset >= end) return;
+      if (this.offset >= end) break;
     }
+    return had;
+  }
+
+  /** The bytes of what `read` has used up are not needed any more. */
+  giveBack(): void {
+    for (const { records } of this.#usedUp) kafkaIo().taken(this.#id, records.bytes);
+    this.#usedUp = [];
   }
 
   close(): void {

@@ -9,7 +9,7 @@ import { must } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { SpoolTarget } from '../spool/spool-deliverer.ts';
-import { type Frame, recordsOf } from '../spool/spool-frame.ts';
+import { type Frame, recordSize, recordsOf, type SpoolHeader } from '../spool/spool-frame.ts';
 import type { KafkaClient } from './client.ts';
 import { AtLeastOnce, type Delivery, ExactlyOnce } from './delivery.ts';
 import type { WriterOptions } from './io-port.ts';
@@ -56,15 +56,15 @@ export class TopicWriter implements SpoolTarget {
   async send(frame: Frame): Promise<void> {
     this.#beganAt ??= performance.now();
     const { batchBytesMax, epochHeader } = this.#options;
-    const headers = epochHeader
-      ? [['millrace.epoch', Buffer.from(String(frame.epoch))] as const]
+    const common: readonly SpoolHeader[] = epochHeader
+      ? [['millrace.epoch', Buffer.from(String(frame.epoch))]]
       : [];
-    for (const { key, value, timestampMs } of recordsOf(frame)) {
+    for (const { key, value, timestampMs, headers } of recordsOf(frame)) {
       const partition = key === null ? this.#keyless : partitionOf(key, this.#batches.length);
       const batch = this.#batches[partition]!;
-      const size = (key?.length ?? 0) + (value?.length ?? 0) + RECORD_OVERHEAD;
+      const size = recordSize(key, value, headers) + RECORD_OVERHEAD;
       if (batch.recordCount > 0 && batch.size + size > batchBytesMax) await this.#flush();
-      batch.append(timestampMs, key, value, headers);
+      batch.append(timestampMs, key, value, [...headers, ...common]);
     }
   }
 
@@ -114,7 +114,7 @@ export class TopicWriter implements SpoolTarget {
   }
 }
 
-/** Bytes of a record beside key and value, at most. */
+/** Bytes of a record beside key, value and headers, at most. */
 const RECORD_OVERHEAD = 128;
 const FENCED: ReadonlySet<number | null> = new Set([
   KAFKA_CODES.invalidProducerEpoch,

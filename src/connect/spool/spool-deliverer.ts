@@ -164,7 +164,7 @@ export class SpoolDeliverer {
 function lost(name: string, epoch: number, needed: number): SqlError {
   const message = `${name} holds epoch ${epoch} of this sink, but had ${needed}`;
   return new SqlError('55000', message, {
-    hint: 'What came between is gone: empty the target, DROP the sink and create it again.',
+    hint: 'What came between is gone: empty the target, DROP what sends to it and create it again.',
   });
 }
 

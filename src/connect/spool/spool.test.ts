@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Random } from '../../base/random.ts';
 import { Spool, type SpoolPosition, segmentsOf } from './spool.ts';
-import { recordsOf } from './spool-frame.ts';
+import { recordsOf, type SpoolHeader } from './spool-frame.ts';
 import { SpoolReader } from './spool-reader.ts';
 
 const LIMITS = { bytesMax: 1024 * 1024 * 1024, segmentBytes: 4096 };
@@ -42,6 +42,35 @@ function readAll(spool: Spool, start: SpoolPosition = spool.start): Entry[] {
   reader.close();
   return entries;
 }
+
+test('headers come back as they were', (context) => {
+  const spool = new Spool(directoryOf(context), LIMITS);
+  const all: SpoolHeader[][] = [
+    [],
+    [
+      ['a', Buffer.from('1')],
+      ['ä', null],
+      ['a', Buffer.alloc(0)],
+    ],
+  ];
+  const value = Buffer.from('v');
+  for (const headers of all) spool.append(1, 0n, 0, null, value, headers);
+  spool.commit(1);
+  spool.append(2, 0n, 0, null, value);
+  spool.commit(2);
+  const reader = new SpoolReader(spool.directory, spool.start);
+  const read = () => [...recordsOf(reader.next(spool.end)!)];
+  assert.deepEqual(
+    read().map(({ headers, value: bytes }) => [headers, bytes?.toString()]),
+    all.map((headers) => [headers, 'v']),
+  );
+  assert.deepEqual(
+    read().map(({ headers }) => headers),
+    [[]],
+  );
+  reader.close();
+  spool.close();
+});
 
 function randomEntry(random: Random, epoch: number): Entry {
   const key = random.chance(0.2) ? null : 'k'.repeat(random.between(0, 20));

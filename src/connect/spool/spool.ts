@@ -16,10 +16,11 @@ import { SqlError } from '../../base/sql-error.ts';
 import { syncDirectory } from '../../base/sync-directory.ts';
 import {
   FRAME_HEADER_SIZE,
-  NULL_LENGTH,
-  RECORD_HEADER_SIZE,
   readFrame,
+  recordSize,
+  type SpoolHeader,
   sealFrame,
+  writeRecord,
 } from './spool-frame.ts';
 
 /** A place between two frames. */
@@ -65,6 +66,7 @@ export class Spool {
   #bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES_MIN);
   #at = FRAME_HEADER_SIZE;
   #recordCount = 0;
+  #hasHeaders = false;
   #epoch = 0;
   #timeUs = 0n;
 
@@ -105,27 +107,24 @@ export class Spool {
     return this.bytes >= this.#limits.bytesMax;
   }
 
-  /** Adds a record to `epoch`, which is not in the spool before `commit`. 53100 where the disk is full: see `rollBack`. */
+  /**
+   * Adds a record to `epoch`, which is not in the spool before `commit`. 53100 where the disk is full: see `rollBack`. All
+   * records of an epoch have headers, or none has (null).
+   */
   append(
     epoch: number,
     timeUs: bigint,
     timestampMs: number,
     key: Buffer | null,
     value: Buffer | null,
+    headers: readonly SpoolHeader[] | null = null,
   ): void {
     assert(epoch > this.#lastEpoch, `epoch ${epoch} was spooled before`);
     this.#epoch = epoch;
     this.#timeUs = timeUs;
-    const size = RECORD_HEADER_SIZE + (key?.length ?? 0) + (value?.length ?? 0);
-    this.#reserve(size);
-    const bytes = this.#bytes;
-    bytes.writeUInt32LE(key?.length ?? NULL_LENGTH, this.#at);
-    bytes.writeUInt32LE(value?.length ?? NULL_LENGTH, this.#at + 4);
-    bytes.writeDoubleLE(timestampMs, this.#at + 8);
-    this.#at += RECORD_HEADER_SIZE;
-    for (const part of [key, value]) {
-      if (part !== null) this.#at += part.copy(bytes, this.#at);
-    }
+    this.#hasHeaders = headers !== null;
+    this.#reserve(recordSize(key, value, headers));
+    this.#at = writeRecord(this.#bytes, this.#at, { key, value, timestampMs }, headers);
     this.#recordCount += 1;
     if (this.#at < FRAME_BYTES) return;
     this.#flush(false);
@@ -215,6 +214,7 @@ export class Spool {
       timeUs: this.#timeUs,
       recordCount: this.#recordCount,
       isLast,
+      hasHeaders: this.#hasHeaders,
     };
     sealFrame(bytes, frame);
     this.#isSynced = false;

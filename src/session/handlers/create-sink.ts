@@ -1,7 +1,6 @@
 /** CREATE SINK: a dataflow whose changes go out. */
 
 import { must } from '../../base/assert.ts';
-import type { Random } from '../../base/random.ts';
 import type { ConnectorDefinition, Json, SinkObject } from '../../catalog/objects.ts';
 import { checkSinkOptions, hasSnapshot, probeSink, uniqueKeyOf } from '../../connect/connectors.ts';
 import type { StreamPlan } from '../../plan/plan-node.ts';
@@ -18,6 +17,7 @@ import {
   frozenSettings,
   objectBase,
   placeForCreate,
+  randomUuid,
   splitName,
 } from '../ddl.ts';
 import type { HandlerContext } from '../dispatch.ts';
@@ -134,14 +134,4 @@ function sinkOptions(ast: CreateSink, session: SessionState): ViewOptions {
     session.catalog.findRelation(splitName(ast.from), session.searchPath),
   );
   return emitPeriodUs === null ? own : { ...own, emit: 'periodic', emitPeriodUs };
-}
-
-/** A version 4 UUID (RFC 9562). */
-function randomUuid(random: Random): string {
-  const bytes = random.bytes(16);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  return Buffer.from(bytes)
-    .toString('hex')
-    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

@@ -6,10 +6,19 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Admin, type Consumer, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
+import kafkajs, {
+  type Admin,
+  type Consumer,
+  type KafkaMessage,
+  type Message,
+  type Producer,
+} from 'kafkajs';
 import { polled } from '../polled.ts';
 import { missingCommands } from '../services/debian.ts';
 import { KafkaCluster, type KafkaOptions } from '../services/kafka.ts';
+
+const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, logLevel } = kafkajs;
+const { ResourcePatternTypes } = kafkajs;
 
 /** false: Kafka can be started; else why the tests are skipped. Throws in CI, where it has to be there. */
 export function kafkaSkip(): string | false {
@@ -53,7 +62,7 @@ function mayPass(error: unknown): boolean {
 
 export class KafkaFixture {
   readonly cluster: KafkaCluster;
-  readonly #kafka: Kafka;
+  readonly #kafka: kafkajs.Kafka;
   readonly #producers: Producer[] = [];
 
   private constructor(cluster: KafkaCluster) {
@@ -112,6 +121,20 @@ export class KafkaFixture {
     await this.#admin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
   }
 
+  /** From now on this user alone may see the topic, and do nothing else with it. */
+  async showOnlyTo(user: string, topic: string): Promise<void> {
+    const acl = {
+      resourceType: AclResourceTypes.TOPIC,
+      resourceName: topic,
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+      principal: `User:${user}`,
+      host: '*',
+      operation: AclOperationTypes.DESCRIBE,
+      permissionType: AclPermissionTypes.ALLOW,
+    };
+    await this.#admin((admin) => admin.createAcls({ acl: [acl] }));
+  }
+
   /** Records before `offset` go, as retention lets them. */
   async deleteRecords(topic: string, partition: number, offset: number): Promise<void> {
     await this.#admin(async (admin) => {
@@ -145,15 +168,21 @@ export class KafkaFixture {
     topic: string,
     count: number,
   ): Promise<{ key: Buffer | null; value: Buffer | null }[]> {
+    const messages = await this.consumeMessages(topic, count);
+    return messages.map(({ key, value }) => ({ key, value }));
+  }
+
+  /** The first `count` records of a topic, with headers and times. */
+  async consumeMessages(topic: string, count: number): Promise<KafkaMessage[]> {
     const consumer = this.#kafka.consumer({ groupId: `witness-${topic}`, readUncommitted: false });
     await consumer.connect();
     try {
       await consumer.subscribe({ topic, fromBeginning: true });
       const { promise, resolve } = Promise.withResolvers<void>();
-      const seen: { key: Buffer | null; value: Buffer | null }[] = [];
+      const seen: KafkaMessage[] = [];
       await consumer.run({
-        eachMessage: ({ message: { key, value } }) => {
-          seen.push({ key, value });
+        eachMessage: ({ message }) => {
+          seen.push(message);
           if (seen.length === count) resolve();
           return Promise.resolve();
         },

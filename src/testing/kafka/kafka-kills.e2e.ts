@@ -1,9 +1,10 @@
 /**
  * kill -9 at random moments, recovery included, while a producer writes 10,000 records a second: committed ones, aborted ones
  * and poison. The views equal the batch answer over what was committed, and a read_committed reader of the sinks' topics finds
- * each row once, and each change of a view on top of the one before. Kills: MILLRACE_TEST_KAFKA_KILLS (6).
+ * each row once, each rejected record once, and each change of a view on top of the one before. Kills: MILLRACE_TEST_KAFKA_KILLS (6).
  *
- * And kill -9 of the broker while a producer writes and a sink sends: MILLRACE_TEST_BROKER_KILLS (0: not done). Seed: MILLRACE_TEST_SEED.
+ * And kill -9 of the broker while a producer writes, poison among it, and a sink and a source's dead letters send:
+ * MILLRACE_TEST_BROKER_KILLS (0: not done). Seed: MILLRACE_TEST_SEED.
  */
 
 import assert from 'node:assert/strict';
@@ -11,8 +12,9 @@ import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Producer } from 'kafkajs';
 import { Random, systemRandom } from '../../base/random.ts';
+import { polled } from '../polled.ts';
 import type { SqlClient } from '../sql-client.ts';
-import { eachCommittedRecord } from './committed-records.ts';
+import { committedRecords, eachCommittedRecord } from './committed-records.ts';
 import { kafkaSkip, persistently } from './kafka-fixture.ts';
 import { KafkaScene } from './kafka-scene.ts';
 import { KILLS, killOften, Writing } from './kill-often.ts';
@@ -91,7 +93,7 @@ function answer(count: number) {
 async function create(sql: SqlClient, bootstrap: string): Promise<void> {
   await sql.query(
     `CREATE SOURCE events (id bigint, at timestamp, WATERMARK FOR at AS at - INTERVAL '10 seconds')
-     WITH (connector = 'kafka', topic = 'events', properties.bootstrap.server = '${bootstrap}') FORMAT PLAIN ENCODE JSON`,
+     WITH (connector = 'kafka', topic = 'events', properties.bootstrap.server = '${bootstrap}', dead_letter.topic = 'poison') FORMAT PLAIN ENCODE JSON`,
   );
   await sql.query(
     'CREATE MATERIALIZED VIEW totals AS SELECT count(*) AS n, count(DISTINCT id) AS ids, sum(id) AS s FROM events',
@@ -117,6 +119,18 @@ async function checkIds(bootstrap: string, count: number): Promise<void> {
   });
   const wrong = [...seen.keys()].filter((id) => seen[id] !== (id % POISON_EVERY === 0 ? 0 : 1));
   assert.deepEqual(wrong.slice(0, 20), [], `${wrong.length} ids are missing or come twice`);
+}
+
+/** Each id that cannot be decoded is there once, as it came. */
+async function checkPoison(bootstrap: string, count: number): Promise<void> {
+  const expected: string[] = [];
+  for (let id = 0; id < count; id += POISON_EVERY) expected.push(`{"id": ${id}`);
+  // A transaction that was committed is visible a little later.
+  const records = await polled(
+    () => committedRecords(bootstrap, 'poison'),
+    ({ length }) => length >= expected.length,
+  );
+  assert.deepEqual(records.map(({ value }) => value).sort(), expected.sort());
 }
 
 interface Change {
@@ -155,7 +169,9 @@ test('kills while a producer writes: the views equal the batch answer', {
 }, async (context: TestContext) => {
   context.diagnostic(`MILLRACE_TEST_SEED=${SEED}, ${KILLS} kills`);
   const { kafka, server, sql } = scene!;
-  for (const topic of ['events', 'ids', 'changes']) await kafka.createTopic(topic, PARTITIONS);
+  for (const topic of ['events', 'poison', 'ids', 'changes']) {
+    await kafka.createTopic(topic, PARTITIONS);
+  }
   await create(sql, kafka.bootstrap);
   const aborting = await kafka.producer('aborting');
   const writer = new Writer(await kafka.producer(), aborting, 'events');
@@ -180,6 +196,7 @@ test('kills while a producer writes: the views equal the batch answer', {
     '0',
   ]);
   await checkIds(kafka.bootstrap, writer.count);
+  await checkPoison(kafka.bootstrap, writer.count);
   await checkChanges(kafka.bootstrap, sql);
 });
 
@@ -187,16 +204,17 @@ test('kills while a producer writes: the views equal the batch answer', {
 async function idsOf(bootstrap: string, topic: string): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
   await eachCommittedRecord(bootstrap, topic, ({ value }) => {
-    const { id } = JSON.parse(value!) as { id: number };
+    const id = Number(/^\{"id": ?(\d+)/.exec(value!)?.[1]);
     counts.set(id, (counts.get(id) ?? 0) + 1);
   });
   return counts;
 }
 
 async function createFlow({ sql, kafka }: KafkaScene): Promise<void> {
-  const to = (topic: string) =>
-    `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}') FORMAT PLAIN ENCODE JSON`;
-  await sql.query(`CREATE SOURCE flow (id bigint) ${to('flow')}`);
+  const to = (topic: string, more = '') =>
+    `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}'${more}) FORMAT PLAIN ENCODE JSON`;
+  const letters = ", dead_letter.topic = 'flow_poison'";
+  await sql.query(`CREATE SOURCE flow (id bigint) ${to('flow', letters)}`);
   await sql.query(
     'CREATE MATERIALIZED VIEW flow_totals AS SELECT count(*) AS n, count(DISTINCT id) AS ids, sum(id) AS s FROM flow',
   );
@@ -221,14 +239,17 @@ test('a broker that is killed while records come and go: each counts once', {
 }, async (context: TestContext) => {
   context.diagnostic(`MILLRACE_TEST_SEED=${SEED}, ${BROKER_KILLS} kills`);
   const { kafka, sql } = scene!;
-  for (const topic of ['flow', 'flow_out']) await kafka.createTopic(topic, PARTITIONS);
+  for (const topic of ['flow', 'flow_out', 'flow_poison']) {
+    await kafka.createTopic(topic, PARTITIONS);
+  }
   await createFlow(scene!);
   const producer = await kafka.producer();
   let nextId = 0;
   const writing = new Writing(async () => {
     const messages = Array.from({ length: BROKER_BATCH_RECORDS }, (_, i) => {
       const id = nextId + i;
-      return { partition: id % PARTITIONS, value: `{"id": ${id}}` };
+      const value = id % POISON_EVERY === 0 ? `{"id": ${id}` : `{"id": ${id}}`;
+      return { partition: id % PARTITIONS, value };
     });
     await persistently(() => producer.send({ topic: 'flow', messages }));
     nextId += BROKER_BATCH_RECORDS;
@@ -236,8 +257,10 @@ test('a broker that is killed while records come and go: each counts once', {
   });
   await killBrokerOften(scene!, new Random(SEED));
   await writing.stop();
-  const expected = await idsOf(kafka.bootstrap, 'flow');
-  assert.equal(expected.size, nextId);
+  const all = await idsOf(kafka.bootstrap, 'flow');
+  assert.equal(all.size, nextId);
+  const expected = new Map([...all].filter(([id]) => id % POISON_EVERY !== 0));
+  const poison = new Map([...all].filter(([id]) => id % POISON_EVERY === 0));
   let count = 0;
   let sum = 0;
   for (const [id, times] of expected) {
@@ -245,12 +268,24 @@ test('a broker that is killed while records come and go: each counts once', {
     sum += id * times;
   }
   context.diagnostic(`${count} records of ${nextId} ids`);
-  const totals = [`${count}`, `${nextId}`, `${sum}`];
+  const totals = [`${count}`, `${expected.size}`, `${sum}`];
   await sql.awaitRows('SELECT n, ids, s FROM flow_totals', [totals], WITHIN_MS);
   const sink =
     "SELECT state, error, rows_sent, pending_rows, held_rows, spooled_bytes FROM millrace.sinks WHERE name = 'flow_out'";
   await sql.awaitRows(sink, [['running', null, `${count}`, '0', '0', '0']], WITHIN_MS);
-  const sent = await idsOf(kafka.bootstrap, 'flow_out');
+  // A transaction that was committed is visible a little later.
+  const idsIn = (topic: string, size: number) =>
+    polled(
+      () => idsOf(kafka.bootstrap, topic),
+      (ids) => ids.size >= size,
+    );
+  const sent = await idsIn('flow_out', expected.size);
   const wrong = [...expected].filter(([id, times]) => sent.get(id) !== times);
-  assert.deepEqual([wrong.slice(0, 20), sent.size], [[], nextId], `${wrong.length} ids differ`);
+  const right = [[], expected.size];
+  assert.deepEqual([wrong.slice(0, 20), sent.size], right, `${wrong.length} ids differ`);
+  const letters = [...(await idsIn('flow_poison', poison.size))].sort(([a], [b]) => a - b);
+  assert.deepEqual(
+    letters,
+    [...poison].sort(([a], [b]) => a - b),
+  );
 });

@@ -72,6 +72,8 @@ export interface SinkWriter {
    * Beyond `lastEpoch`, our newest: 55000.
    */
   begin(lastEpoch: number): number;
+  /** The rows of `epoch` will be what there was when the sink was made: they may come outside in parts. */
+  beginSnapshot?(epoch: number): void;
   /** Adds rows of `epoch`; `timeUs` is the manifest's now(). May be called several times for one epoch. */
   write(epoch: number, timeUs: bigint, batch: DeltaBatch): void;
   /** The epoch is whole: it is durable outside when this returns. */

@@ -198,6 +198,7 @@ export class EpochStep {
       case 'create_sink':
         this.#createJob(action, must(jobs.get(action.id)), build);
         if (action.hasSnapshot === false) this.parts.sinks.get(action.id)?.ignore(this.#epoch);
+        else this.parts.sinks.get(action.id)?.snapshot(this.#epoch);
         return null;
       case 'create_view':
         return this.#createJob(action, must(jobs.get(action.id)), build);

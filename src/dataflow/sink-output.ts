@@ -59,6 +59,7 @@ export class SinkOutput {
   readonly #periodUs: bigint | null;
   /** 0: there is none. */
   #ignoredEpoch = 0;
+  #snapshotEpoch = 0;
   /** null: nothing is kept or written (blackhole). */
   readonly #held: NetChanges | null;
   readonly #memory: Memory | null;
@@ -166,6 +167,11 @@ export class SinkOutput {
     return this.#sentUs + this.#periodUs;
   }
 
+  /** The change of this epoch is what there was when the sink was made. */
+  snapshot(epoch: number): void {
+    this.#snapshotEpoch = epoch;
+  }
+
   /** The change of this epoch is not sent. */
   ignore(epoch: number): void {
     this.#ignoredEpoch = epoch;
@@ -269,6 +275,8 @@ export class SinkOutput {
 
   /** true: all of it is written. */
   #writeUntil({ epoch, nowUs, rows }: PendingEpoch, isOver: () => boolean): boolean {
+    if (this.#writing === null && epoch === this.#snapshotEpoch)
+      this.#writer.beginSnapshot?.(epoch);
     const writing = this.#writing ?? { batches: rows.inOrder(), rowCount: 0 };
     this.#writing = writing;
     const { batches } = writing;

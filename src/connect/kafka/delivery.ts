@@ -2,7 +2,9 @@
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { must } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { SpoolProgress } from '../spool/spool-deliverer.ts';
 import type { KafkaClient, KafkaConfig } from './client.ts';
 import { PROGRESS_PARTITION, progressRecord, readProgress } from './progress-topic.ts';
 import { type BatchOptions, PLAIN_BATCH, RecordBatchWriter } from './record-batch-writer.ts';
@@ -14,14 +16,14 @@ import { type Leaders, produceAll, TransactionalProducer } from './transaction.t
 export interface Delivery {
   /** Topics whose leaders it needs besides the sink's own. */
   readonly topics: readonly string[];
-  /** The last epoch that was delivered. `leaders`: of all partitions that are written to. */
-  start(leaders: Leaders): Promise<number>;
+  /** What was delivered. `leaders`: of all partitions that are written to. */
+  start(leaders: Leaders): Promise<SpoolProgress>;
   /** How the next batch for a partition is marked. */
   batchOptions(topic: string, partition: number, recordCount: number): BatchOptions;
   /** At most one batch for each partition. */
   send(batches: readonly ProducedPartition[], leaders: Leaders): Promise<void>;
-  /** All epochs up to `epoch` were sent. */
-  commit(epoch: number, leaders: Leaders): Promise<void>;
+  /** All up to `progress` was sent. */
+  commit(progress: SpoolProgress, leaders: Leaders): Promise<void>;
 }
 
 export interface TransactionOptions {
@@ -50,7 +52,7 @@ export class ExactlyOnce implements Delivery {
     this.#producer = new TransactionalProducer(client, options.id, options.timeoutMs);
   }
 
-  async start(leaders: Leaders): Promise<number> {
+  async start(leaders: Leaders): Promise<SpoolProgress> {
     await this.#producer.start();
     await this.#producer.endHanging(leaders);
     const { progressTopic, progressKey } = this.#options;
@@ -65,11 +67,11 @@ export class ExactlyOnce implements Delivery {
     return this.#producer.send(batches, leaders);
   }
 
-  async commit(epoch: number, leaders: Leaders): Promise<void> {
+  async commit(progress: SpoolProgress, leaders: Leaders): Promise<void> {
     const { progressTopic: topic, progressKey } = this.#options;
     const partition = PROGRESS_PARTITION;
     const nowMs = Number(this.#clock.wallUs() / 1000n);
-    this.#progress.append(nowMs, Buffer.from(progressKey), progressRecord(epoch));
+    this.#progress.append(nowMs, Buffer.from(progressKey), progressRecord(progress));
     const options = this.#producer.nextBatch(topic, partition, 1);
     const records = this.#progress.take(options, BATCH_CODECS.none);
     await this.#producer.send([{ topic, partition, records }], leaders);
@@ -77,7 +79,7 @@ export class ExactlyOnce implements Delivery {
   }
 }
 
-/** Keeps the last epoch in a file: what was sent after the last note is sent again after a crash. */
+/** Keeps the progress in a file: what was sent after the last note is sent again after a crash. */
 export class AtLeastOnce implements Delivery {
   readonly topics: readonly string[] = [];
   readonly #client: KafkaClient;
@@ -88,9 +90,10 @@ export class AtLeastOnce implements Delivery {
     this.#note = path.join(directory, 'delivered');
   }
 
-  start(): Promise<number> {
+  start(): Promise<SpoolProgress> {
     const text = fs.existsSync(this.#note) ? fs.readFileSync(this.#note, 'utf8') : '0';
-    return Promise.resolve(Number(text));
+    const [epoch, frames = 0] = text.split(' ').map(Number);
+    return Promise.resolve({ epoch: must(epoch), frames });
   }
 
   batchOptions(): BatchOptions {
@@ -101,8 +104,8 @@ export class AtLeastOnce implements Delivery {
     return produceAll(this.#client, null, batches, leaders);
   }
 
-  commit(epoch: number): Promise<void> {
-    fs.writeFileSync(`${this.#note}.new`, String(epoch), { mode: 0o600 });
+  commit({ epoch, frames }: SpoolProgress): Promise<void> {
+    fs.writeFileSync(`${this.#note}.new`, `${epoch} ${frames}`, { mode: 0o600 });
     fs.renameSync(`${this.#note}.new`, this.#note);
     return Promise.resolve();
   }

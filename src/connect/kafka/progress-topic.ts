@@ -1,10 +1,12 @@
 /**
  * What sinks have delivered, in a compacted topic of one partition that all sinks of a cluster share: key (the sink's), value
- * {"epoch":n}. The record is written in the transaction that delivers the epochs up to n (semantics.md rule 30).
+ * {"epoch":n}, amid a snapshot {"epoch":n,"frames":k}. The record is written in the transaction that delivers all up to there
+ * (semantics.md rule 30).
  */
 
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
+import type { SpoolProgress } from '../spool/spool-deliverer.ts';
 import { EARLIEST, type KafkaClient, type KafkaConfig, LATEST } from './client.ts';
 import { Credit } from './credit.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';
@@ -31,6 +33,7 @@ const FETCH = {
   metadataMaxAgeMs: 0,
 };
 
+const NONE: SpoolProgress = { epoch: 0, frames: 0 };
 /** So long nothing more may come before the end. */
 const PATIENCE_MS = 10_000;
 
@@ -43,12 +46,12 @@ export async function ensureProgressTopic(client: KafkaClient, topic: string): P
   throw new KafkaError(`topic "${topic}" could not be made (Kafka's error ${code})`, code, 'TOPIC');
 }
 
-export function progressRecord(epoch: number): Buffer {
-  return Buffer.from(JSON.stringify({ epoch }));
+export function progressRecord({ epoch, frames }: SpoolProgress): Buffer {
+  return Buffer.from(JSON.stringify(frames === 0 ? { epoch } : { epoch, frames }));
 }
 
 /**
- * The last epoch under `key`; 0: none. Everything that was written before the call counts: records behind another sink's open
+ * The progress under `key`. Everything that was written before the call counts: records behind another sink's open
  * transaction are waited for, a while; then KafkaError says so.
  */
 export async function readProgress(
@@ -56,7 +59,7 @@ export async function readProgress(
   config: KafkaConfig,
   topic: string,
   key: string,
-): Promise<number> {
+): Promise<SpoolProgress> {
   const [found] = await client.metadata([topic]);
   const leader = found?.partitions[0]?.leader ?? -1;
   if (found === undefined || found.errorCode !== 0 || leader < 0) {
@@ -70,26 +73,26 @@ export async function readProgress(
   };
   const from = await offsetAt(EARLIEST);
   const end = await offsetAt(LATEST);
-  if (from >= end) return 0;
+  if (from >= end) return NONE;
   const range = { config, topic, topicId: found.id, partition: PROGRESS_PARTITION, from };
-  return await readEpoch(client, { ...range, fetch: FETCH, registry: null }, end, key);
+  return await readLast(client, { ...range, fetch: FETCH, registry: null }, end, key);
 }
 
-/** The last epoch under `key` in a range up to `end`; 0: none. */
-async function readEpoch(
+/** The progress under `key` in a range up to `end`. */
+async function readLast(
   client: KafkaClient,
   range: RangeOptions,
   end: number,
   key: string,
-): Promise<number> {
-  let epoch = 0;
+): Promise<SpoolProgress> {
+  let progress = NONE;
   let to = range.from;
   let trouble: string | null = null;
   const reading = new AbortController();
   const patience = setTimeout(() => reading.abort(), PATIENCE_MS);
   const events = {
     onRecords: (records: FetchedRecords): void => {
-      epoch = lastEpochIn(records.bytes, key) ?? epoch;
+      progress = lastIn(records.bytes, key) ?? progress;
       to = records.to;
       trouble = null;
       patience.refresh();
@@ -104,26 +107,26 @@ async function readEpoch(
   } finally {
     clearTimeout(patience);
   }
-  if (to >= end) return epoch;
+  if (to >= end) return progress;
   const reason = trouble ?? `a transaction is open at offset ${to}`;
   throw new KafkaError(`"${range.topic}" cannot be read to its end: ${reason}`, null, 'PROGRESS');
 }
 
-function lastEpochIn(bytes: Uint8Array<SharedArrayBuffer> | null, key: string): number | null {
+function lastIn(bytes: Uint8Array<SharedArrayBuffer> | null, key: string): SpoolProgress | null {
   if (bytes === null) return null;
   const walker = new RecordWalker(bytes);
-  let epoch: number | null = null;
+  let progress: SpoolProgress | null = null;
   while (walker.next()) {
     const { keyStart, keyLength, valueStart, valueLength } = walker;
     if (keyLength < 0 || valueLength < 0) continue;
     if (walker.bytes.toString('utf8', keyStart, keyStart + keyLength) !== key) continue;
-    epoch = parseEpoch(walker.bytes.toString('utf8', valueStart, valueStart + valueLength));
+    progress = parseProgress(walker.bytes.toString('utf8', valueStart, valueStart + valueLength));
   }
-  return epoch;
+  return progress;
 }
 
-function parseEpoch(text: string): number {
-  const match = /^\{"epoch":(\d{1,16})\}$/.exec(text);
-  if (match !== null) return Number(match[1]);
+function parseProgress(text: string): SpoolProgress {
+  const match = /^\{"epoch":(\d{1,16})(?:,"frames":(\d{1,16}))?\}$/.exec(text);
+  if (match !== null) return { epoch: Number(match[1]), frames: Number(match[2] ?? 0) };
   throw new SqlError('XX001', `a sink's progress in Kafka is not ours: ${text.slice(0, 100)}`);
 }

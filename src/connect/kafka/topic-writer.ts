@@ -8,7 +8,7 @@
 import { must } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import type { SpoolTarget } from '../spool/spool-deliverer.ts';
+import type { SpoolProgress, SpoolTarget } from '../spool/spool-deliverer.ts';
 import { type Frame, recordSize, recordsOf, type SpoolHeader } from '../spool/spool-frame.ts';
 import type { KafkaClient } from './client.ts';
 import { AtLeastOnce, type Delivery, ExactlyOnce } from './delivery.ts';
@@ -43,14 +43,14 @@ export class TopicWriter implements SpoolTarget {
         : new ExactlyOnce(client, config, transaction, clock);
   }
 
-  async start(): Promise<number> {
+  async start(): Promise<SpoolProgress> {
     const { topic } = this.#options;
     this.#beganAt = null;
     await this.#learnLeaders([topic, ...this.#delivery.topics]);
-    const epoch = await this.#delivery.start(this.#leaders);
+    const progress = await this.#delivery.start(this.#leaders);
     const count = must(this.#leaders.get(topic)).length;
     this.#batches = Array.from({ length: count }, () => new RecordBatchWriter());
-    return epoch;
+    return progress;
   }
 
   async send(frame: Frame): Promise<void> {
@@ -68,9 +68,9 @@ export class TopicWriter implements SpoolTarget {
     }
   }
 
-  async commit(epoch: number): Promise<void> {
+  async commit(progress: SpoolProgress): Promise<void> {
     await this.#flush();
-    await this.#delivery.commit(epoch, this.#leaders);
+    await this.#delivery.commit(progress, this.#leaders);
     this.#beganAt = null;
   }
 

@@ -1,10 +1,11 @@
 /**
- * What sinks have delivered, in a table of the target database: a row for each sink with its last epoch, written in the
- * transaction that delivers the epochs up to it (semantics.md rule 30). A start takes the next `generation`: whoever writes
+ * What sinks have delivered, in a table of the target database: a row for each sink with its last epoch and, amid its snapshot,
+ * the frames of that, written in the transaction that delivers all up to there (semantics.md rule 30). A start takes the next `generation`: whoever writes
  * under an older one is fenced.
  */
 
 import { SqlError } from '../../base/sql-error.ts';
+import type { SpoolProgress } from '../spool/spool-deliverer.ts';
 import type { PostgresClient } from './client.ts';
 import { PostgresError } from './postgres-error.ts';
 import { quotedTable, type TableName } from './write-statements.ts';
@@ -17,7 +18,7 @@ export async function ensureProgressTable(client: PostgresClient, table: TableNa
   if (row?.[0] !== null) return;
   try {
     await client.query(`CREATE TABLE ${quotedTable(table)} (
-      sink uuid NOT NULL, incarnation text NOT NULL, epoch bigint NOT NULL, generation bigint NOT NULL,
+      sink uuid NOT NULL, incarnation text NOT NULL, epoch bigint NOT NULL, frames bigint NOT NULL, generation bigint NOT NULL,
       delivered_at timestamptz NOT NULL, PRIMARY KEY (sink, incarnation))`);
   } catch (error) {
     // Somebody else made it meanwhile.
@@ -39,25 +40,25 @@ export class SinkProgress {
     this.#owner = [uuid, incarnation];
   }
 
-  /** Fences whoever wrote before, once their transaction has ended; gives the last epoch that was delivered. */
-  async start(client: PostgresClient): Promise<number> {
+  /** Fences whoever wrote before, once their transaction has ended; gives what was delivered. */
+  async start(client: PostgresClient): Promise<SpoolProgress> {
     const [row] = await client.query(
-      `INSERT INTO ${this.#table} AS p (sink, incarnation, epoch, generation, delivered_at)
-       VALUES ($1, $2, 0, 1, now())
+      `INSERT INTO ${this.#table} AS p (sink, incarnation, epoch, frames, generation, delivered_at)
+       VALUES ($1, $2, 0, 0, 1, now())
        ON CONFLICT (sink, incarnation) DO UPDATE SET generation = p.generation + 1
-       RETURNING epoch, generation`,
+       RETURNING epoch, frames, generation`,
       this.#owner,
     );
-    this.#generation = row?.[1] ?? null;
-    return Number(row?.[0] ?? 0);
+    this.#generation = row?.[2] ?? null;
+    return { epoch: Number(row?.[0] ?? 0), frames: Number(row?.[1] ?? 0) };
   }
 
   /** Within the transaction; 55000 for a server that was fenced. */
-  async note(client: PostgresClient, epoch: number): Promise<void> {
+  async note(client: PostgresClient, { epoch, frames }: SpoolProgress): Promise<void> {
     const rows = await client.query(
-      `UPDATE ${this.#table} SET epoch = $3, delivered_at = now()
+      `UPDATE ${this.#table} SET epoch = $3, frames = $5, delivered_at = now()
        WHERE sink = $1 AND incarnation = $2 AND generation = $4 RETURNING epoch`,
-      [...this.#owner, epoch, this.#generation],
+      [...this.#owner, epoch, this.#generation, frames],
     );
     if (rows.length > 0) return;
     throw new SqlError('55000', `another server writes to ${this.#target} for this sink`, {

@@ -9,7 +9,7 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { readTextRow } from '../../formats/text-row.ts';
-import type { SpoolTarget } from '../spool/spool-deliverer.ts';
+import type { SpoolProgress, SpoolTarget } from '../spool/spool-deliverer.ts';
 import { type Frame, recordsOf } from '../spool/spool-frame.ts';
 import { PostgresClient, type PostgresConfig } from './client.ts';
 import { PostgresError } from './postgres-error.ts';
@@ -55,7 +55,7 @@ export class TableWriter implements SpoolTarget {
     this.#progress = new SinkProgress(progressTable, this.name, uuid, incarnation);
   }
 
-  async start(): Promise<number> {
+  async start(): Promise<SpoolProgress> {
     this.close();
     this.#forget();
     this.#running = Promise.resolve();
@@ -79,11 +79,11 @@ export class TableWriter implements SpoolTarget {
     }
   }
 
-  async commit(epoch: number): Promise<void> {
+  async commit(progress: SpoolProgress): Promise<void> {
     await this.#flush();
     await this.#running;
     const client = await this.#transaction();
-    await this.#progress.note(client, epoch);
+    await this.#progress.note(client, progress);
     await client.query('COMMIT');
     this.#isInTransaction = false;
   }

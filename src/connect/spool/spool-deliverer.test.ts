@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Random } from '../../base/random.ts';
-import { Spool } from './spool.ts';
-import { SpoolDeliverer, type SpoolTarget } from './spool-deliverer.ts';
+import { Spool, type SpoolPosition } from './spool.ts';
+import { SpoolDeliverer, type SpoolProgress, type SpoolTarget } from './spool-deliverer.ts';
 import { type Frame, recordsOf } from './spool-frame.ts';
 
 class Trouble extends Error {}
@@ -15,13 +15,16 @@ class FakeTarget implements SpoolTarget {
   readonly name = 'target "fake"';
   readonly committed: string[] = [];
   epoch = 0;
+  frames = 0;
+  /** How often something was committed. */
+  commits = 0;
   failureChance = 0;
   readonly #random = new Random(11);
   #sent: string[] = [];
 
-  start(): Promise<number> {
+  start(): Promise<SpoolProgress> {
     this.#sent = [];
-    return this.#maybe(this.epoch);
+    return this.#maybe({ epoch: this.epoch, frames: this.frames });
   }
 
   send(frame: Frame): Promise<void> {
@@ -29,10 +32,12 @@ class FakeTarget implements SpoolTarget {
     return this.#maybe(undefined);
   }
 
-  commit(epoch: number): Promise<void> {
+  commit({ epoch, frames }: SpoolProgress): Promise<void> {
     this.committed.push(...this.#sent);
     this.#sent = [];
     this.epoch = epoch;
+    this.frames = frames;
+    this.commits += 1;
     return this.#maybe(undefined);
   }
 
@@ -59,17 +64,24 @@ function add(spool: Spool, epoch: number): void {
 }
 
 /** Delivers until the spool's last epoch is there, or it fails; gives the reason then. */
-async function deliver(spool: Spool, target: FakeTarget, lastEpoch: number): Promise<unknown> {
+async function deliver(
+  spool: Spool,
+  target: FakeTarget,
+  lastEpoch: number,
+  transactionBytes?: number,
+): Promise<unknown> {
   const { directory, start, end } = spool;
   const done = Promise.withResolvers<unknown>();
-  const deliverer = new SpoolDeliverer({ directory, start, end, lastEpoch }, target, {
-    onDelivered: (epoch, position) => {
+  const events = {
+    onDelivered: (epoch: number, position: SpoolPosition) => {
       spool.delivered(position);
       if (epoch === spool.lastEpoch) done.resolve(null);
     },
     onTrouble: () => undefined,
-    onFailed: (error) => done.resolve(error),
-  });
+    onFailed: (error: unknown) => done.resolve(error),
+  };
+  const contents = { directory, start, end, lastEpoch };
+  const deliverer = new SpoolDeliverer(contents, target, events, transactionBytes);
   deliverer.run();
   const error = await done.promise;
   deliverer.close();
@@ -87,6 +99,29 @@ test('each epoch once, whatever fails, also where only the answer is lost', asyn
     if (epoch % 3 === 0) assert.equal(await deliver(spool, target, epoch), null);
   }
   assert.deepEqual(target.committed, values(12));
+});
+
+test('a snapshot is committed in parts, whatever fails, and what comes behind it as a whole', async (context) => {
+  const spool = spoolOf(context);
+  const target = new FakeTarget();
+  const big = (i: number) => Buffer.from(`v${i} `.padEnd(400_000, 'x'));
+  const rows = 20;
+  spool.beginSnapshot(1);
+  for (const epoch of [1, 2]) {
+    for (let i = 0; i < rows; i += 1) spool.append(epoch, 0n, 0, null, big(i));
+    spool.commit(epoch);
+  }
+  target.failureChance = 0.3;
+  assert.equal(await deliver(spool, target, 2, 1), null);
+  assert.deepEqual(
+    target.committed.map((value) => Number.parseInt(value.slice(1), 10)),
+    [...Array(rows).keys(), ...Array(rows).keys()],
+  );
+  assert.deepEqual([target.epoch, target.frames], [2, 0]);
+  // Three rows are a frame: seven parts, and one of all the others.
+  assert.equal(target.commits, 8);
+  const again = new Spool(spool.directory, { bytesMax: 1024, segmentBytes: 1024 });
+  assert.deepEqual([again.lastEpoch, again.end], [spool.lastEpoch, spool.end]);
 });
 
 test('what the target has lost is sent again, as far as it is there', async (context) => {

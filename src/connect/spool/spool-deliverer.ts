@@ -2,8 +2,9 @@
  * SpoolDeliverer: delivers the epochs of a spool to a target. Runs on the thread that talks to the outside.
  *
  * Algorithm: `start` of the target tells the last epoch that is there for good; from the first later one on, whole epochs are
- * sent, as many as fit, and committed together. Whatever goes wrong in between, it starts again and looks at the progress:
- * nothing depends on knowing how a request ended that was not answered.
+ * sent, as many as fit, and committed together; a sink's snapshot, which no time limit of a transaction may stop, in parts
+ * (semantics.md rule 30). Whatever goes wrong in between, it starts again and looks at the progress: nothing depends on knowing
+ * how a request ended that was not answered.
  * Trouble is retried for ever, with a growing pause; what the target says cannot be mended by waiting ends the delivery.
  */
 
@@ -20,16 +21,24 @@ const RETRY_MS_MAX = 5000;
 /** Epochs are committed together up to so many bytes of records. */
 const TRANSACTION_BYTES = 16 * 1024 * 1024;
 
+/** What is there for good. */
+export interface SpoolProgress {
+  /** All epochs up to it; 0: none. */
+  readonly epoch: number;
+  /** And so many frames of the snapshot that comes behind it. */
+  readonly frames: number;
+}
+
 /** Where epochs go. One call at a time; after a failure `start` comes first. */
 export interface SpoolTarget {
   /** As errors call it: `topic "a"`. */
   readonly name: string;
-  /** What was sent and not committed is forgotten. Gives the last epoch that is there for good; 0: none. */
-  start(): Promise<number>;
+  /** What was sent and not committed is forgotten. */
+  start(): Promise<SpoolProgress>;
   /** Takes a part of an epoch; it may go out with a later call. */
   send(frame: Frame): Promise<void>;
-  /** All epochs up to `epoch` were sent: they are there for good when this returns. */
-  commit(epoch: number): Promise<void>;
+  /** All up to `progress` was sent: it is there for good when this returns. */
+  commit(progress: SpoolProgress): Promise<void>;
   /** The reason, where waiting may mend it; throws where it cannot. */
   explain(error: unknown): string;
 }
@@ -46,18 +55,27 @@ export class SpoolDeliverer {
   readonly #target: SpoolTarget;
   readonly #directory: string;
   readonly #events: SpoolDelivererEvents;
+  readonly #transactionBytes: number;
   readonly #closing = new AbortController();
   #spooled = Promise.withResolvers<void>();
   #end: SpoolPosition;
-  /** What lies before it is delivered. */
+  /** What lies before it is delivered: whole epochs. */
   #position: SpoolPosition;
-  #deliveredEpoch = 0;
+  #delivered: SpoolProgress = { epoch: 0, frames: 0 };
+  /** Where the reader is: an epoch, and frames of it that were read. */
+  #read = { epoch: 0, frames: 0 };
   /** No later epoch is ours. */
   #lastEpoch: number;
   #reader: SpoolReader | null = null;
   #isInTrouble = false;
 
-  constructor(contents: SpoolContents, target: SpoolTarget, events: SpoolDelivererEvents) {
+  constructor(
+    contents: SpoolContents,
+    target: SpoolTarget,
+    events: SpoolDelivererEvents,
+    transactionBytes = TRANSACTION_BYTES,
+  ) {
+    this.#transactionBytes = transactionBytes;
     const { directory, start, end, lastEpoch } = contents;
     this.#target = target;
     this.#directory = directory;
@@ -95,7 +113,7 @@ export class SpoolDeliverer {
   async #deliverAll(): Promise<void> {
     // A sink that was dropped at once has no spool any more: that ends its own delivery, not the thread.
     const oldest = must(segmentsOf(this.#directory)[0], `${this.#target.name} has lost its spool`);
-    this.#deliveredEpoch = oldest.epochBefore;
+    this.#delivered = { epoch: oldest.epochBefore, frames: 0 };
     for (let retryMs = RETRY_MS_MIN; !this.#isClosed; ) {
       try {
         await this.#start();
@@ -115,10 +133,12 @@ export class SpoolDeliverer {
   }
 
   async #start(): Promise<void> {
-    const epoch = await this.#target.start();
+    const progress = await this.#target.start();
+    const { epoch } = progress;
     if (epoch > this.#lastEpoch) throw ahead(this.#target.name, epoch, this.#lastEpoch);
-    if (epoch < this.#deliveredEpoch) this.#goBack(epoch);
-    this.#deliveredEpoch = epoch;
+    if (epoch < this.#delivered.epoch) this.#goBack(epoch);
+    this.#delivered = progress;
+    this.#read = { epoch: 0, frames: 0 };
     this.#reader?.close();
     this.#reader = new SpoolReader(this.#directory, this.#position);
   }
@@ -133,25 +153,46 @@ export class SpoolDeliverer {
   /** Sends and commits what is there, as far as one transaction goes; false: nothing is. */
   async #deliverNext(): Promise<boolean> {
     const reader = must(this.#reader);
-    let epoch = 0;
+    let last: Frame | null = null;
     let byteCount = 0;
     for (let frame = reader.next(this.#end); frame !== null; frame = reader.next(this.#end)) {
-      ({ epoch } = frame);
-      this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
-      if (epoch > this.#deliveredEpoch) {
+      last = frame;
+      this.#note(frame);
+      if (!this.#isThere) {
         await this.#target.send(frame);
         byteCount += frame.records.length;
       }
-      if (frame.isLast && byteCount >= TRANSACTION_BYTES) break;
+      if (this.#endsPart(frame, byteCount)) break;
     }
-    if (epoch === 0) return false;
-    if (epoch > this.#deliveredEpoch) {
-      await this.#target.commit(epoch);
-      this.#deliveredEpoch = epoch;
+    if (last === null) return false;
+    const progress = last.isLast
+      ? { epoch: this.#read.epoch, frames: 0 }
+      : { epoch: this.#delivered.epoch, frames: this.#read.frames };
+    const { epoch, frames } = this.#delivered;
+    if (progress.epoch > epoch || progress.frames > frames) {
+      await this.#target.commit(progress);
+      this.#delivered = progress;
     }
-    this.#position = reader.position;
-    this.#events.onDelivered(epoch, this.#position);
+    if (last.isLast) this.#position = reader.position;
+    this.#events.onDelivered(this.#delivered.epoch, reader.position);
     return true;
+  }
+
+  /** A snapshot ends by itself: how many of its frames are there counts for no other epoch. */
+  #endsPart({ isLast, isSnapshot }: Frame, byteCount: number): boolean {
+    if (isSnapshot && isLast) return true;
+    return byteCount >= this.#transactionBytes && (isLast || isSnapshot);
+  }
+
+  #note({ epoch }: Frame): void {
+    this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
+    const frames = epoch === this.#read.epoch ? this.#read.frames + 1 : 1;
+    this.#read = { epoch, frames };
+  }
+
+  /** The frame that was read last is delivered. */
+  get #isThere(): boolean {
+    return this.#read.epoch <= this.#delivered.epoch || this.#read.frames <= this.#delivered.frames;
   }
 
   #calm(): void {

@@ -4,7 +4,8 @@
  * A segment `<number>-<epoch>.spool` holds frames, and is named by the last epoch before it. A frame is a header (magic, length
  * of the payload, CRC-32 of all that follows it, flags, epoch, the epoch's time in µs, count of records) and records: length of
  * the key, length of the value (NULL_LENGTH: null), time in ms (float64), key, value, and where the frame is flagged so: count of
- * headers, and of each the lengths of name and value, name, value. An epoch is one or more frames; the last one is flagged.
+ * headers, and of each the lengths of name and value, name, value. An epoch is one or more frames; the last one is flagged, and all of
+ * those of a sink's snapshot.
  * Little-endian.
  */
 
@@ -21,6 +22,7 @@ const TIME_AT = 24;
 const COUNT_AT = 32;
 const LAST_OF_EPOCH = 1;
 const HAS_HEADERS = 2;
+const SNAPSHOT = 4;
 
 const RECORD_HEADER_SIZE = 16;
 const NULL_LENGTH = 0xffff_ffff;
@@ -37,6 +39,8 @@ export interface Frame {
   readonly isLast: boolean;
   /** Its records have headers, if only none. */
   readonly hasHeaders: boolean;
+  /** It belongs to what there was when the sink was made: nobody needs that at once. */
+  readonly isSnapshot: boolean;
   /** Lies in the buffer that was given. */
   readonly records: Buffer;
   /** Where the next frame begins. */
@@ -105,7 +109,10 @@ function put(bytes: Buffer, at: number, part: Uint8Array | null): number {
 export function sealFrame(bytes: Buffer, frame: Omit<Frame, 'records' | 'end'>): void {
   bytes.writeUInt32LE(MAGIC, 0);
   bytes.writeUInt32LE(bytes.length - FRAME_HEADER_SIZE, LENGTH_AT);
-  const flags = (frame.isLast ? LAST_OF_EPOCH : 0) | (frame.hasHeaders ? HAS_HEADERS : 0);
+  const flags =
+    (frame.isLast ? LAST_OF_EPOCH : 0) |
+    (frame.hasHeaders ? HAS_HEADERS : 0) |
+    (frame.isSnapshot ? SNAPSHOT : 0);
   bytes.writeUInt32LE(flags, FLAGS_AT);
   bytes.writeBigUInt64LE(BigInt(frame.epoch), EPOCH_AT);
   bytes.writeBigInt64LE(frame.timeUs, TIME_AT);
@@ -133,6 +140,7 @@ export function readFrame(bytes: Buffer, at: number): Frame | null {
     recordCount: bytes.readUInt32LE(at + COUNT_AT),
     isLast: (flags & LAST_OF_EPOCH) !== 0,
     hasHeaders: (flags & HAS_HEADERS) !== 0,
+    isSnapshot: (flags & SNAPSHOT) !== 0,
     records: bytes.subarray(at + FRAME_HEADER_SIZE, end),
     end,
   };

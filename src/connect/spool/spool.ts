@@ -16,6 +16,8 @@ import { SqlError } from '../../base/sql-error.ts';
 import { syncDirectory } from '../../base/sync-directory.ts';
 import {
   FRAME_HEADER_SIZE,
+  type Frame,
+  frameSize,
   readFrame,
   recordSize,
   type SpoolHeader,
@@ -67,6 +69,8 @@ export class Spool {
   #at = FRAME_HEADER_SIZE;
   #recordCount = 0;
   #hasHeaders = false;
+  /** 0: there is none. */
+  #snapshotEpoch = 0;
   #epoch = 0;
   #timeUs = 0n;
 
@@ -129,6 +133,11 @@ export class Spool {
     if (this.#at < FRAME_BYTES) return;
     this.#flush(false);
     this.#syncMeanwhile();
+  }
+
+  /** What is added to `epoch` is the sink's snapshot. */
+  beginSnapshot(epoch: number): void {
+    this.#snapshotEpoch = epoch;
   }
 
   /** The epoch is whole. Nothing happens where it has no records. */
@@ -215,6 +224,7 @@ export class Spool {
       recordCount: this.#recordCount,
       isLast,
       hasHeaders: this.#hasHeaders,
+      isSnapshot: this.#epoch === this.#snapshotEpoch,
     };
     sealFrame(bytes, frame);
     this.#isSynced = false;
@@ -237,21 +247,38 @@ export class Spool {
     this.#isSynced = true;
   }
 
+  /** The frame at an offset of the newest segment; its `end` is its size. null: it is cut off or damaged. */
+  #readFrame(at: number): Frame | null {
+    const size = frameSize(readAt(this.#fd, at, FRAME_HEADER_SIZE), 0);
+    return size === null ? null : readFrame(readAt(this.#fd, at, size), 0);
+  }
+
   #reopen(): void {
     const { path: file, epochBefore } = this.#newest;
     this.#fd = fs.openSync(file, 'r+');
-    const bytes = fs.readFileSync(this.#fd);
     this.#lastEpoch = epochBefore;
-    for (let frame = readFrame(bytes, 0); frame !== null; frame = readFrame(bytes, frame.end)) {
+    let at = 0;
+    for (let frame = this.#readFrame(at); frame !== null; frame = this.#readFrame(at)) {
+      at += frame.end;
       if (!frame.isLast) continue;
       this.#lastEpoch = frame.epoch;
-      this.#committed = frame.end;
+      this.#committed = at;
     }
     this.rollBack();
     for (const { number, path: one } of this.#segments.slice(0, -1)) {
       this.#sizes.set(number, fs.statSync(one).size);
     }
   }
+}
+
+/** Bytes of a file from `at` on, as many as there are. */
+function readAt(fd: number, at: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let done = 0;
+  for (let count = -1; count !== 0 && done < length; done += count) {
+    count = fs.readSync(fd, bytes, done, length - done, at + done);
+  }
+  return bytes.subarray(0, done);
 }
 
 /** The segments of a directory, the oldest first; XX001 where one is missing between them. */

@@ -114,6 +114,10 @@ export class SpooledSink<Options> implements SinkWriter {
     return this.#opened.isFull ? (this.#failure ?? this.#trouble ?? 'its spool is full') : null;
   }
 
+  beginSnapshot(epoch: number): void {
+    this.#opened.beginSnapshot(epoch);
+  }
+
   write(epoch: number, timeUs: bigint, batch: DeltaBatch): void {
     this.#guarded((spool) => {
       this.#timeUs = timeUs;

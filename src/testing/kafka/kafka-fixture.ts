@@ -135,6 +135,12 @@ export class KafkaFixture {
     await this.#admin((admin) => admin.createAcls({ acl: [acl] }));
   }
 
+  /** The offset behind the last record of a topic's first partition. */
+  async endOffset(topic: string): Promise<number> {
+    const [first] = await this.#admin((admin) => admin.fetchTopicOffsets(topic));
+    return Number(first!.high);
+  }
+
   /** Records before `offset` go, as retention lets them. */
   async deleteRecords(topic: string, partition: number, offset: number): Promise<void> {
     await this.#admin(async (admin) => {

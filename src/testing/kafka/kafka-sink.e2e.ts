@@ -18,7 +18,11 @@ import {
 import { polled } from '../polled.ts';
 import { ServerProcess } from '../server-process.ts';
 import { SqlClient } from '../sql-client.ts';
-import { type CommittedRecord, committedRecords } from './committed-records.ts';
+import {
+  type CommittedRecord,
+  committedRecords,
+  eachCommittedRecord,
+} from './committed-records.ts';
 import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
 import { KafkaScene } from './kafka-scene.ts';
 
@@ -144,6 +148,36 @@ test('without a snapshot, at least once; what a dropped sink kept goes', {
   assert.deepEqual(pairs(await awaitRecords('later', 1)), [[null, '{"id":2}']]);
   await sql.query('DROP SINK later_out');
   assert.equal(await polled(spools, (count) => count <= before), before);
+});
+
+test('a large snapshot goes out in several transactions, through kill -9 amid it', {
+  skip: SKIP,
+}, async () => {
+  const rows = 200_000;
+  await kafka.createTopic('large');
+  await sql.query('CREATE TABLE large (id int, pad text) APPEND ONLY');
+  await sql.query(
+    `INSERT INTO large SELECT id, repeat('x', 200) FROM generate_series(0, ${rows - 1}) AS id`,
+  );
+  await sql.query(
+    `CREATE SINK large_out FROM large ${sinkOptions('large')} FORMAT PLAIN ENCODE JSON`,
+  );
+  const sink = (what: string) => `SELECT ${what} FROM millrace.sinks WHERE name = 'large_out'`;
+  await sql.awaitValue(sink('spooled_epoch > 0'), 't');
+  await server.killAndRestart(sql);
+  await sql.query("INSERT INTO large VALUES (-1, '')");
+  await sql.awaitValue(sink('delivered_epoch = spooled_epoch AND pending_rows = 0'), 't');
+  const seen = new Map<number, number>();
+  await eachCommittedRecord(kafka.bootstrap, 'large', ({ value }) => {
+    const { id } = JSON.parse(value!) as { id: number };
+    seen.set(id, (seen.get(id) ?? 0) + 1);
+  });
+  assert.equal(seen.size, rows + 1);
+  assert.ok([...seen.values()].every((count) => count === 1));
+  // Each transaction ends with a marker, which has an offset as well.
+  const markers = (await kafka.endOffset('large')) - rows - 1;
+  assert.ok(markers >= 4, `${markers} transactions of 50 MB`);
+  await sql.query('DROP SINK large_out');
 });
 
 test('brokers that are away: views go on, also beyond the spool; nothing is lost', {

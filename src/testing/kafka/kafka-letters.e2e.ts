@@ -261,6 +261,29 @@ test('CREATE says what is wrong', { skip: SKIP }, async () => {
   await sql.query('DROP SOURCE wrong');
 });
 
+test('a secret with another value: letters go on with it', { skip: SKIP }, async () => {
+  for (const topic of ['sealed', 'sealed.dlq']) await kafka.createTopic(topic);
+  const { name, password } = KAFKA_USERS.plain;
+  const login = `, properties.security.protocol = 'sasl_plaintext', properties.sasl.mechanism = 'PLAIN', properties.sasl.username = '${name}', properties.sasl.password = secret sealed`;
+  await sql.query(`CREATE SECRET sealed WITH (backend = 'meta') AS '${password}'`);
+  await sql.query(
+    `CREATE SOURCE sealed (id int) ${options('sealed', 'sealed.dlq', login).replace(kafka.bootstrap, kafka.cluster.bootstrap('sasl'))}`,
+  );
+  await sql.query('CREATE MATERIALIZED VIEW sealed_view AS SELECT id FROM sealed');
+  await kafka.send('sealed', [{ value: 'poison 1' }]);
+  await awaitRecords('sealed.dlq', 1);
+  await sql.query("ALTER SECRET sealed AS 'wrong'");
+  await sql.awaitValue(state('sealed', 'state'), 'failed');
+  await sql.query(`ALTER SECRET sealed AS '${password}'`);
+  await kafka.send('sealed', [{ value: 'poison 2' }]);
+  await awaitRecords('sealed.dlq', 2);
+  await server.killAndRestart(sql);
+  await kafka.send('sealed', [{ value: 'poison 3' }]);
+  const values = (await awaitRecords('sealed.dlq', 3)).map(({ value }) => value);
+  assert.deepEqual(values, ['poison 1', 'poison 2', 'poison 3']);
+  await sql.query('DROP SOURCE sealed CASCADE');
+});
+
 test('the statement of the manual runs', { skip: SKIP }, async () => {
   const path = join(import.meta.dirname, '../../../docs/connectors/kafka.md');
   const manual = readFileSync(path, 'utf8');

@@ -1,9 +1,11 @@
 /** What a read_committed reader finds in a topic, from its beginning to its last stable offset. */
 
+import assert from 'node:assert/strict';
 import { must } from '../../base/assert.ts';
 import { EARLIEST, KafkaClient, LATEST } from '../../connect/kafka/client.ts';
 import { RecordWalker, visibleRecords } from '../../connect/kafka/record-batch.ts';
 import { RECORD_CODECS } from '../../connect/kafka/record-codecs.ts';
+import { polled } from '../polled.ts';
 
 export interface CommittedRecord {
   readonly partition: number;
@@ -32,6 +34,28 @@ export async function eachCommittedRecord(
   topic: string,
   visit: (record: CommittedRecord) => void,
 ): Promise<void> {
+  await eachPartition(bootstrap, topic, (client, place) => visitPartition(client, place, visit));
+}
+
+/** Waits until no transaction is open in a topic: one that was committed is visible a little later. */
+export async function awaitNoneOpen(bootstrap: string, topic: string): Promise<void> {
+  await eachPartition(bootstrap, topic, async (client, { leader, partition }) => {
+    const offsetOf = async (isCommitted: boolean): Promise<number> =>
+      must((await client.offsets(leader, topic, [partition], LATEST, isCommitted)).get(partition))
+        .offset;
+    const isOpen = await polled(
+      async () => (await offsetOf(true)) < (await offsetOf(false)),
+      (isStillOpen) => !isStillOpen,
+    );
+    assert.equal(isOpen, false, `a transaction stays open in ${topic}-${partition}`);
+  });
+}
+
+async function eachPartition(
+  bootstrap: string,
+  topic: string,
+  work: (client: KafkaClient, place: Place) => Promise<void>,
+): Promise<void> {
   const client = new KafkaClient({
     brokers: bootstrap.split(','),
     clientId: 'reader',
@@ -44,7 +68,7 @@ export async function eachCommittedRecord(
     const [found] = await client.metadata([topic]);
     const { id, partitions } = must(found);
     for (const { partition, leader } of partitions) {
-      await visitPartition(client, { topic, id, partition, leader }, visit);
+      await work(client, { topic, id, partition, leader });
     }
   } finally {
     await client.close();

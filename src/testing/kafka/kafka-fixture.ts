@@ -202,7 +202,10 @@ export class KafkaFixture {
 
   /** What is noted under a group of consumers, by partition; -1: nothing. */
   async committedOffsets(groupId: string, topic: string): Promise<number[]> {
-    const [noted] = await this.#admin((admin) => admin.fetchOffsets({ groupId, topics: [topic] }));
+    const [noted] = await this.#admin((admin) =>
+      // A coordinator that still loads says so.
+      persistently(() => admin.fetchOffsets({ groupId, topics: [topic] })),
+    );
     const byPartition = [...noted!.partitions].sort((a, b) => a.partition - b.partition);
     return byPartition.map(({ offset }) => Number(offset));
   }
@@ -210,7 +213,9 @@ export class KafkaFixture {
   /** Notes an offset for partition 0, as an operator may. */
   async setCommittedOffset(groupId: string, topic: string, offset: number): Promise<void> {
     const partitions = [{ partition: 0, offset: String(offset) }];
-    await this.#admin((admin) => admin.setOffsets({ groupId, topic, partitions }));
+    await this.#admin((admin) =>
+      persistently(() => admin.setOffsets({ groupId, topic, partitions })),
+    );
   }
 
   /** A consumer of the witness that is a member of the group as of now, and reads nothing. */

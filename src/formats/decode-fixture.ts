@@ -1,5 +1,6 @@
 /** Runs a record decoder over a text given in pieces, for tests: rows as output texts, and what was rejected. */
 
+import { SqlError } from '../base/sql-error.ts';
 import { ColumnBuilder } from '../batch/column-builder.ts';
 import { readValue } from '../batch/read-value.ts';
 import { Memory } from '../memory/memory.ts';
@@ -10,6 +11,8 @@ import type { RecordDecoder } from './record-decoder.ts';
 
 export interface Decoded {
   readonly rows: (string | null)[][];
+  /** Of the errors. */
+  readonly details: string[];
   readonly errors: { readonly line: number; readonly offset: number; readonly text: string }[];
 }
 
@@ -23,6 +26,7 @@ export function decodeAll(
   const scratch = new Scratch(memory);
   const builders = types.map((type) => new ColumnBuilder(memory, scratch, type, 16));
   const errors: Decoded['errors'] = [];
+  const details: string[] = [];
   let bytes = Buffer.alloc(0);
   let at = 0;
   let line = 1;
@@ -39,6 +43,7 @@ export function decodeAll(
           count += 1;
         } catch (error) {
           for (const builder of builders) builder.truncate(count);
+          details.push(error instanceof SqlError ? (error.fields.detail ?? '') : '');
           errors.push({ line, offset: decoder.errorOffset, text: (error as Error).message });
         }
       }
@@ -53,5 +58,5 @@ export function decodeAll(
       return value === null ? null : formatValue(types[c]!, value, DEFAULT_SETTINGS);
     }),
   );
-  return { rows, errors };
+  return { rows, errors, details };
 }

@@ -23,10 +23,12 @@ import {
   MEMBER_WORDS,
   NODE_WORDS,
   PROGRAM_WORDS,
+  PROGRAM_WRONG_AT,
   SPAN_WORDS,
   TEXT_LEFT,
   TEXT_PADDING,
   TEXT_STORED,
+  TEXT_WRONG,
 } from '../kernels/json-layout.ts';
 import { type Kernels, kernelsOf } from '../kernels/kernels.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -75,6 +77,8 @@ export class JsonKernel {
   #from = 0;
   #to = 0;
   #window = 0;
+  #wrong = 0;
+  #wrongAt = 0;
 
   /** `isLeft`: columns that the kernel leaves to the caller, whatever their type. */
   constructor(
@@ -86,13 +90,23 @@ export class JsonKernel {
     this.#tree = tree;
   }
 
+  /** Of the text that was not appended: what is wrong with it (WRONG_*, json-layout.ts); TEXT_LEFT: that is left to the caller. */
+  get wrong(): number {
+    return this.#wrong;
+  }
+
+  /** Offset of what is wrong. */
+  get wrongAt(): number {
+    return this.#wrongAt;
+  }
+
   /** The bytes may have changed in place: copies of them are no good any more. */
   forget(): void {
     this.#bytes = null;
   }
 
   /**
-   * Appends a row from bytes[start, end); false: the text is left to the caller, nothing was appended. `behind`: the bytes
+   * Appends a row from bytes[start, end); false: nothing was appended, see `wrong`. `behind`: the bytes
    * before it do not change until `forget`. `appendLeft` may throw: then the builders hold a part of the row.
    */
   append(
@@ -104,6 +118,7 @@ export class JsonKernel {
     appendLeft: AppendLeft,
   ): boolean {
     const row = builders[0]!.rowCount;
+    this.#wrong = TEXT_LEFT;
     if (builders !== this.#builders || row >= this.#rowsMax) this.#begin(builders);
     if (row >= this.#rowsMax) return false;
     if (bytes !== this.#bytes || start < this.#from || end > this.#to) {
@@ -112,6 +127,11 @@ export class JsonKernel {
     const shift = this.#window - this.#from;
     const answer = this.#kernels!.decodeJson(this.#program, start + shift, end + shift, row);
     if (answer === TEXT_LEFT) return false;
+    if (answer >= TEXT_WRONG) {
+      this.#wrong = answer;
+      this.#wrongAt = this.#memory!.u32[(this.#program >>> 2) + PROGRAM_WRONG_AT]! - shift;
+      return false;
+    }
     if (answer === TEXT_STORED) for (const builder of builders) builder.took(true);
     else this.#take(builders, shift, appendLeft);
     return true;

@@ -8,8 +8,8 @@
  * and what is written here says what it means.
  */
 
-import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
+import { TEXT_LEFT, WRONG_ENCODING, WRONG_NO_OBJECT } from '../kernels/json-layout.ts';
 import type { Value } from '../types/data-type.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
@@ -17,7 +17,7 @@ import type { DecodedColumn } from './csv.ts';
 import { arrayText } from './json-array-text.ts';
 import { canMatchNames, JsonKernel } from './json-kernel.ts';
 import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.ts';
-import { ARRAY_START, JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
+import { ARRAY_START, JsonScanner, OBJECT_START, STRING, wrongJson } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import { missingValues } from './missing-values.ts';
 import { inColumn } from './record-decoder.ts';
@@ -111,7 +111,9 @@ export class JsonObjectDecoder implements MessageDecoder {
     this.#errorOffset = start;
     this.#bytes = bytes;
     this.#builders = builders;
-    if (!this.#kernel?.append(bytes, start, end, behind, builders, this.#appendColumn)) {
+    const kernel = this.#kernel;
+    if (!kernel?.append(bytes, start, end, behind, builders, this.#appendColumn)) {
+      if (kernel !== null && kernel.wrong !== TEXT_LEFT) this.#refuse(kernel.wrong, kernel.wrongAt);
       this.#readObject(bytes);
       for (let i = 0; i < builders.length; i += 1) {
         this.#appendColumn(i, this.#starts[i]!, this.#ends[i]!);
@@ -119,6 +121,14 @@ export class JsonObjectDecoder implements MessageDecoder {
     }
     // What is wrong with the row as a whole is wrong where it starts.
     this.#errorOffset = start;
+  }
+
+  /** Throws what a kernel says is wrong at offset `at`; where only the bytes can tell and do not, it returns. */
+  #refuse(wrong: number, at: number): void {
+    this.#errorOffset = at;
+    if (wrong !== WRONG_ENCODING) throw wrongJson(wrong, at < this.#end ? this.#bytes[at]! : -1);
+    const error = encodingError(this.#bytes, this.#start, this.#end);
+    if (error !== null) throw error;
   }
 
   readonly #appendColumn = (column: number, from: number, to: number): void => {
@@ -178,7 +188,7 @@ export class JsonObjectDecoder implements MessageDecoder {
       scanner.skipValue();
       scanner.expectEnd();
       scanner.at = this.#start;
-      throw new SqlError('22P02', 'invalid JSON record: it must be an object');
+      throw wrongJson(WRONG_NO_OBJECT, OBJECT_START);
     }
     this.#readMembers(bytes, scanner, this.#root);
     scanner.expectEnd();

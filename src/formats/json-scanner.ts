@@ -5,6 +5,20 @@
  */
 
 import { SqlError } from '../base/sql-error.ts';
+import {
+  WRONG_COLON,
+  WRONG_CONTROL,
+  WRONG_DIGIT,
+  WRONG_ELEMENT_END,
+  WRONG_ESCAPE,
+  WRONG_HEX,
+  WRONG_MEMBER_END,
+  WRONG_NAME,
+  WRONG_NO_OBJECT,
+  WRONG_STRING_END,
+  WRONG_TEXT_END,
+  WRONG_VALUE,
+} from '../kernels/json-layout.ts';
 
 export const STRING = 34;
 export const OBJECT_START = 123;
@@ -86,7 +100,7 @@ export class JsonScanner {
   takeMemberEnd(): boolean {
     this.skipSpace();
     const byte = this.peek();
-    if (byte !== OBJECT_END && byte !== COMMA) throw this.#unexpected('"," or "}"');
+    if (byte !== OBJECT_END && byte !== COMMA) throw this.#wrong(WRONG_MEMBER_END);
     this.at += 1;
     if (byte === OBJECT_END) return true;
     this.skipSpace();
@@ -95,14 +109,14 @@ export class JsonScanner {
 
   expectColon(): void {
     this.skipSpace();
-    if (this.peek() !== COLON) throw this.#unexpected('":"');
+    if (this.peek() !== COLON) throw this.#wrong(WRONG_COLON);
     this.at += 1;
     this.skipSpace();
   }
 
   expectEnd(): void {
     this.skipSpace();
-    if (this.at < this.#end) throw this.#unexpected('end of input');
+    if (this.at < this.#end) throw this.#wrong(WRONG_TEXT_END);
   }
 
   /** Skips the value at hand, checking it. */
@@ -143,7 +157,7 @@ export class JsonScanner {
       this.at += 1;
       return true;
     }
-    if (byte !== COMMA) throw this.#unexpected(isObject ? '"," or "}"' : '"," or "]"');
+    if (byte !== COMMA) throw this.#wrong(isObject ? WRONG_MEMBER_END : WRONG_ELEMENT_END);
     this.at += 1;
     this.skipSpace();
     if (isObject) this.#skipName();
@@ -162,7 +176,7 @@ export class JsonScanner {
   }
 
   skipString(): void {
-    if (this.peek() !== STRING) throw this.#unexpected('string');
+    if (this.peek() !== STRING) throw this.#wrong(WRONG_NAME);
     const bytes = this.#bytes;
     const end = this.#end;
     let at = this.at + 1;
@@ -170,9 +184,9 @@ export class JsonScanner {
       let kind = 0;
       while (at < end && (kind = STRING_CLASSES[bytes[at]!]!) === 0) at += 1;
       this.at = at;
-      if (at >= end) throw this.#unexpected('end of string');
+      if (at >= end) throw this.#wrong(WRONG_STRING_END);
       if (kind === STRING) break;
-      if (kind === CONTROL) throw this.#unexpected('escaped control character');
+      if (kind === CONTROL) throw this.#wrong(WRONG_CONTROL);
       if (kind === HIGH) this.isSuspect = true;
       else at = this.#skipEscape(at);
       at += 1;
@@ -186,12 +200,12 @@ export class JsonScanner {
     if (next === 117) {
       for (let i = at + 2; i < at + 6; i += 1) {
         if (i >= this.#end || hexDigit(this.#bytes[i]!) < 0) {
-          throw invalid('"\\u" must be followed by four hexadecimal digits.');
+          throw this.#wrong(WRONG_HEX);
         }
       }
       return at + 5;
     }
-    if (next < 0 || ESCAPES[next] === 0) throw invalid('Escape sequence is invalid.');
+    if (next < 0 || ESCAPES[next] === 0) throw this.#wrong(WRONG_ESCAPE);
     return at + 1;
   }
 
@@ -217,14 +231,14 @@ export class JsonScanner {
     let at = start;
     while (at < this.#end && bytes[at]! >= ZERO && bytes[at]! <= NINE) at += 1;
     this.at = at;
-    if (at === start) throw this.#unexpected('digit');
+    if (at === start) throw this.#wrong(WRONG_DIGIT);
   }
 
   #skipWord(byte: number): void {
     const word = WORDS.get(byte);
-    if (word === undefined) throw this.#unexpected('JSON value');
+    if (word === undefined) throw this.#wrong(WRONG_VALUE);
     for (const expected of word) {
-      if (this.peek() !== expected) throw this.#unexpected('JSON value');
+      if (this.peek() !== expected) throw this.#wrong(WRONG_VALUE);
       this.at += 1;
     }
   }
@@ -268,12 +282,49 @@ export class JsonScanner {
     return [0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00), at + 11];
   }
 
-  #unexpected(expected: string): SqlError {
-    const byte = this.peek();
-    if (byte < 0) return invalid('The input string ended unexpectedly.');
-    const shown = byte >= 32 && byte < 127 ? `"${String.fromCharCode(byte)}"` : `byte ${byte}`;
-    return invalid(`Expected ${expected}, but found ${shown}.`);
+  #wrong(what: number): SqlError {
+    return wrongJson(what, this.peek());
   }
+}
+
+/** What the grammar wants. */
+const EXPECTED: ReadonlyMap<number, string> = new Map([
+  [WRONG_MEMBER_END, '"," or "}"'],
+  [WRONG_ELEMENT_END, '"," or "]"'],
+  [WRONG_COLON, '":"'],
+  [WRONG_NAME, 'string'],
+  [WRONG_STRING_END, 'end of string'],
+  [WRONG_CONTROL, 'escaped control character'],
+  [WRONG_DIGIT, 'digit'],
+  [WRONG_VALUE, 'JSON value'],
+  [WRONG_TEXT_END, 'end of input'],
+]);
+
+const known = new Map<number, SqlError>();
+
+/**
+ * The error of a text that is wrong (WRONG_*, json-layout.ts) where `byte` stands; -1: its end. Equal ones are one object:
+ * bad records often come in numbers.
+ */
+export function wrongJson(what: number, byte: number): SqlError {
+  const key = what * 512 + byte;
+  let error = known.get(key);
+  if (error === undefined) {
+    error = makeWrong(what, byte);
+    known.set(key, error);
+  }
+  return error;
+}
+
+function makeWrong(what: number, byte: number): SqlError {
+  if (what === WRONG_ESCAPE) return invalid('Escape sequence is invalid.');
+  if (what === WRONG_HEX) return invalid('"\\u" must be followed by four hexadecimal digits.');
+  if (what === WRONG_NO_OBJECT) {
+    return new SqlError('22P02', 'invalid JSON record: it must be an object');
+  }
+  if (byte < 0) return invalid('The input string ended unexpectedly.');
+  const shown = byte >= 32 && byte < 127 ? `"${String.fromCharCode(byte)}"` : `byte ${byte}`;
+  return invalid(`Expected ${EXPECTED.get(what)}, but found ${shown}.`);
 }
 
 function invalid(detail: string): SqlError {

@@ -1,5 +1,5 @@
 /**
- * What decodeJson is given, in u32 words. Program: columns, root node, spans, 0; then for each column its kind, values,
+ * What decodeJson is given, in u32 words. Program: columns, root node, spans, where a text is wrong; then for each column its kind, values,
  * validity, 0. Span of a column: start and end of its JSON text (start 0: it is missing), 1 where it is a string with escapes,
  * and what became of it. Node: count and address of its columns, count and address of its members, the member that
  * probably comes next, 1 where names may also match without case, count and address of its elements, count and address of
@@ -7,6 +7,7 @@
  */
 
 export const PROGRAM_WORDS = 4;
+export const PROGRAM_WRONG_AT = 3;
 export const COLUMN_WORDS = 4;
 export const SPAN_WORDS = 4;
 export const NODE_WORDS = 10;
@@ -34,3 +35,19 @@ export const COLUMN_NULL = 1;
 /** Answers: the text is left to the caller as a whole; every column is stored and none is NULL; see each column's span. */
 export const TEXT_LEFT = 0;
 export const TEXT_STORED = 1;
+
+/** Answers from here on: what was wanted where the text is wrong; ESCAPE and HEX: of a backslash; ENCODING: see its bytes. */
+export const TEXT_WRONG = 16;
+export const WRONG_MEMBER_END = 16;
+export const WRONG_ELEMENT_END = 17;
+export const WRONG_COLON = 18;
+export const WRONG_NAME = 19;
+export const WRONG_STRING_END = 20;
+export const WRONG_CONTROL = 21;
+export const WRONG_DIGIT = 22;
+export const WRONG_VALUE = 23;
+export const WRONG_TEXT_END = 24;
+export const WRONG_ESCAPE = 25;
+export const WRONG_HEX = 26;
+export const WRONG_NO_OBJECT = 27;
+export const WRONG_ENCODING = 28;

@@ -6,12 +6,31 @@ const PLAIN: u32 = 0;
 const ABSENT: u32 = 1;
 const LEFT: u32 = 2;
 
+// What is wrong with a text, as the answers of json-layout.ts.
+const MEMBER_END: u32 = 16;
+const ELEMENT_END: u32 = 17;
+const COLON: u32 = 18;
+const NAME: u32 = 19;
+const STRING_END: u32 = 20;
+const CONTROL: u32 = 21;
+const DIGIT: u32 = 22;
+const VALUE: u32 = 23;
+const TEXT_END: u32 = 24;
+const ESCAPE: u32 = 25;
+const HEX: u32 = 26;
+const NO_OBJECT: u32 = 27;
+const ENCODING: u32 = 28;
+
 let at: usize = 0;
 let end: usize = 0;
 let spans: usize = 0;
 let hasHigh: bool = false;
 let isEscaped: bool = false;
 let integer: i64 = 0;
+/** Why the text is none, at `at`; 0: it is only not plain. */
+let wrong: u32 = 0;
+
+@inline function fail(reason: u32): bool { wrong = reason; return false; }
 
 @inline function word(a: usize, i: u32): u32 { return load<u32>(a + (<usize>i << 2)); }
 @inline function byte(): u32 { return at < end ? <u32>load<u8>(at) : 0; }
@@ -50,27 +69,28 @@ function text(): bool {
     const mask = i8x16.bitmask(odd);
     if (mask == 0) { p += 16; continue; }
     p += <usize>ctz<i32>(mask);
-    if (p >= end) return false;
+    if (p >= end) break;
     const b = <u32>load<u8>(p);
     if (b == 34) { at = p + 1; return true; }
     if (b == 92) {
       isEscaped = true;
       const length = escapeLength(p);
-      if (length == 0) return false;
+      if (length == 0) { at = p; return fail(p + 1 < end && load<u8>(p, 1) == 117 ? HEX : ESCAPE); }
       p += length;
-    } else if (b < 128) return false;
+    } else if (b < 128) { at = p; return fail(CONTROL); }
     else {
       hasHigh = true;
       while (p < end && load<u8>(p) >= 128) p++;
     }
   }
-  return false;
+  at = end;
+  return fail(STRING_END);
 }
 
 @inline function digits(): bool {
   const start = at;
   while (at < end && isDigit(load<u8>(at))) at++;
-  return at != start;
+  return at != start || fail(DIGIT);
 }
 
 function number(): bool {
@@ -85,16 +105,13 @@ function number(): bool {
   return digits();
 }
 
-function literal(first: u32): bool {
-  if (at + 4 > end) return false;
-  const four = load<u32>(at);
-  if (first == 102) {
-    if (at + 5 > end || four != 0x736c6166 || load<u8>(at, 4) != 101) return false;
-    at += 5;
-    return true;
+/** The letters of `word`, first to last from its lowest byte up. */
+function literal(word: u64): bool {
+  if (at + 4 <= end && load<u32>(at) == <u32>word) {
+    at += 4;
+    word >>= 32;
   }
-  if (four != 0x65757274 && four != 0x6c6c756e) return false;
-  at += 4;
+  for (; word != 0; word >>= 8, at++) if (byte() != <u32>(word & 0xff)) return fail(VALUE);
   return true;
 }
 
@@ -147,7 +164,7 @@ function object(node: usize, depth: u32): bool {
   space();
   if (byte() == 125) { at++; return true; }
   for (;;) {
-    if (byte() != 34) return false;
+    if (byte() != 34) return fail(NAME);
     at++;
     const name = at;
     if (!text()) return false;
@@ -157,15 +174,15 @@ function object(node: usize, depth: u32): bool {
       child = memberOf(node, name, <u32>(at - 1 - name));
       if (child == 1) return false;
     }
-    if (byte() != 58) { space(); if (byte() != 58) return false; }
+    if (byte() != 58) { space(); if (byte() != 58) return fail(COLON); }
     at++;
     space();
     if (!value(child, depth)) return false;
     space();
     const b = byte();
+    if (b != 125 && b != 44) return fail(MEMBER_END);
     at++;
     if (b == 125) return true;
-    if (b != 44) return false;
     space();
   }
   return false;
@@ -190,9 +207,9 @@ function array(node: usize, depth: u32): bool {
     if (!value(node == 0 ? 0 : elementOf(node, index), depth)) return false;
     space();
     const b = byte();
+    if (b != 93 && b != 44) return fail(ELEMENT_END);
     at++;
     if (b == 93) return true;
-    if (b != 44) return false;
     space();
   }
   return false;
@@ -211,8 +228,10 @@ function value(node: usize, depth: u32): bool {
   else if (first == 123) { if (!object(node, depth + 1)) return false; }
   else if (first == 91) { if (!array(node, depth + 1)) return false; }
   else if (first == 45 || isDigit(first)) { if (!number()) return false; }
-  else if (first != 116 && first != 102 && first != 110) return false;
-  else if (!literal(first)) return false;
+  else if (first == 116) { if (!literal(0x65757274)) return false; }
+  else if (first == 102) { if (!literal(0x65736c6166)) return false; }
+  else if (first == 110) { if (!literal(0x6c6c756e)) return false; }
+  else return fail(VALUE);
   if (node == 0) return true;
   const targets = <usize>word(node, 1);
   for (let k: u32 = 0; k < word(node, 0); k++) {
@@ -411,19 +430,28 @@ function storeColumn(column: usize, span: usize, row: usize): u32 {
   return ABSENT;
 }
 
+/** The answer for a text that is wrong, or not plain. */
+function refuse(program: usize): u32 {
+  store<u32>(program, <u32>at, 12);
+  return wrong;
+}
+
 export function decodeJson(program: usize, start: usize, behind: usize, row: u32): u32 {
   at = start;
   end = behind;
   hasHigh = false;
+  wrong = 0;
   const count = word(program, 0);
   spans = <usize>word(program, 2);
   for (let c: usize = 0; c < <usize>count; c++) store<u32>(spans + (c << 4), 0);
   space();
-  if (byte() != 123) return 0;
-  if (!value(<usize>word(program, 1), 0)) return 0;
+  const isObject = byte() == 123;
+  if (!value(isObject ? <usize>word(program, 1) : 0, 0)) return refuse(program);
   space();
-  if (at != end) return 0;
-  if (hasHigh && !isUtf8(start)) return 0;
+  if (at != end) fail(TEXT_END);
+  else if (!isObject) { at = start; fail(NO_OBJECT); }
+  else if (hasHigh && !isUtf8(start)) { at = start; fail(ENCODING); }
+  if (wrong != 0) return refuse(program);
   let most: u32 = 1;
   for (let c: usize = 0; c < <usize>count; c++) {
     const span = spans + (c << 4);

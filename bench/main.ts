@@ -6,6 +6,7 @@ import { benchFormats, FORMATS_DEFAULTS } from './formats.ts';
 import { benchFreshness, FRESHNESS_DEFAULTS } from './freshness.ts';
 import { benchNexmark, NEXMARK_DEFAULTS } from './nexmark.ts';
 import { benchPointReads, POINT_READS_DEFAULTS } from './point-reads.ts';
+import { benchPoison, POISON_DEFAULTS } from './poison.ts';
 import { benchPostgresSink, POSTGRES_SINK_DEFAULTS } from './postgres-sink.ts';
 import { benchRestart, RESTART_DEFAULTS } from './restart.ts';
 
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   freshness: { defaults: FRESHNESS_DEFAULTS, run: benchFreshness },
   'point-reads': { defaults: POINT_READS_DEFAULTS, run: benchPointReads },
   restart: { defaults: RESTART_DEFAULTS, run: benchRestart },
+  poison: { defaults: POISON_DEFAULTS, run: benchPoison },
   formats: { defaults: FORMATS_DEFAULTS, run: benchFormats },
   'postgres-sink': { defaults: POSTGRES_SINK_DEFAULTS, run: benchPostgresSink },
   'create-view': { defaults: CREATE_VIEW_DEFAULTS, run: benchCreateView },

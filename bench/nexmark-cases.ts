@@ -99,6 +99,8 @@ export interface Volume {
   readonly events: number;
   /** Events per second of event time. */
   readonly rate: number;
+  /** One record of so many cannot be decoded; absent: none. Only of events as text. */
+  readonly poisonEvery?: number;
 }
 
 /** The statements of NEXMARK_SCHEMA, the sources bounded to `volume`. */

@@ -1,6 +1,6 @@
 /**
  * The generator's events as JSON, all kinds in one stream: {"event_type":2,"person":null,"auction":null,"bid":{...}}, in the
- * order of their numbers.
+ * order of their numbers; or their types and bids as CSV.
  */
 
 import { SystemClock } from '../src/base/clock.ts';
@@ -30,6 +30,35 @@ export function* jsonEvents(volume: Volume): Generator<string> {
     yield `{"event_type":${type},${parts.join(',')}}`;
   }
 }
+
+/** Each event as a line of the CSV that CSV_HEADER begins, without a line end. */
+export function* csvEvents(volume: Volume): Generator<string> {
+  for (const event of jsonEvents(volume)) {
+    const { event_type: type, bid } = JSON.parse(event);
+    yield [type, ...BID_COLUMNS.map((name) => bid?.[name] ?? '')].join(',');
+  }
+}
+
+export const BID_COLUMNS = ['auction', 'bidder', 'price', 'channel', 'url', 'date_time', 'extra'];
+export const CSV_HEADER = ['event_type', ...BID_COLUMNS].join(',');
+
+/** The events, of which one in `every` is spoilt: no end, half of it, no quotes (JSON) or too few fields, or a wrong type. */
+export function* poisoned(events: Iterable<string>, every: number): Generator<string> {
+  let n = 0;
+  for (const event of events) {
+    const spoil =
+      n % every === every - 1 ? SPOILERS[Math.floor(n / every) % SPOILERS.length] : null;
+    yield spoil?.(event) ?? event;
+    n += 1;
+  }
+}
+
+const SPOILERS: readonly ((event: string) => string)[] = [
+  (event) => (event.startsWith('{') ? event.slice(0, -1) : event.replaceAll(',', ';')),
+  (event) => event.slice(0, event.length >>> 1),
+  (event) => event.replace('"bid":', 'bid:').replace(/^(\d)/, '"$1'),
+  (event) => event.replace(/^({"event_type":)?\d/, '$1"two"'),
+];
 
 function* eventsOf(kind: EventKind, volume: Volume): Generator<string, never> {
   const memory = Memory.create();

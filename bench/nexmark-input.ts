@@ -1,6 +1,6 @@
 /**
- * Where a Nexmark run's events come from: the built-in generator, or the same events as JSON in a file or in a Kafka topic,
- * made before anything is timed. Events that come as JSON are one source; `bid` is a view of it.
+ * Where a Nexmark run's events come from: the built-in generator, or the same events as text in a file (JSON or CSV) or in a
+ * Kafka topic (JSON), made before anything is timed. Events that come as text are one source; `bid` is a view of it.
  */
 
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
@@ -12,9 +12,9 @@ import { RecordBatchWriter } from '../src/connect/kafka/record-batch-writer.ts';
 import { KafkaCluster } from '../src/testing/services/kafka.ts';
 import { benchClient, KafkaTopic } from './kafka-topic.ts';
 import { schemaStatements, type Volume } from './nexmark-cases.ts';
-import { jsonEvents } from './nexmark-events.ts';
+import { BID_COLUMNS, CSV_HEADER, csvEvents, jsonEvents, poisoned } from './nexmark-events.ts';
 
-export type InputKind = 'generator' | 'ndjson' | 'kafka';
+export type InputKind = 'generator' | 'ndjson' | 'csv' | 'kafka';
 
 export interface NexmarkInput {
   readonly kind: InputKind;
@@ -30,7 +30,7 @@ export interface NexmarkInput {
 export async function openInput(kind: InputKind): Promise<NexmarkInput> {
   if (kind === 'generator') return GENERATOR;
   const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  return kind === 'ndjson' ? new LinesInput(directory) : await KafkaInput.start(directory);
+  return kind === 'kafka' ? await KafkaInput.start(directory) : new LinesInput(directory, kind);
 }
 
 const GENERATOR: NexmarkInput = {
@@ -41,28 +41,40 @@ const GENERATOR: NexmarkInput = {
   dispose: () => Promise.resolve(),
 };
 
-const BID = ['auction', 'bidder', 'price', 'channel', 'url', 'date_time', 'extra'];
-const PATHS = BID.map((name) => `json.path.${name} = 'bid.${name}'`).join(', ');
+const PATHS = BID_COLUMNS.map((name) => `json.path.${name} = 'bid.${name}'`).join(', ');
+const ENCODE_JSON = `ENCODE JSON (${PATHS})`;
 
-function eventStatements(connector: string, volume: Volume): string[] {
+function eventStatements(connector: string, encode: string, volume: Volume): string[] {
   const sideInput = schemaStatements(volume).find((text) => text.includes('side_input'))!;
   return [
     `CREATE SOURCE event (event_type INT, auction BIGINT, bidder BIGINT, price BIGINT, channel TEXT, url TEXT,
        date_time TIMESTAMP, extra TEXT, WATERMARK FOR date_time AS date_time - INTERVAL '4 seconds')
-     WITH (${connector}) FORMAT PLAIN ENCODE JSON (${PATHS})`,
-    `CREATE VIEW bid AS SELECT ${BID.join(', ')} FROM event WHERE event_type = 2`,
+     WITH (${connector}) FORMAT PLAIN ${encode}`,
+    `CREATE VIEW bid AS SELECT ${BID_COLUMNS.join(', ')} FROM event WHERE event_type = 2`,
     sideInput,
   ];
 }
 
+/** Names what `volume` gives. */
+function nameOf({ events, rate, poisonEvery = 0 }: Volume): string {
+  return `events-${events}-${rate}-${poisonEvery}`;
+}
+
+function* textEvents(kind: 'json' | 'csv', volume: Volume): Generator<string> {
+  const events = kind === 'csv' ? csvEvents(volume) : jsonEvents(volume);
+  const { poisonEvery } = volume;
+  yield* poisonEvery === undefined ? events : poisoned(events, poisonEvery);
+}
+
 class LinesInput implements NexmarkInput {
-  readonly kind = 'ndjson';
+  readonly kind: 'ndjson' | 'csv';
   readonly source = 'event';
   readonly #directory: string;
   readonly #made = new Set<string>();
 
-  constructor(directory: string) {
+  constructor(directory: string, kind: 'ndjson' | 'csv') {
     this.#directory = directory;
+    this.kind = kind;
   }
 
   get serverArgs(): string[] {
@@ -70,10 +82,14 @@ class LinesInput implements NexmarkInput {
   }
 
   async schema(volume: Volume): Promise<readonly string[]> {
-    const path = join(this.#directory, `events-${volume.events}-${volume.rate}.ndjson`);
-    if (!this.#made.has(path)) await writeLines(createWriteStream(path), volume);
+    const { kind } = this;
+    const path = join(this.#directory, `${nameOf(volume)}.${kind}`);
+    const events = textEvents(kind === 'csv' ? 'csv' : 'json', volume);
+    const header = kind === 'csv' ? `${CSV_HEADER}\n` : '';
+    if (!this.#made.has(path)) await writeLines(createWriteStream(path), header, events);
     this.#made.add(path);
-    return eventStatements(`connector = 'file', path = '${path}'`, volume);
+    const encode = kind === 'csv' ? 'ENCODE CSV' : ENCODE_JSON;
+    return eventStatements(`connector = 'file', path = '${path}'`, encode, volume);
   }
 
   dispose(): Promise<void> {
@@ -82,7 +98,7 @@ class LinesInput implements NexmarkInput {
   }
 }
 
-async function writeLines(file: Writable, volume: Volume): Promise<void> {
+async function writeLines(file: Writable, header: string, events: Iterable<string>): Promise<void> {
   let lines: string[] = [];
   const flush = async (): Promise<void> => {
     const text = lines.map((line) => `${line}\n`).join('');
@@ -91,7 +107,8 @@ async function writeLines(file: Writable, volume: Volume): Promise<void> {
       file.write(text, (error) => (error ? reject(error) : resolve())),
     );
   };
-  for (const event of jsonEvents(volume)) if (lines.push(event) === BATCH_EVENTS) await flush();
+  file.write(header);
+  for (const event of events) if (lines.push(event) === BATCH_EVENTS) await flush();
   await flush();
   await new Promise<void>((resolve) => file.end(resolve));
 }
@@ -119,11 +136,11 @@ class KafkaInput implements NexmarkInput {
   }
 
   async schema(volume: Volume): Promise<readonly string[]> {
-    const topic = `events-${volume.events}-${volume.rate}`;
+    const topic = nameOf(volume);
     if (!this.#made.has(topic)) await this.#fill(topic, volume);
     this.#made.add(topic);
     const options = `connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${this.#cluster.bootstrap()}'`;
-    return eventStatements(options, volume);
+    return eventStatements(options, ENCODE_JSON, volume);
   }
 
   async dispose(): Promise<void> {
@@ -140,7 +157,7 @@ class KafkaInput implements NexmarkInput {
       if (writer.recordCount > 0) await topic.send(partition, writer);
       partition = (partition + 1) % PARTITION_COUNT;
     };
-    for (const event of jsonEvents(volume)) {
+    for (const event of textEvents('json', volume)) {
       writer.append(Date.now(), null, Buffer.from(event));
       if (writer.recordCount === BATCH_EVENTS) await flush();
     }

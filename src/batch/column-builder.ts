@@ -69,6 +69,14 @@ export class ColumnBuilder {
     u8.fill(0, this.#values + i * this.#width, this.#values + (i + 1) * this.#width);
   }
 
+  /** The row appended last, once more. */
+  appendAgain(): void {
+    const width = this.#width;
+    const i = this.#next(!this.isLastNull);
+    const from = this.#values + (i - 1) * width;
+    this.#memory.u8.copyWithin(from + width, from, from + width);
+  }
+
   /** A value of the type's JavaScript form (types/data-type.ts); null is NULL. */
   appendValue(value: Value): void {
     if (value === null) {

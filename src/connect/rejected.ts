@@ -44,7 +44,9 @@ export function rawRecord(
 ): RawRecord {
   // Not `slice`: of a Buffer that is a view, not a copy.
   const kept = (bytes: Uint8Array | null) =>
-    bytes === null ? null : Buffer.from(bytes.subarray(0, bytesMax));
+    bytes === null
+      ? null
+      : Buffer.from(bytes.length > bytesMax ? bytes.subarray(0, bytesMax) : bytes);
   const isCut = (key?.length ?? 0) > bytesMax || (value?.length ?? 0) > bytesMax;
   return { key: kept(key), value: kept(value), isCut, context };
 }

@@ -12,7 +12,7 @@ import type { SinkContext } from '../connect/sink.ts';
 import { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { RelationSchema } from '../state/relation-schema.ts';
-import type { DataType, Value } from '../types/data-type.ts';
+import type { DataType } from '../types/data-type.ts';
 import { EngineRelation, type RelationDefinition } from './engine-relation.ts';
 import {
   CatalogObjects,
@@ -36,9 +36,10 @@ import {
 } from './port.ts';
 import {
   DEAD_LETTERS,
-  letterRow,
+  type DeadLetter,
+  letterBytes,
+  letterColumn,
   ProblemLog,
-  rowBytes,
   VIEW_ERRORS,
   ViewProblems,
 } from './problems.ts';
@@ -90,23 +91,20 @@ export class EngineParts {
   }
 
   createSystemRelations(): void {
-    const bag = (
-      columns: readonly EngineColumn[],
-      isAppendOnly: boolean,
-      by: number[],
-    ): RelationSchema => ({
+    const schema = (columns: readonly EngineColumn[], key: number[] | null): RelationSchema => ({
       storages: columns.map(({ type }) => type.storage),
-      key: null,
-      isAppendOnly,
-      indexes: by.map((column) => ({ name: `by_${column}`, columns: [column], isUnique: false })),
+      key,
+      isAppendOnly: false,
+      indexes: [],
     });
     this.addRelation({
       ...systemDefinition(DEAD_LETTERS_ID, 'dead_letters', DEAD_LETTERS),
-      schema: bag(DEAD_LETTERS, false, []),
+      schema: schema(DEAD_LETTERS, [letterColumn('id')]),
     });
+    const byView = { name: 'by_0', columns: [0], isUnique: false };
     this.addRelation({
       ...systemDefinition(VIEW_ERRORS_ID, 'view_errors', VIEW_ERRORS),
-      schema: bag(VIEW_ERRORS, false, [0]),
+      schema: { ...schema(VIEW_ERRORS, null), indexes: [byView] },
     });
   }
 
@@ -166,16 +164,17 @@ export class EngineParts {
     return memories;
   }
 
-  /** The dead letters of the epoch of instant `nowUs` as rows; they are counted and noted. */
-  takeLetters(nowUs: bigint): Value[][] {
+  /** The dead letters of the epoch of instant `nowUs`, and the first one's number; they are counted and noted. */
+  takeLetters(nowUs: bigint): {
+    readonly letters: readonly DeadLetter[];
+    readonly firstId: number;
+  } {
     const letters = this.problems.takeLetters();
-    const firstId = this.letters.nextId;
-    const rows = letters.map((letter, i) => letterRow(letter, firstId + i, nowUs));
-    const added = letters.map(({ kind, sourceId, viewId }, i) => {
-      return { kind, relationId: must(sourceId ?? viewId), bytes: rowBytes(must(rows[i])) };
+    const added = letters.map((letter) => {
+      const relationId = must(letter.sourceId ?? letter.viewId);
+      return { kind: letter.kind, relationId, bytes: letterBytes(letter) };
     });
-    this.letters.add(added, nowUs);
-    return rows;
+    return { letters, firstId: this.letters.add(added, nowUs) };
   }
 
   handles(): RelationHandle[] {

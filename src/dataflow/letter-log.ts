@@ -64,28 +64,43 @@ export class LetterLog {
   /** The epoch of instant `nowUs` adds letters, numbered from the result on. */
   add(letters: readonly NewLetter[], nowUs: bigint): number {
     const firstId = this.#nextId;
-    for (const { kind, relationId, bytes } of letters) {
-      const key = countKey({ kind, relationId });
-      const count = (this.#counts.get(key)?.count ?? 0) + 1;
-      this.#counts.set(key, { kind, relationId, count });
-      const block = this.#openBlock(nowUs);
+    let block: LetterBlock | null = null;
+    let from = 0;
+    for (const [i, { kind, relationId, bytes }] of letters.entries()) {
+      const next = letters[i + 1];
+      if (next?.kind !== kind || next.relationId !== relationId) {
+        this.#count(kind, relationId, i + 1 - from);
+        from = i + 1;
+      }
+      if (block === null || this.#isFull(block)) block = this.#openBlock(nowUs);
       block.lastId = this.#nextId++;
       block.bytes += bytes;
-      block.toUs = String(nowUs);
     }
     return firstId;
   }
 
-  /** The newest block, or a new one where that is full. */
+  #count(kind: LetterCount['kind'], relationId: number, more: number): void {
+    const key = countKey({ kind, relationId });
+    const count = (this.#counts.get(key)?.count ?? 0) + more;
+    this.#counts.set(key, { kind, relationId, count });
+  }
+
+  #isFull({ bytes }: LetterBlock): boolean {
+    return bytes * BLOCKS >= this.#limits.bytesMax;
+  }
+
+  /** The newest block, or a new one where that is full or old; it takes letters of instant `nowUs`. */
   #openBlock(nowUs: bigint): LetterBlock {
     const last = this.#blocks.at(-1);
-    const { bytesMax, ageUsMax } = this.#limits;
+    const at = String(nowUs);
     const hasRoom =
       last !== undefined &&
-      last.bytes * BLOCKS < bytesMax &&
-      (nowUs - BigInt(last.fromUs)) * BigInt(BLOCKS) < ageUsMax;
-    if (hasRoom) return last;
-    const at = String(nowUs);
+      !this.#isFull(last) &&
+      (nowUs - BigInt(last.fromUs)) * BigInt(BLOCKS) < this.#limits.ageUsMax;
+    if (hasRoom) {
+      last.toUs = at;
+      return last;
+    }
     const block = { firstId: this.#nextId, lastId: 0, bytes: 0, fromUs: at, toUs: at };
     this.#blocks.push(block);
     return block;

@@ -1,7 +1,7 @@
 /** ProblemRelations: an epoch's problems as changes of the engine's own relations; dead letters that are trimmed or replayed. */
 
 import { must } from '../base/assert.ts';
-import { buildBatch, readRow } from '../batch/build-batch.ts';
+import { buildBatch, constantColumn, readRow } from '../batch/build-batch.ts';
 import { negate } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { select } from '../batch/select.ts';
@@ -12,8 +12,9 @@ import { RelationReader } from '../state/relation-reader.ts';
 import type { Value } from '../types/data-type.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
+import { letterBatch } from './letter-batch.ts';
 import { DEAD_LETTERS_ID, VIEW_ERRORS_ID } from './port.ts';
-import { DEAD_LETTERS, letterColumn, rowBytes, VIEW_ERRORS } from './problems.ts';
+import { DEAD_LETTERS, type DeadLetter, letterColumn, rowBytes, VIEW_ERRORS } from './problems.ts';
 
 /** What the running epoch offers. */
 export interface ProblemTarget {
@@ -28,8 +29,6 @@ export interface ProblemTarget {
 
 const BATCH_ROWS = 1024;
 const LETTER_TYPES = DEAD_LETTERS.map(({ type }) => type);
-const SOURCE = letterColumn('source_id');
-const SENT_TYPES = LETTER_COLUMNS.map(({ type }) => type);
 const ERROR_TYPES = VIEW_ERRORS.map(({ type }) => type);
 
 export class ProblemRelations {
@@ -48,7 +47,7 @@ export class ProblemRelations {
     const { scratch } = this.#target;
     const mark = scratch.mark();
     this.#changed.clear();
-    this.#writeLetters(this.#parts.takeLetters(nowUs));
+    this.#writeLetters(nowUs);
     const errors = this.#parts.problems.takeErrors();
     for (let from = 0; from < errors.length; from += BATCH_ROWS) {
       const part = errors.slice(from, from + BATCH_ROWS);
@@ -59,21 +58,26 @@ export class ProblemRelations {
     scratch.release(mark);
   }
 
-  #writeLetters(letters: readonly (readonly Value[])[]): void {
+  #writeLetters(nowUs: bigint): void {
+    const { scratch } = this.#target;
+    const { letters, firstId } = this.#parts.takeLetters(nowUs);
     for (let from = 0; from < letters.length; from += BATCH_ROWS) {
-      const rows = letters.slice(from, from + BATCH_ROWS);
-      this.#deliver(DEAD_LETTERS_ID, buildBatch(LETTER_TYPES, rows, this.#target.scratch));
-      this.#sendLetters(rows);
+      const part = letters.slice(from, from + BATCH_ROWS);
+      const batch = letterBatch(part, firstId + from, nowUs, scratch);
+      this.#deliver(DEAD_LETTERS_ID, batch);
+      this.#sendLetters(part, batch);
     }
   }
 
-  #sendLetters(letters: readonly (readonly Value[])[]): void {
-    const { scratch } = this.#target;
-    for (const [id, rows] of Map.groupBy(letters, (row) => Number(row[SOURCE] ?? 0))) {
+  /** Those of sources that send them to a topic: `batch` has them as rows. */
+  #sendLetters(letters: readonly DeadLetter[], batch: DeltaBatch): void {
+    const { memory, scratch } = this.#target;
+    for (const [id, rows] of Map.groupBy(letters.keys(), (row) => letters[row]!.sourceId ?? 0)) {
       if (this.#parts.sinks.get(id) === undefined) continue;
       const { name } = this.#parts.relation(id).definition;
-      const sent = rows.map((row) => sentLetter(row, name));
-      this.#target.send(id, buildBatch(SENT_TYPES, sent, scratch));
+      const list = scratch.alloc(Math.max(16, 4 * rows.length));
+      memory.u32.set(rows, list >>> 2);
+      this.#target.send(id, sentLetters(select(batch, list, rows.length, scratch), name, scratch));
     }
   }
 
@@ -167,9 +171,12 @@ export class ProblemRelations {
   }
 }
 
-/** A letter as it is sent. */
-function sentLetter(row: readonly Value[], source: string): Value[] {
-  return LETTER_COLUMNS.map(({ name }) =>
-    name === 'source' ? source : (row[letterColumn(name)] ?? null),
+/** Letters of a source as they are sent. */
+function sentLetters(letters: DeltaBatch, source: string, scratch: Scratch): DeltaBatch {
+  const columns = LETTER_COLUMNS.map(({ name, type }) =>
+    name === 'source'
+      ? constantColumn(type, source, letters.rowCount, scratch)
+      : must(letters.columns[letterColumn(name)]),
   );
+  return { ...letters, columns };
 }

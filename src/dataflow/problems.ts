@@ -64,9 +64,9 @@ export interface DeadLetter {
   readonly op: 'insert' | 'delete' | null;
   readonly sqlstate: string | null;
   /** Of a rejected record; absent: not known. */
-  readonly place?: Omit<RecordPlace, 'position'>;
+  readonly place?: Omit<RecordPlace, 'position'> | undefined;
   /** The record as it came; absent: it is not known any more. */
-  readonly raw?: RawRecord;
+  readonly raw?: RawRecord | undefined;
 }
 
 /** An epoch's problems of the whole engine, on their way into the stored relations. */
@@ -105,31 +105,6 @@ export class ProblemLog {
   }
 }
 
-/** A letter as a row of DEAD_LETTERS. */
-export function letterRow(letter: DeadLetter, id: number, nowUs: bigint): Value[] {
-  const idOf = (one: number | null): bigint | null => (one === null ? null : BigInt(one));
-  return [
-    BigInt(id),
-    nowUs,
-    letter.kind,
-    idOf(letter.sourceId),
-    idOf(letter.viewId),
-    letter.split,
-    letter.position,
-    letter.row,
-    letter.reason,
-    letter.op,
-    letter.sqlstate,
-    letter.place?.topic ?? null,
-    letter.place?.partition ?? null,
-    idOf(letter.place?.offset ?? null),
-    letter.raw?.key ?? null,
-    letter.raw?.value ?? null,
-    letter.raw?.isCut ?? null,
-    letter.raw === undefined ? null : JSON.stringify(letter.raw.context),
-  ];
-}
-
 /** Fixed columns of a letter, and what the store needs beside its texts. */
 const LETTER_BYTES = 96;
 
@@ -141,6 +116,12 @@ const LONG_COLUMNS = (['split', 'position', 'row', 'reason', 'key', 'raw'] as co
 /** About what a letter takes, as a row of DEAD_LETTERS. */
 export function rowBytes(row: readonly Value[]): number {
   return LONG_COLUMNS.reduce((sum, column) => sum + lengthOf(row[column] ?? null), LETTER_BYTES);
+}
+
+/** The same of one that is no row yet. */
+export function letterBytes({ split, position, row, reason, raw }: DeadLetter): number {
+  const kept = lengthOf(raw?.key ?? null) + lengthOf(raw?.value ?? null);
+  return LETTER_BYTES + kept + lengthOf(split) + lengthOf(position) + lengthOf(row) + reason.length;
 }
 
 function lengthOf(value: Value): number {

@@ -207,9 +207,20 @@ export class SourceRows {
 
   #reject(letter: RejectedLetter, split: string): void {
     this.#rowsRejected += 1;
-    const sourceId = this.#relation.id;
-    const of = { kind: 'rejected', sourceId, viewId: null, split, op: null } as const;
-    this.#context.problems.addLetter({ ...of, ...letter });
+    const { position, row, reason, sqlstate, place, raw } = letter;
+    this.#context.problems.addLetter({
+      kind: 'rejected',
+      sourceId: this.#relation.id,
+      viewId: null,
+      split,
+      position,
+      row,
+      reason,
+      op: null,
+      sqlstate,
+      place,
+      raw,
+    });
   }
 }
 
@@ -218,8 +229,9 @@ type RejectedLetter = Pick<
   'position' | 'row' | 'reason' | 'sqlstate' | 'place' | 'raw'
 >;
 
-function rejectedLetter({ position, sqlstate, reason, raw, ...place }: RejectedRecord) {
-  return { position: JSON.stringify(position), row: null, sqlstate, reason, raw, place };
+function rejectedLetter(record: RejectedRecord): RejectedLetter {
+  const { position, sqlstate, reason, raw } = record;
+  return { position: JSON.stringify(position), row: null, sqlstate, reason, raw, place: record };
 }
 
 /** Of a record that was decoded: where its bytes are not known any more, its columns. */

@@ -295,10 +295,10 @@ export class CsvDecoder implements RecordDecoder {
     if (this.#fieldCount === names.length) return;
     if (this.#fieldCount > names.length) {
       this.#errorOffset = this.#starts[names.length]!;
-      throw new SqlError('22P04', 'extra data after last expected column');
+      throw EXTRA_DATA;
     }
     this.#errorOffset = this.#end;
-    throw new SqlError('22P04', `missing data for column "${names[this.#fieldCount]}"`);
+    throw missingData(names[this.#fieldCount]!);
   }
 
   /** Where a field's text lies without quotes and escapes. */
@@ -329,6 +329,19 @@ export class CsvDecoder implements RecordDecoder {
     }
     return length;
   }
+}
+
+// Equal errors are one object: bad records often come in numbers.
+const EXTRA_DATA = new SqlError('22P04', 'extra data after last expected column');
+let lastMissing = { name: '', error: missingDataOf('') };
+
+function missingData(name: string): SqlError {
+  if (name !== lastMissing.name) lastMissing = { name, error: missingDataOf(name) };
+  return lastMissing.error;
+}
+
+function missingDataOf(column: string): SqlError {
+  return new SqlError('22P04', `missing data for column "${column}"`);
 }
 
 function missingColumn(name: string, header: readonly string[]): SqlError {

@@ -48,8 +48,8 @@ export class FileCursor {
   /** Inside of a record that was rejected as too long: up to its line end. */
   #isSkipping = false;
   #needsHeader: boolean;
-  /** Names of the fields, as the first record has them; null: it has none. */
-  #header: readonly string[] | null = null;
+  /** Of rejected records: names of the fields, as the first record has them; none: it has none. */
+  #context: { readonly header?: readonly string[] } = {};
   readonly #rejecting: Rejecting;
   #limit: number;
   /** Where the bytes ended when they held no whole record: nothing to look at until there are more. */
@@ -249,8 +249,7 @@ export class FileCursor {
     if (end > this.#start && this.#buffer[end - 1] === LF) end -= 1;
     if (end > this.#start && this.#buffer[end - 1] === CR) end -= 1;
     const value = this.#buffer.subarray(this.#start, end);
-    const context = this.#header === null ? {} : { header: this.#header };
-    return rawRecord(null, value, context, this.#rejecting.bytesMax);
+    return rawRecord(null, value, this.#context, this.#rejecting.bytesMax);
   }
 
   /** Goes behind the next line end; all that is there is skipped when there is none. */
@@ -272,8 +271,9 @@ export class FileCursor {
       if (next === this.#start) throw new SqlError('54000', 'the header line is too long');
       const isBlank = this.#decoder.isBlank;
       if (!isBlank) {
-        this.#header = decoder.texts(this.#buffer);
-        decoder.matchHeader(this.#header);
+        const header = decoder.texts(this.#buffer);
+        this.#context = { header };
+        decoder.matchHeader(header);
       }
       this.#advance(next);
       if (isBlank) continue;

@@ -411,9 +411,11 @@ export class KafkaSource implements SourceReader {
     byteOffset: number,
     { sqlstate, message: reason }: SqlError,
   ): RejectedRecord {
-    const place = recordPlace(split, walker.offset, { byteOffset });
+    const { position, offset, topic, partition } = recordPlace(split, walker.offset, {
+      byteOffset,
+    });
     const raw = rawOf(walker, this.#context.rejectedBytesMax);
-    return { ...place, raw, sqlstate, reason };
+    return { position, offset, topic, partition, raw, sqlstate, reason };
   }
 
   #emptyBuilders(rowsMax: number): ReadRows {

@@ -2,7 +2,7 @@
 
 import { rawRecord } from '../rejected.ts';
 import type { Json, KeptRecord, RawRecord, RecordPlace } from '../source.ts';
-import type { RecordWalker } from './record-batch.ts';
+import type { RecordHeader, RecordWalker } from './record-batch.ts';
 import { parseSplitName } from './topic-filter.ts';
 
 /** JSON: what stands beside key and value. Absent: there are none. */
@@ -56,8 +56,16 @@ export function recordPlace(
   offset: number,
   more: Readonly<Record<string, number>>,
 ): RecordPlace {
-  const { topic, partition } = parseSplitName(split);
+  // Bad records often come in numbers.
+  if (split !== lastSplit.name) lastSplit = { name: split, ...parseSplitName(split) };
+  const { topic, partition } = lastSplit;
   return { position: { topic, partition, offset, ...more }, offset, topic, partition };
+}
+
+let lastSplit = { name: '', topic: '', partition: 0 };
+
+function keptHeader({ key, value }: RecordHeader): readonly [string, string | null] {
+  return [key, value?.toString('base64') ?? null];
 }
 
 /** The record found. */
@@ -65,10 +73,9 @@ export function rawOf(walker: KafkaRecord, bytesMax: number): RawRecord {
   const { bytes, keyStart, keyLength, valueStart, valueLength, timestampMs } = walker;
   const part = (start: number, length: number) =>
     length < 0 ? null : bytes.subarray(start, start + length);
-  const headers = walker
-    .headers()
-    .map(({ key, value }) => [key, value?.toString('base64') ?? null] as const);
-  const context: RecordContext = headers.length === 0 ? { timestampMs } : { timestampMs, headers };
+  const headers = walker.headers();
+  const context: RecordContext =
+    headers.length === 0 ? { timestampMs } : { timestampMs, headers: headers.map(keptHeader) };
   const key = part(keyStart, keyLength);
   return rawRecord(key, part(valueStart, valueLength), context as unknown as Json, bytesMax);
 }

@@ -42,7 +42,7 @@ export function* csvEvents(volume: Volume): Generator<string> {
 export const BID_COLUMNS = ['auction', 'bidder', 'price', 'channel', 'url', 'date_time', 'extra'];
 export const CSV_HEADER = ['event_type', ...BID_COLUMNS].join(',');
 
-/** The events, of which one in `every` is spoilt: no end, half of it, no quotes (JSON) or too few fields, or a wrong type. */
+/** The events, of which one in `every` is spoilt: no end or one field, half of it, a name without quotes or no number, a wrong type. */
 export function* poisoned(events: Iterable<string>, every: number): Generator<string> {
   let n = 0;
   for (const event of events) {
@@ -56,7 +56,7 @@ export function* poisoned(events: Iterable<string>, every: number): Generator<st
 const SPOILERS: readonly ((event: string) => string)[] = [
   (event) => (event.startsWith('{') ? event.slice(0, -1) : event.replaceAll(',', ';')),
   (event) => event.slice(0, event.length >>> 1),
-  (event) => event.replace('"bid":', 'bid:').replace(/^(\d)/, '"$1'),
+  (event) => event.replace('"bid":', 'bid:').replace(/^(\d+,)/, '$1x'),
   (event) => event.replace(/^({"event_type":)?\d/, '$1"two"'),
 ];
 

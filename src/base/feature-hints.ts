@@ -309,7 +309,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
     /^(DROP|COMMENT ON) /,
     'Tables, sources, sinks, views, materialized views, indexes and schemas are.',
   ],
-  [/ of a job$/, 'DROP the view, and create it again when it is to run.'],
+  [/ of a job$/, 'DROP it, and create it again when it is to run. RESUME takes sources and sinks.'],
   [
     /^SHOW /,
     'Use SHOW SOURCES, TABLES, VIEWS, MATERIALIZED VIEWS, SINKS, INDEXES, SECRETS or JOBS.',

@@ -123,11 +123,12 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
   };
 }
 
-/** The last alteration of each source's and sink's options. */
+/** What was altered of each source's and sink's options, in order. */
 function noteAlterations({ ddl }: Manifest, noted: Map<number, readonly PlacedText[]>): void {
   for (const commit of (ddl ?? []) as LoggedCommits) {
     for (const action of commit.ddl) {
-      if (action.kind === 'alter_options') noted.set(action.id, action.texts);
+      if (action.kind !== 'alter_options') continue;
+      noted.set(action.id, [...(noted.get(action.id) ?? []), ...action.texts]);
     }
   }
 }

@@ -137,7 +137,7 @@ export function findObject(
   object: ObjectKind,
   name: QualifiedName,
   session: SessionState,
-  verb: 'DROP' | 'ALTER' | 'COMMENT' | 'SHOW CREATE' | 'EXPLAIN',
+  verb: 'DROP' | 'ALTER' | 'COMMENT' | 'SHOW CREATE' | 'EXPLAIN' | 'RESUME',
 ): RelationObject | null {
   const split = splitName(name);
   if (split.schema !== null) session.catalog.requireSchema(split.schema, name.position);

@@ -22,6 +22,7 @@ import { planDrop } from './handlers/drop.ts';
 import { planExplain } from './handlers/explain.ts';
 import { planDeallocate, planExecute, planPrepare } from './handlers/prepare.ts';
 import { planReplay } from './handlers/replay-dead-letters.ts';
+import { planJobControl } from './handlers/resume.ts';
 import { planSelect } from './handlers/select.ts';
 import { planDiscard, planReset, planSet } from './handlers/set.ts';
 import {
@@ -163,7 +164,7 @@ function sessionStatement(ast: Statement, context: HandlerContext): StatementPla
     case 'replay_dead_letters':
       return planReplay(ast, context);
     case 'job_control':
-      return refuse(`${ast.action.toUpperCase()} of a job`, ast.position);
+      return planJobControl(ast, context);
     case 'unsupported':
       return refuse(ast.feature, ast.position);
     default:

@@ -184,7 +184,7 @@ function noLeader(topic: string, partition: number): KafkaError {
 function hangs(partitions: ReadonlyMap<string, readonly number[]>): SqlError {
   const names = [...partitions].flatMap(([topic, numbers]) => numbers.map((n) => `${topic}-${n}`));
   return new SqlError('55000', `a transaction of this sink hangs in ${names.join(', ')}`, {
-    hint: "The brokers have lost how it ended. End it with Kafka's kafka-transactions.sh abort, then restart the server.",
+    hint: "The brokers have lost how it ended. End it with Kafka's kafka-transactions.sh abort, then RESUME SINK.",
   });
 }
 

@@ -141,6 +141,17 @@ export class KafkaFixture {
     return Number(first!.high);
   }
 
+  async configureTopic(topic: string, configs: Readonly<Record<string, string>>): Promise<void> {
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    const type = kafkajs.ConfigResourceTypes.TOPIC;
+    await this.#admin((admin) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type, name: topic, configEntries }],
+      }),
+    );
+  }
+
   /** Records before `offset` go, as retention lets them. */
   async deleteRecords(topic: string, partition: number, offset: number): Promise<void> {
     await this.#admin(async (admin) => {

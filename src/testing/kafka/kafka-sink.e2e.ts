@@ -150,6 +150,33 @@ test('without a snapshot, at least once; what a dropped sink kept goes', {
   assert.equal(await polled(spools, (count) => count <= before), before);
 });
 
+test('a sink that has failed goes on with RESUME, once the reason is gone', {
+  skip: SKIP,
+}, async () => {
+  await kafka.createTopic('narrow', 1, { 'max.message.bytes': '1000' });
+  await sql.query('CREATE TABLE narrow (id int, pad text) APPEND ONLY');
+  await sql.query(
+    `CREATE SINK narrow_out FROM narrow ${sinkOptions('narrow')} FORMAT PLAIN ENCODE CSV`,
+  );
+  await sql.query("INSERT INTO narrow VALUES (1, 'short')");
+  await awaitRecords('narrow', 1);
+  await sql.query("INSERT INTO narrow VALUES (2, repeat('x', 2000))");
+  const state = "SELECT state FROM millrace.sinks WHERE name = 'narrow_out'";
+  await sql.awaitValue(state, 'failed');
+  await sql.query('RESUME SINK narrow_out');
+  await sql.awaitValue(state, 'failed');
+  await kafka.configureTopic('narrow', { 'max.message.bytes': '10000' });
+  await sql.query("INSERT INTO narrow VALUES (3, '')");
+  await sql.query('RESUME SINK narrow_out');
+  const records = await awaitRecords('narrow', 3);
+  assert.deepEqual(
+    records.map(({ value }) => value!.slice(0, 2)),
+    ['1,', '2,', '3,'],
+  );
+  assert.equal(await sql.value(state), 'running');
+  await sql.query('DROP SINK narrow_out');
+});
+
 test('a large snapshot goes out in several transactions, through kill -9 amid it', {
   skip: SKIP,
 }, async () => {

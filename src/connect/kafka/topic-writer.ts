@@ -139,6 +139,6 @@ function fenced(topic: string): SqlError {
 
 function tooLarge(topic: string, { message }: KafkaError): SqlError {
   return new SqlError('54000', `a message is too large for the topic "${topic}": ${message}`, {
-    hint: "Raise the topic's max.message.bytes, or lower properties.batch.size in a new sink; then RESUME SINK.",
+    hint: "Raise the topic's max.message.bytes, then RESUME SINK; or create the sink with a lower properties.batch.size.",
   });
 }

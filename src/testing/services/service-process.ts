@@ -88,11 +88,14 @@ export class ServiceProcess {
     }
   }
 
-  /** Ends it, cleanly or not, and waits until it is gone. */
+  /** Ends it, cleanly or not, and waits until it is gone, and its children, which see that a little later. */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<void> {
     const pid = this.pid;
+    const children =
+      pid === null ? [] : childrenOf(pid).map((child) => [child, startTimeOf(child)]);
     if (pid !== null) process.kill(pid, signal);
-    while (this.pid !== null) await delay(POLL_MS);
+    const doRun = (): boolean => children.some(([child, time]) => startTimeOf(child!) === time);
+    while (this.pid !== null || doRun()) await delay(POLL_MS);
     rmSync(this.#pidPath, { force: true });
   }
 }
@@ -101,6 +104,10 @@ export class ServiceProcess {
 function startTimeOf(pid: string): string {
   const fields = readOr(`/proc/${pid}/stat`, '').split(') ')[1]?.split(' ');
   return fields === undefined || fields[0] === 'Z' ? '' : (fields[19] ?? '');
+}
+
+function childrenOf(pid: number): string[] {
+  return readOr(`/proc/${pid}/task/${pid}/children`, '').split(' ').filter(Boolean);
 }
 
 function readOr(path: string, otherwise: string): string {

@@ -275,8 +275,9 @@ test('a schema that a later record brings is known to the source; a registry tha
   await server.killAndRestart(sql);
   assert.equal(await sql.value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM brought"), '1 2');
   assert.equal(await sql.value(left), '0');
-  // A restart would wait for its registry.
+  // A restart that finds it in the log would wait for its registry.
   await sql.query('DROP TABLE brought');
+  await sql.query('CHECKPOINT');
   await gateway.close();
 });
 
@@ -345,6 +346,7 @@ test('a registry that is away holds the source up and is waited for', { skip: SK
   await sql.awaitValue('SELECT count(*) FROM waiting_view', '2');
   await sql.awaitValue("SELECT state FROM millrace.sources WHERE name = 'waiting'", 'running');
   await sql.query('DROP SOURCE waiting CASCADE');
+  await sql.query('CHECKPOINT');
   await gateway.close();
 });
 

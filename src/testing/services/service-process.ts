@@ -91,10 +91,9 @@ export class ServiceProcess {
   /** Ends it, cleanly or not, and waits until it is gone, and its children, which see that a little later. */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<void> {
     const pid = this.pid;
-    const children =
-      pid === null ? [] : childrenOf(pid).map((child) => [child, startTimeOf(child)]);
+    const children = pid === null ? [] : childrenOf(pid);
     if (pid !== null) process.kill(pid, signal);
-    const doRun = (): boolean => children.some(([child, time]) => startTimeOf(child!) === time);
+    const doRun = (): boolean => children.some(([child, time]) => startTimeOf(child) === time);
     while (this.pid !== null || doRun()) await delay(POLL_MS);
     rmSync(this.#pidPath, { force: true });
   }
@@ -106,8 +105,10 @@ function startTimeOf(pid: string): string {
   return fields === undefined || fields[0] === 'Z' ? '' : (fields[19] ?? '');
 }
 
-function childrenOf(pid: number): string[] {
-  return readOr(`/proc/${pid}/task/${pid}/children`, '').split(' ').filter(Boolean);
+function childrenOf(pid: number): [pid: string, startTime: string][] {
+  const pids = readOr(`/proc/${pid}/task/${pid}/children`, '').split(' ').filter(Boolean);
+  const children = pids.map((child): [string, string] => [child, startTimeOf(child)]);
+  return children.filter(([, startTime]) => startTime !== '');
 }
 
 function readOr(path: string, otherwise: string): string {

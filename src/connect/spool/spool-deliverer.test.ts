@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Random } from '../../base/random.ts';
 import { Spool, type SpoolPosition } from './spool.ts';
 import { SpoolDeliverer, type SpoolProgress, type SpoolTarget } from './spool-deliverer.ts';
@@ -86,6 +87,43 @@ async function deliver(
   const error = await done.promise;
   deliverer.close();
   return error;
+}
+
+test('what is closed keeps no file open, and commits nothing more', async (context) => {
+  const spool = spoolOf(context);
+  add(spool, 1);
+  const target = new FakeTarget();
+  const sending = Promise.withResolvers<void>();
+  const hanging = Promise.withResolvers<void>();
+  context.mock.method(target, 'send', () => {
+    sending.resolve();
+    return hanging.promise;
+  });
+  const { directory, start, end } = spool;
+  const never = () => assert.fail('nothing is told any more');
+  const events = { onDelivered: never, onTrouble: never, onFailed: never };
+  const deliverer = new SpoolDeliverer({ directory, start, end, lastEpoch: 1 }, target, events);
+  deliverer.run();
+  await sending.promise;
+  spool.close();
+  assert.equal(openFilesIn(directory), 1);
+  deliverer.close();
+  hanging.resolve();
+  await setImmediate();
+  assert.equal(openFilesIn(directory), 0);
+  assert.equal(target.commits, 0);
+});
+
+function openFilesIn(directory: string): number {
+  const links = fs.readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // The one that listed them.
+      return '';
+    }
+  });
+  return links.filter((file) => file.startsWith(directory)).length;
 }
 
 const values = (count: number) => Array.from({ length: count }, (_, i) => `v${i + 1}`);

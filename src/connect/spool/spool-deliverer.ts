@@ -87,11 +87,13 @@ export class SpoolDeliverer {
 
   /** Delivers until it is closed or fails. */
   run(): void {
-    this.#deliverAll().catch((error: unknown) => {
-      if (this.#isClosed) return;
-      this.close();
-      this.#events.onFailed(error);
-    });
+    this.#deliverAll()
+      .catch((error: unknown) => {
+        if (this.#isClosed) return;
+        this.close();
+        this.#events.onFailed(error);
+      })
+      .finally(() => this.#reader?.close());
   }
 
   /** Whole epochs lie in the spool up to `end`. */
@@ -160,6 +162,8 @@ export class SpoolDeliverer {
       this.#note(frame);
       if (!this.#isThere) {
         await this.#target.send(frame);
+        // Another one may deliver from now on: what was sent and not committed is its to send.
+        if (this.#isClosed) return false;
         byteCount += frame.records.length;
       }
       if (this.#endsPart(frame, byteCount)) break;

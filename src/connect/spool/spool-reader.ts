@@ -33,7 +33,9 @@ export class SpoolReader {
       const { segment, offset } = this.#position;
       if (segment > end.segment || (segment === end.segment && offset >= end.offset)) return null;
       if (this.#fd < 0) this.#open();
-      const frame = this.#frameAt(offset);
+      // What lies behind the end may be taken back, and be written otherwise.
+      const limit = segment === end.segment ? end.offset : Number.MAX_SAFE_INTEGER;
+      const frame = this.#frameAt(offset, limit);
       if (frame !== null) {
         this.#position = { segment, offset: this.#bytesAt + frame.end };
         return frame;
@@ -58,12 +60,12 @@ export class SpoolReader {
     this.#fd = fs.openSync(found.path, 'r');
   }
 
-  /** null: the segment ends there. */
-  #frameAt(offset: number): Frame | null {
+  /** null: the segment ends there. Nothing from `limit` on is looked at. */
+  #frameAt(offset: number, limit: number): Frame | null {
     if (!this.#holdsFrame(offset)) {
-      this.#read(offset, CHUNK_BYTES);
+      this.#read(offset, CHUNK_BYTES, limit);
       if (this.#length === 0) return null;
-      if (!this.#holdsFrame(offset)) this.#read(offset, frameSize(this.#held, 0) ?? 0);
+      if (!this.#holdsFrame(offset)) this.#read(offset, frameSize(this.#held, 0) ?? 0, limit);
     }
     const frame = readFrame(this.#held, offset - this.#bytesAt);
     if (frame === null) throw this.#damaged();
@@ -80,9 +82,9 @@ export class SpoolReader {
     return size !== null && at + size <= this.#length;
   }
 
-  #read(offset: number, size: number): void {
+  #read(offset: number, size: number, limit: number): void {
     if (this.#bytes.length < size) this.#bytes = Buffer.allocUnsafeSlow(size);
-    const bytes = this.#bytes;
+    const bytes = this.#bytes.subarray(0, limit - offset);
     this.#bytesAt = offset;
     this.#length = 0;
     for (let count = -1; count !== 0; this.#length += count) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -163,6 +164,73 @@ test('a missing segment is damage', (context) => {
   spool.close();
   fs.rmSync(segmentsOf(directory)[1]!.path);
   assert.throws(() => new Spool(directory, LIMITS), { sqlstate: 'XX001' });
+});
+
+/** While `work` runs, a function of node:fs finds the disk full. */
+function onFullDisk(
+  context: TestContext,
+  name: 'writeSync' | 'openSync' | 'ftruncateSync',
+  work: () => void,
+): void {
+  const failing = context.mock.method(fs, name, () => {
+    throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+  });
+  syncBuiltinESMExports();
+  try {
+    work();
+  } finally {
+    failing.mock.restore();
+    syncBuiltinESMExports();
+  }
+}
+
+test('what a full disk refuses is not in the spool, and can be given again', (context) => {
+  const spool = new Spool(directoryOf(context), LIMITS);
+  const kept: Entry[] = [];
+  const give = (epoch: number, value: string): void => {
+    const entry = { epoch, key: 'k', value };
+    append(spool, entry);
+    spool.commit(epoch);
+    kept.push(entry);
+  };
+  give(1, 'small');
+  onFullDisk(context, 'writeSync', () => {
+    append(spool, { epoch: 2, key: 'k', value: 'lost' });
+    assert.throws(() => spool.commit(2), { sqlstate: '53100' });
+  });
+  onFullDisk(context, 'ftruncateSync', () => {
+    assert.throws(() => spool.rollBack(), { sqlstate: '53100' });
+  });
+  spool.rollBack();
+  assert.equal(spool.lastEpoch, 1);
+  give(3, 'v'.repeat(LIMITS.segmentBytes));
+  onFullDisk(context, 'openSync', () => {
+    assert.throws(() => give(4, 'in the next segment'), { sqlstate: '53100' });
+  });
+  spool.rollBack();
+  assert.equal(spool.lastEpoch, 3);
+  give(5, 'in the next segment');
+  assert.equal(segmentsOf(spool.directory).length, 2);
+  assert.deepEqual(readAll(spool), kept);
+  spool.close();
+});
+
+test('a reader does not look at what may be taken back', (context) => {
+  const spool = new Spool(directoryOf(context), { ...LIMITS, segmentBytes: 64 * 1024 * 1024 });
+  const reader = new SpoolReader(spool.directory, spool.start);
+  const next = () => reader.next(spool.end)?.epoch ?? null;
+  append(spool, { epoch: 1, key: null, value: 'v'.repeat(3_000_000) });
+  spool.commit(1);
+  append(spool, { epoch: 2, key: null, value: 'v' });
+  spool.commit(2);
+  append(spool, { epoch: 3, key: null, value: 'v'.repeat(1_500_000) });
+  assert.deepEqual([next(), next(), next(), next()], [1, 1, 2, null]);
+  spool.rollBack();
+  append(spool, { epoch: 4, key: null, value: 'v'.repeat(1_500_000) });
+  spool.commit(4);
+  assert.equal(next(), 4);
+  reader.close();
+  spool.close();
 });
 
 test('without a directory it keeps nothing', () => {

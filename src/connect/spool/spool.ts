@@ -14,6 +14,7 @@ import * as path from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { syncDirectory } from '../../base/sync-directory.ts';
+import { fileError } from '../file/file-access.ts';
 import {
   FRAME_HEADER_SIZE,
   type Frame,
@@ -62,9 +63,10 @@ export class Spool {
   /** Bytes of the segments before the newest, by number. */
   readonly #sizes = new Map<number, number>();
   #isSynced = true;
-  /** A sync that nobody waits for is under way; what went wrong with one. */
+  /** A sync that nobody waits for is under way. */
   #isSyncing = false;
-  #syncFailure: Error | null = null;
+  /** It is final: the system may have let go of what it could not write. */
+  #syncFailure: SqlError | null = null;
   #bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES_MIN);
   #at = FRAME_HEADER_SIZE;
   #recordCount = 0;
@@ -124,6 +126,7 @@ export class Spool {
     headers: readonly SpoolHeader[] | null = null,
   ): void {
     assert(epoch > this.#lastEpoch, `epoch ${epoch} was spooled before`);
+    if (this.#committed >= this.#limits.segmentBytes) this.#beginSegment();
     this.#epoch = epoch;
     this.#timeUs = timeUs;
     this.#hasHeaders = headers !== null;
@@ -140,18 +143,13 @@ export class Spool {
     this.#snapshotEpoch = epoch;
   }
 
-  /** The epoch is whole. Nothing happens where it has no records. */
+  /** The epoch is whole; where it throws, it is not in the spool. Nothing happens where it has no records. */
   commit(epoch: number): void {
     if (this.#recordCount === 0 && this.#offset === this.#committed) return;
     this.#epoch = epoch;
     this.#flush(true);
     this.#committed = this.#offset;
     this.#lastEpoch = epoch;
-    if (this.#committed >= this.#limits.segmentBytes) {
-      this.sync();
-      this.#sizes.set(this.#newest.number, this.#committed);
-      this.#addSegment(this.#newest.number + 1, epoch);
-    }
   }
 
   /** Takes back what was appended since the last commit. */
@@ -159,26 +157,37 @@ export class Spool {
     this.#at = FRAME_HEADER_SIZE;
     this.#recordCount = 0;
     this.#offset = this.#committed;
-    fs.ftruncateSync(this.#fd, this.#committed);
+    this.#attempt(() => fs.ftruncateSync(this.#fd, this.#committed));
   }
 
   /** What was committed survives the loss of power. */
   sync(): void {
     if (this.#isSynced) return;
     if (this.#syncFailure !== null) throw this.#syncFailure;
-    fs.fdatasyncSync(this.#fd);
+    try {
+      fs.fdatasyncSync(this.#fd);
+    } catch (error) {
+      this.#syncFailure = fileError(this.#newest.path, error);
+      throw this.#syncFailure;
+    }
     this.#isSynced = true;
+  }
+
+  /** What a system call refuses as a SqlError: 53100 where the disk is full. */
+  #attempt<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw fileError(this.#newest.path, error);
+    }
   }
 
   /** What a large epoch writes goes to the disk meanwhile: its end, for which the dataflow waits, has little left to do. */
   #syncMeanwhile(): void {
     if (this.#isSyncing) return;
     this.#isSyncing = true;
-    const fd = this.#fd;
-    fs.fdatasync(fd, (error) => {
+    syncFile(this.#newest.path, () => {
       this.#isSyncing = false;
-      // A file that was closed meanwhile was synced before, or is not needed.
-      if (fd === this.#fd) this.#syncFailure ??= error;
     });
   }
 
@@ -228,19 +237,36 @@ export class Spool {
     };
     sealFrame(bytes, frame);
     this.#isSynced = false;
-    for (let done = 0; done < bytes.length; ) {
-      done += fs.writeSync(this.#fd, bytes, done, bytes.length - done, this.#offset + done);
-    }
+    this.#attempt(() => {
+      for (let done = 0; done < bytes.length; ) {
+        done += fs.writeSync(this.#fd, bytes, done, bytes.length - done, this.#offset + done);
+      }
+    });
     this.#offset += bytes.length;
     this.#at = FRAME_HEADER_SIZE;
     this.#recordCount = 0;
   }
 
+  /** The newest segment is as large as one may be: before the next epoch, so that a failure takes back nothing that is whole. */
+  #beginSegment(): void {
+    this.sync();
+    const { number } = this.#newest;
+    const size = this.#committed;
+    this.#attempt(() => this.#addSegment(number + 1, this.#lastEpoch));
+    this.#sizes.set(number, size);
+  }
+
   #addSegment(number: number, epochBefore: number): void {
-    if (this.#fd >= 0) fs.closeSync(this.#fd);
     const file = path.join(this.directory, segmentName(number, epochBefore));
-    this.#fd = fs.openSync(file, 'w+', 0o600);
-    syncDirectory(this.directory);
+    const fd = fs.openSync(file, 'w+', 0o600);
+    try {
+      syncDirectory(this.directory);
+    } catch (error) {
+      fs.closeSync(fd);
+      throw error;
+    }
+    if (this.#fd >= 0) fs.closeSync(this.#fd);
+    this.#fd = fd;
     this.#segments.push({ number, epochBefore, path: file });
     this.#committed = 0;
     this.#offset = 0;
@@ -269,6 +295,17 @@ export class Spool {
       this.#sizes.set(number, fs.statSync(one).size);
     }
   }
+}
+
+/**
+ * What a file holds goes to the disk; what fails is told to whoever syncs it next. By a descriptor of its own: the spool's may be
+ * closed, and its number used again, before the sync begins.
+ */
+function syncFile(file: string, done: () => void): void {
+  fs.open(file, 'r', (error, fd) => {
+    if (error !== null) done();
+    else fs.fdatasync(fd, () => fs.close(fd, done));
+  });
 }
 
 /** Bytes of a file from `at` on, as many as there are. */

@@ -29,6 +29,11 @@ export class NetChanges {
     return this.#table.rowCount;
   }
 
+  /** Bytes that the process holds for it, also when it is empty. */
+  get memoryBytes(): number {
+    return this.#memory.totalBytes;
+  }
+
   add(batch: DeltaBatch): void {
     const memory = this.#memory;
     const mark = this.#scratch.mark();
@@ -47,7 +52,10 @@ export class NetChanges {
     yield* this.#gathered(this.#changed());
   }
 
-  /** The rows that changed: retractions, then inserts, each in canonical order. Between steps of the sort it gives null. */
+  /**
+   * The rows that changed: retractions, then inserts, each in canonical order. Between steps of the sort it gives null. Who does
+   * not take them all says so (`return`).
+   */
   *inOrder(): Generator<DeltaBatch | null> {
     const rows = this.#changed();
     const compare = this.#table.compareRows([], [...this.#types]);
@@ -71,8 +79,11 @@ export class NetChanges {
       part.forEach((row, i) => {
         memory.i32[(weights >>> 2) + i] = this.#weight(row);
       });
-      yield this.#table.gatherBatch(rows, part.length, columns, weights, this.#scratch);
-      this.#scratch.release(mark);
+      try {
+        yield this.#table.gatherBatch(rows, part.length, columns, weights, this.#scratch);
+      } finally {
+        this.#scratch.release(mark);
+      }
     }
   }
 

@@ -50,6 +50,8 @@ export interface SinkStart {
 
 /** More epochs than this do not wait for their delivery: the input has to. */
 const PENDING_MAX = 64;
+/** What is empty and larger than this is not kept for the next epochs. */
+const FREE_BYTES_MAX = 64 * 2 ** 20;
 
 export class SinkOutput {
   /** Why the dataflow keeps what it has for now (Operator.stall), as of the epoch that ends; null: it does not. */
@@ -219,7 +221,7 @@ export class SinkOutput {
         this.#current = rows;
       }
       held.clear();
-      if (this.#current === null) this.#free.push(rows);
+      if (this.#current === null) this.#keep(rows);
     }
     if (this.#current === null) return;
     this.#pending.push({ ...this.#ended, rows: this.#current });
@@ -230,7 +232,12 @@ export class SinkOutput {
   #move(from: NetChanges, to: NetChanges): void {
     for (const batch of from.batches()) to.add(batch);
     from.clear();
-    this.#free.push(from);
+    this.#keep(from);
+  }
+
+  /** For the next epochs; what a large one took is given back. */
+  #keep(empty: NetChanges): void {
+    if (empty.memoryBytes <= FREE_BYTES_MAX) this.#free.push(empty);
   }
 
   /**
@@ -240,9 +247,11 @@ export class SinkOutput {
   deliver(durable: number, isOver: () => boolean): void {
     if (this.#held === null) return;
     this.#durable = Math.max(this.#durable, durable);
-    this.#retry(this.#held, durable);
-    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-      if (next.epoch > durable || !this.#write(next, this.#held, isOver)) return;
+    for (;;) {
+      this.#retry(this.#held, durable);
+      const next = this.#pending[0];
+      if (next === undefined || next.epoch > durable) return;
+      if (!this.#write(next, this.#held, isOver)) return;
     }
   }
 
@@ -259,6 +268,7 @@ export class SinkOutput {
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       this.#failure = error.message;
+      this.#writing?.batches.return(undefined);
       this.#writing = null;
       for (const { rows } of this.#pending) this.#move(rows, held);
       this.#pending = [];
@@ -269,7 +279,7 @@ export class SinkOutput {
     this.#failure = null;
     this.#pending.shift();
     next.rows.clear();
-    this.#free.push(next.rows);
+    this.#keep(next.rows);
     return true;
   }
 

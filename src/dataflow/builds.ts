@@ -81,10 +81,13 @@ export class Builds {
   /** Works on a build; true: it can join the next epoch. `epoch` is a number that no other epoch has. */
   slice(build: Build, epoch: number, isOver: () => boolean): boolean {
     this.#epoch = epoch;
-    const isReady = build.backfill.slice(isOver);
-    if (!build.job.isFailed) build.relation?.publish(epoch);
-    this.#epoch = null;
-    return isReady;
+    try {
+      const isReady = build.backfill.slice(isOver);
+      if (!build.job.isFailed) build.relation?.publish(epoch);
+      return isReady;
+    } finally {
+      this.#epoch = null;
+    }
   }
 
   /** Takes a change that comes out of a build; false: the job is none. */

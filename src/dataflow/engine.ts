@@ -374,7 +374,7 @@ export class Engine {
     this.#step.replaySplits(manifest.splits);
     for (const request of requests) this.#step.inputs.apply(request);
     this.#publish(epoch, null);
-    this.#step.parts.sinks.deliver(epoch);
+    this.#step.parts.sinks.deliverWhole(epoch);
     this.#scratch.release(mark);
   }
 
@@ -413,25 +413,29 @@ export class Engine {
   }
 
   async #writeCheckpoint(): Promise<void> {
-    const durability = must(this.#durability, 'the engine has not started');
-    const { log, checkpoints, numbers } = durability;
+    const { log, checkpoints, numbers } = must(this.#durability, 'the engine has not started');
     if (log === null || checkpoints === null) return;
-    log.syncNow();
-    this.#step.parts.sinks.deliver(this.#epoch);
-    this.#step.parts.sinks.sync();
-    if (this.#step.parts.sinks.hasPending) {
+    const { parts } = this.#step;
+    const { clock } = this.#setup;
+    const sync = () => log.syncNow();
+    // All that a checkpoint holds is of one instant: it is captured before the first `await`.
+    const write = async () => {
+      const position = log.end;
+      const epoch = this.#epoch;
+      const metadata = parts.metadata();
+      const startUs = clock.monotonicUs();
+      const head = { epoch, position, reservedThrough: numbers.reservedThrough, metadata };
+      const stats = await checkpoints.write(parts.memories(), head);
+      this.#measures.checkpoint(Number(clock.monotonicUs() - startUs), stats.bytes);
+      return { epoch, position, stats };
+    };
+    const written = await parts.sinks.whenDrained(() => this.#epoch, sync, write);
+    if (written === null) {
       this.#measures.noCheckpoint('skipped');
       this.#setup.log('warn', 'no checkpoint was written: a sink has not taken its changes yet');
       return;
     }
-    const position = log.end;
-    const epoch = this.#epoch;
-    const metadata = this.#step.parts.metadata();
-    const memories = this.#step.parts.memories();
-    const { reservedThrough } = numbers;
-    const startUs = this.#setup.clock.monotonicUs();
-    const stats = await checkpoints.write(memories, { epoch, position, reservedThrough, metadata });
-    this.#measures.checkpoint(Number(this.#setup.clock.monotonicUs() - startUs), stats.bytes);
+    const { epoch, position, stats } = written;
     log.cut(position);
     this.#lastCheckpointEpoch = epoch;
     if (stats.bytes > 0)

@@ -12,7 +12,7 @@
  * Changes wait in memory from the epoch that sends them to their delivery; a checkpoint is taken only when none waits.
  *
  * A large change (the snapshot of a new sink) goes out a part at a time, so that the dataflow goes on meanwhile; what comes
- * until it is through is held back.
+ * until it is through is held back. So is what comes while a checkpoint waits for that.
  */
 
 import { SqlError } from '../base/sql-error.ts';
@@ -56,6 +56,8 @@ const FREE_BYTES_MAX = 64 * 2 ** 20;
 export class SinkOutput {
   /** Why the dataflow keeps what it has for now (Operator.stall), as of the epoch that ends; null: it does not. */
   stall: string | null = null;
+  /** A checkpoint waits for what goes out: what comes is held back until it is taken. */
+  isDraining = false;
   readonly #writer: SinkWriter;
   readonly #types: readonly DataType[];
   readonly #periodUs: bigint | null;
@@ -119,7 +121,8 @@ export class SinkOutput {
 
   /** What is held back waits for nothing any more. */
   get #mayGo(): boolean {
-    return this.#heldRows > 0 && this.#periodUs === null && this.failure === null;
+    if (this.#heldRows === 0 || this.isDraining) return false;
+    return this.#periodUs === null && this.failure === null;
   }
 
   /** A part of an epoch has gone out, and `advance` has more to do. */
@@ -198,7 +201,8 @@ export class SinkOutput {
     if (this.#held === null || epoch <= this.#deliveredThrough) return;
     this.#ended = { epoch, nowUs };
     const isDue = this.#periodUs === null || nowUs >= this.#sentUs + this.#periodUs;
-    if (isDue && this.failure === null && !this.isWriting) this.#release(this.#held);
+    const mayGo = this.failure === null && !this.isWriting && !this.isDraining;
+    if (isDue && mayGo) this.#release(this.#held);
     else if (this.#current !== null) {
       this.#move(this.#current, this.#held);
       this.#current = null;
@@ -304,7 +308,7 @@ export class SinkOutput {
   #retry(held: NetChanges, durable: number): void {
     const { epoch } = this.#ended;
     if (this.#pending.length > 0 || this.#heldRows === 0 || epoch > durable) return;
-    if (this.stall !== null) return;
+    if (this.stall !== null || this.isDraining) return;
     if ((this.#writer.refusal ?? null) !== null) return;
     if (this.#failure !== null || this.#periodUs === null) this.#release(held);
   }

@@ -1,5 +1,6 @@
 /** SinkOutputs: the sinks that there are, and those that were dropped while what they kept is still there. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -9,6 +10,8 @@ import type { SinkOutput } from './sink-output.ts';
 
 /** How long sinks are given their changes at once, all together. */
 const US_MAX = 4000n;
+/** How long a checkpoint waits for sinks. */
+const DRAIN_US_MAX = 60_000_000n;
 
 interface SinkOutputsContext {
   readonly clock: Clock;
@@ -61,7 +64,7 @@ export class SinkOutputs {
     return this.#some(({ isFull }) => isFull);
   }
 
-  /** Whether one has epochs that it does not hold back, and has not given away. */
+  /** Whether one has epochs that it does not hold back, and has not given away. A checkpoint does not hold those. */
   get hasPending(): boolean {
     return this.#some(({ pendingCount }) => pendingCount > 0);
   }
@@ -109,7 +112,15 @@ export class SinkOutputs {
    * DROP is durable.
    */
   deliver(durable: number): void {
-    const isOver = this.#timeIsUp();
+    this.#deliver(durable, this.#timeIsUp());
+  }
+
+  /** In a recovery: whole epochs, because those that went out one by one must not go out together now. */
+  deliverWhole(durable: number): void {
+    this.#deliver(durable, () => false);
+  }
+
+  #deliver(durable: number, isOver: () => boolean): void {
     for (const sink of this.#sinks.values()) sink.deliver(durable, isOver);
     this.#goOn();
     for (const { epoch, sink } of this.#dropped) if (epoch <= durable) sink.remove();
@@ -124,12 +135,47 @@ export class SinkOutputs {
   }
 
   #goOn(): void {
-    if (this.#some(({ isWriting }) => isWriting)) this.#context.wake();
+    if (this.#areWriting) this.#context.wake();
   }
 
-  /** What was taken survives the loss of power. */
-  sync(): void {
-    for (const sink of this.#sinks.values()) sink.sync();
+  get #areWriting(): boolean {
+    return this.#some(({ isWriting }) => isWriting);
+  }
+
+  /**
+   * Runs `work` (a checkpoint) when no epoch waits for its delivery, and what was taken survives the loss of power; what comes
+   * until then is held back. null: it takes too long. `epoch`: the newest, which `sync` makes durable.
+   */
+  async whenDrained<T>(
+    epoch: () => number,
+    sync: () => void,
+    work: () => Promise<T>,
+  ): Promise<T | null> {
+    const { clock } = this.#context;
+    const endUs = clock.monotonicUs() + DRAIN_US_MAX;
+    let done: Promise<T>;
+    try {
+      while (!this.#drain(epoch(), sync)) {
+        if (clock.monotonicUs() >= endUs) return null;
+        await nextTurn();
+      }
+      for (const sink of this.#sinks.values()) sink.sync();
+      done = work();
+    } finally {
+      for (const sink of this.#sinks.values()) sink.isDraining = false;
+      if (this.doWait) this.#context.wake();
+    }
+    return await done;
+  }
+
+  /** true: nothing waits for its delivery. */
+  #drain(epoch: number, sync: () => void): boolean {
+    for (const sink of this.#sinks.values()) sink.isDraining = true;
+    this.advance();
+    if (this.#areWriting) return false;
+    sync();
+    this.deliver(epoch);
+    return !this.hasPending;
   }
 
   /** The instants at which something that is held back is due. */

@@ -13,6 +13,8 @@ import { SinkOutput } from './sink-output.ts';
 
 class RecordingWriter implements SinkWriter {
   readonly written: string[] = [];
+  /** Epochs that were said to be the sink's snapshot. */
+  readonly snapshots: number[] = [];
   /** Why it takes nothing more. */
   refusal: string | null = null;
 
@@ -23,6 +25,10 @@ class RecordingWriter implements SinkWriter {
   write(epoch: number, _timeUs: bigint, batch: DeltaBatch): void {
     if (this.refusal !== null) throw new SqlError('53100', this.refusal);
     this.written.push(`${epoch}: ${toPicture(batch, [INT8, INT8]).replaceAll('\n', ', ')}`);
+  }
+
+  beginSnapshot(epoch: number): void {
+    this.snapshots.push(epoch);
   }
 
   commit(): void {}
@@ -99,3 +105,32 @@ test('what the outside refuses amid an epoch is given again as a whole', () => {
   sink.deliver(1, () => false);
   assert.deepEqual([writer.written.length, sink.status().rowsSent], [2, rows]);
 });
+
+for (const why of ['a stall', 'a full disk', 'nothing', 'no rows'] as const) {
+  test(`what there was when the sink was made goes out as such, late because of ${why}`, () => {
+    const scratch = new Scratch(Memory.create());
+    const writer = new RecordingWriter();
+    const start = { lastEpoch: 0, epoch: 0, periodUs: null, memory: Memory.create(), sentUs: 0n };
+    const sink = new SinkOutput(writer, [INT8, INT8], {
+      ...start,
+      heldBytesMax: 0,
+      mayDrop: false,
+    });
+    const epoch = (number: number, picture: string): void => {
+      if (picture !== '') sink.add(fromPicture(picture, scratch, [INT8, INT8]), number);
+      sink.endEpoch(number, BigInt(number));
+      sink.deliver(number, () => false);
+    };
+    sink.snapshot(1);
+    if (why === 'a stall') sink.stall = 'several rows of one key';
+    if (why === 'a full disk') writer.refusal = 'the disk is full';
+    epoch(1, why === 'a full disk' || why === 'nothing' ? '+ 1 1' : '');
+    sink.stall = null;
+    writer.refusal = null;
+    epoch(2, '+ 2 2');
+    epoch(3, '+ 3 3');
+    const sent = { 'a stall': [2], 'a full disk': [2], nothing: [1], 'no rows': [] };
+    assert.deepEqual(writer.snapshots, sent[why]);
+    assert.equal(sink.status().heldRows, 0);
+  });
+}

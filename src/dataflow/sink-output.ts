@@ -29,6 +29,8 @@ interface PendingEpoch {
   readonly epoch: number;
   readonly nowUs: bigint;
   readonly rows: NetChanges;
+  /** It holds what there was when the sink was made. */
+  readonly isSnapshot: boolean;
 }
 
 /** What a sink starts with. */
@@ -63,7 +65,8 @@ export class SinkOutput {
   readonly #periodUs: bigint | null;
   /** 0: there is none. */
   #ignoredEpoch = 0;
-  #snapshotEpoch = 0;
+  /** What there was when the sink was made has not gone out. */
+  #isSnapshotDue = false;
   /** null: nothing is kept or written (blackhole). */
   readonly #held: NetChanges | null;
   readonly #memory: Memory | null;
@@ -174,7 +177,7 @@ export class SinkOutput {
 
   /** The change of this epoch is what there was when the sink was made. */
   snapshot(epoch: number): void {
-    this.#snapshotEpoch = epoch;
+    this.#isSnapshotDue = epoch > this.#deliveredThrough;
   }
 
   /** The change of this epoch is not sent. */
@@ -208,6 +211,8 @@ export class SinkOutput {
       this.#current = null;
       if (this.#mayDrop && this.#isStuck && this.#holdsTooMuch) this.#drop(this.#held);
     }
+    // A snapshot without rows is over; one that the dataflow keeps is not.
+    if (this.#heldRows === 0 && this.stall === null) this.#isSnapshotDue = false;
   }
 
   #drop(held: NetChanges): void {
@@ -228,7 +233,8 @@ export class SinkOutput {
       if (this.#current === null) this.#keep(rows);
     }
     if (this.#current === null) return;
-    this.#pending.push({ ...this.#ended, rows: this.#current });
+    this.#pending.push({ ...this.#ended, rows: this.#current, isSnapshot: this.#isSnapshotDue });
+    this.#isSnapshotDue = false;
     this.#sentUs = this.#ended.nowUs;
     this.#current = null;
   }
@@ -274,7 +280,10 @@ export class SinkOutput {
       this.#failure = error.message;
       this.#writing?.batches.return(undefined);
       this.#writing = null;
-      for (const { rows } of this.#pending) this.#move(rows, held);
+      for (const { rows, isSnapshot } of this.#pending) {
+        this.#move(rows, held);
+        this.#isSnapshotDue ||= isSnapshot;
+      }
       this.#pending = [];
       return false;
     }
@@ -288,9 +297,8 @@ export class SinkOutput {
   }
 
   /** true: all of it is written. */
-  #writeUntil({ epoch, nowUs, rows }: PendingEpoch, isOver: () => boolean): boolean {
-    if (this.#writing === null && epoch === this.#snapshotEpoch)
-      this.#writer.beginSnapshot?.(epoch);
+  #writeUntil({ epoch, nowUs, rows, isSnapshot }: PendingEpoch, isOver: () => boolean): boolean {
+    if (this.#writing === null && isSnapshot) this.#writer.beginSnapshot?.(epoch);
     const writing = this.#writing ?? { batches: rows.inOrder(), rowCount: 0 };
     this.#writing = writing;
     const { batches } = writing;

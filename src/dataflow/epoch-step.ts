@@ -133,15 +133,23 @@ export class EpochStep {
       if (made.has(relationId) || this.parts.relations.get(relationId)?.stored) continue;
       throw new SqlError('42P01', `relation with OID ${relationId} does not exist`);
     }
-    const jobs = new Map<number, Job>();
-    for (const action of request.ddl) {
-      if (action.kind === 'create_source') this.parts.openLetters(action);
-      if (action.kind !== 'create_view' && action.kind !== 'create_sink') continue;
-      jobs.set(action.id, this.parts.makeJob(freshState(action)));
-      if (action.kind === 'create_sink')
-        this.parts.sinks.set(action.id, this.parts.openSink(action));
+    const prepared = { request, jobs: new Map<number, Job>(), build: null };
+    try {
+      for (const action of request.ddl) this.#prepareAction(action, prepared.jobs);
+    } catch (error) {
+      this.discard(prepared);
+      throw error;
     }
-    return { request, jobs, build: null };
+    return prepared;
+  }
+
+  #prepareAction(action: DdlAction, jobs: Map<number, Job>): void {
+    if (action.kind === 'create_source') this.parts.openLetters(action);
+    if (action.kind !== 'create_view' && action.kind !== 'create_sink') return;
+    jobs.set(action.id, this.parts.makeJob(freshState(action)));
+    if (action.kind === 'create_sink') {
+      this.parts.sinks.set(action.id, this.parts.openSink(action));
+    }
   }
 
   /** A commit that was prepared does not come to pass. */

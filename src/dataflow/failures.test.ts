@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { SqlError } from '../base/sql-error.ts';
 import type { AggregateNode, PlanNode, ScanNode } from '../plan/plan-node.ts';
 import { FLOAT8, INT8 } from '../types/data-type.ts';
 import { createTable, createView, EngineBench } from './engine-bench.ts';
@@ -157,4 +158,24 @@ test('a sink has every epoch once, in order, through restarts', async () => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+test('of a commit that is refused because of its second sink the first one is not left', async (context) => {
+  const bench = await EngineBench.open({ dataDir: ':memory:' });
+  await bench.commit({ ddl: [TABLE_ACTION] });
+  const { parts } = bench.opened.engine.step;
+  const openSink = parts.openSink.bind(parts);
+  context.mock.method(parts, 'openSink', (action: CreateSinkAction) => {
+    if (action.id !== SINK) throw new SqlError('42501', 'no such place');
+    return openSink(action);
+  });
+  const { plan, settings } = createView(VIEW, scan);
+  const sink = { kind: 'create_sink', plan, settings, connector: { name: 'k' } } as const;
+  const ddl = [
+    { ...sink, id: SINK, name: 'a', uuid: 'a' },
+    { ...sink, id: SINK + 1, name: 'b', uuid: 'b' },
+  ];
+  await assert.rejects(bench.commit({ ddl }), { sqlstate: '42501' });
+  assert.equal(parts.sinks.get(SINK), undefined);
+  await bench.opened.close();
 });

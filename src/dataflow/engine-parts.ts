@@ -348,8 +348,9 @@ export class EngineParts {
   alterOptions(id: number, texts: readonly PlacedText[]): void {
     const job = this.jobs.get(id);
     const feed = this.feeds.get(id);
-    feed?.alterOptions(texts);
-    if (job?.definition.kind === 'create_sink') job.alterOptions(texts);
+    const newest = this.#isStarted ? texts : [...texts, ...this.#foreseen(id)];
+    feed?.alterOptions(newest);
+    if (job?.definition.kind === 'create_sink') job.alterOptions(newest);
     if (!this.#isStarted) return;
     feed?.refreshReader();
     const altered = feed?.state().definition ?? job?.definition;

@@ -203,3 +203,36 @@ test('a restart that has to wait for records says so, and goes on when they come
   await copy.opened.close();
   await bench.opened.close();
 });
+
+test('a restart reads with the newest of several secrets what came with others', async (context) => {
+  const crash = directories(context);
+  const bench = await EngineBench.open({ dataDir: crash.directory });
+  await bench.commit({ ddl: [stored(APPENDED), createView(VIEW, counts)] });
+  const source = bench.source('s');
+  const arrive = (row: bigint): void => {
+    source.rows.push([row, 1n, 1n]);
+    source.available += 1;
+    bench.run();
+  };
+  const alter = async (text: string): Promise<void> => {
+    bench.sources.set(text, source);
+    const action = {
+      kind: 'alter_options',
+      id: SOURCE,
+      texts: [{ path: ['name'], text }],
+    } as const;
+    await bench.commit({ ddl: [action] });
+  };
+  arrive(1n);
+  await alter('second');
+  arrive(2n);
+  await alter('third');
+  arrive(3n);
+  await bench.commit({});
+  bench.sources.delete('s');
+  bench.sources.delete('second');
+  const copy = await EngineBench.open({ dataDir: crash.copy() }, bench);
+  assert.equal(copy.read(VIEW), '+ 1 3');
+  await copy.opened.close();
+  await bench.opened.close();
+});

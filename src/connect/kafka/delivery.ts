@@ -2,11 +2,15 @@
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { must } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { SpoolProgress } from '../spool/spool-deliverer.ts';
+import { NO_PROGRESS, type SpoolProgress } from '../spool/spool-deliverer.ts';
 import type { KafkaClient, KafkaConfig } from './client.ts';
-import { PROGRESS_PARTITION, progressRecord, readProgress } from './progress-topic.ts';
+import {
+  PROGRESS_PARTITION,
+  parseProgress,
+  progressRecord,
+  readProgress,
+} from './progress-topic.ts';
 import { type BatchOptions, PLAIN_BATCH, RecordBatchWriter } from './record-batch-writer.ts';
 import { BATCH_CODECS } from './record-codecs.ts';
 import type { ProducedPartition } from './requests.ts';
@@ -91,9 +95,8 @@ export class AtLeastOnce implements Delivery {
   }
 
   start(): Promise<SpoolProgress> {
-    const text = fs.existsSync(this.#note) ? fs.readFileSync(this.#note, 'utf8') : '0';
-    const [epoch, frames = 0] = text.split(' ').map(Number);
-    return Promise.resolve({ epoch: must(epoch), frames });
+    if (!fs.existsSync(this.#note)) return Promise.resolve(NO_PROGRESS);
+    return Promise.resolve(parseProgress(fs.readFileSync(this.#note, 'utf8')));
   }
 
   batchOptions(): BatchOptions {
@@ -104,8 +107,8 @@ export class AtLeastOnce implements Delivery {
     return produceAll(this.#client, null, batches, leaders);
   }
 
-  commit({ epoch, frames }: SpoolProgress): Promise<void> {
-    fs.writeFileSync(`${this.#note}.new`, `${epoch} ${frames}`, { mode: 0o600 });
+  commit(progress: SpoolProgress): Promise<void> {
+    fs.writeFileSync(`${this.#note}.new`, progressRecord(progress), { mode: 0o600 });
     fs.renameSync(`${this.#note}.new`, this.#note);
     return Promise.resolve();
   }

@@ -1,12 +1,12 @@
 /**
  * What sinks have delivered, in a compacted topic of one partition that all sinks of a cluster share: key (the sink's), value
- * {"epoch":n}, amid a snapshot {"epoch":n,"frames":k}. The record is written in the transaction that delivers all up to there
+ * {"epoch":n}, amid a snapshot {"epoch":n,"part":{"epoch":m,"frames":k}}. The record is written in the transaction that delivers all up to there
  * (semantics.md rule 30).
  */
 
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import type { SpoolProgress } from '../spool/spool-deliverer.ts';
+import { NO_PROGRESS, type SpoolProgress } from '../spool/spool-deliverer.ts';
 import { EARLIEST, type KafkaClient, type KafkaConfig, LATEST } from './client.ts';
 import { Credit } from './credit.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';
@@ -33,7 +33,7 @@ const FETCH = {
   metadataMaxAgeMs: 0,
 };
 
-const NONE: SpoolProgress = { epoch: 0, frames: 0 };
+const PROGRESS = /^\{"epoch":(\d{1,16})(?:,"part":\{"epoch":(\d{1,16}),"frames":(\d{1,16})\})?\}$/;
 /** So long nothing more may come before the end. */
 const PATIENCE_MS = 10_000;
 
@@ -46,8 +46,8 @@ export async function ensureProgressTopic(client: KafkaClient, topic: string): P
   throw new KafkaError(`topic "${topic}" could not be made (Kafka's error ${code})`, code, 'TOPIC');
 }
 
-export function progressRecord({ epoch, frames }: SpoolProgress): Buffer {
-  return Buffer.from(JSON.stringify(frames === 0 ? { epoch } : { epoch, frames }));
+export function progressRecord({ epoch, part }: SpoolProgress): Buffer {
+  return Buffer.from(JSON.stringify(part === null ? { epoch } : { epoch, part }));
 }
 
 /**
@@ -73,7 +73,7 @@ export async function readProgress(
   };
   const from = await offsetAt(EARLIEST);
   const end = await offsetAt(LATEST);
-  if (from >= end) return NONE;
+  if (from >= end) return NO_PROGRESS;
   const range = { config, topic, topicId: found.id, partition: PROGRESS_PARTITION, from };
   return await readLast(client, { ...range, fetch: FETCH, registry: null }, end, key);
 }
@@ -85,7 +85,7 @@ async function readLast(
   end: number,
   key: string,
 ): Promise<SpoolProgress> {
-  let progress = NONE;
+  let progress = NO_PROGRESS;
   let to = range.from;
   let trouble: string | null = null;
   const reading = new AbortController();
@@ -125,8 +125,11 @@ function lastIn(bytes: Uint8Array<SharedArrayBuffer> | null, key: string): Spool
   return progress;
 }
 
-function parseProgress(text: string): SpoolProgress {
-  const match = /^\{"epoch":(\d{1,16})(?:,"frames":(\d{1,16}))?\}$/.exec(text);
-  if (match !== null) return { epoch: Number(match[1]), frames: Number(match[2] ?? 0) };
+export function parseProgress(text: string): SpoolProgress {
+  const match = PROGRESS.exec(text);
+  if (match !== null) {
+    const [epoch, partEpoch, frames] = match.slice(1).map(Number) as [number, number, number];
+    return { epoch, part: match[2] === undefined ? null : { epoch: partEpoch, frames } };
+  }
   throw new SqlError('XX001', `a sink's progress in Kafka is not ours: ${text.slice(0, 100)}`);
 }

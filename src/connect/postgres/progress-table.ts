@@ -1,6 +1,6 @@
 /**
  * What sinks have delivered, in a table of the target database: a row for each sink with its last epoch and, amid its snapshot,
- * the frames of that, written in the transaction that delivers all up to there (semantics.md rule 30). A start takes the next `generation`: whoever writes
+ * that one's epoch and frames, written in the transaction that delivers all up to there (semantics.md rule 30). A start takes the next `generation`: whoever writes
  * under an older one is fenced.
  */
 
@@ -18,7 +18,7 @@ export async function ensureProgressTable(client: PostgresClient, table: TableNa
   if (row?.[0] !== null) return;
   try {
     await client.query(`CREATE TABLE ${quotedTable(table)} (
-      sink uuid NOT NULL, incarnation text NOT NULL, epoch bigint NOT NULL, frames bigint NOT NULL, generation bigint NOT NULL,
+      sink uuid NOT NULL, incarnation text NOT NULL, epoch bigint NOT NULL, part_epoch bigint, part_frames bigint, generation bigint NOT NULL,
       delivered_at timestamptz NOT NULL, PRIMARY KEY (sink, incarnation))`);
   } catch (error) {
     // Somebody else made it meanwhile.
@@ -43,22 +43,24 @@ export class SinkProgress {
   /** Fences whoever wrote before, once their transaction has ended; gives what was delivered. */
   async start(client: PostgresClient): Promise<SpoolProgress> {
     const [row] = await client.query(
-      `INSERT INTO ${this.#table} AS p (sink, incarnation, epoch, frames, generation, delivered_at)
-       VALUES ($1, $2, 0, 0, 1, now())
+      `INSERT INTO ${this.#table} AS p (sink, incarnation, epoch, generation, delivered_at)
+       VALUES ($1, $2, 0, 1, now())
        ON CONFLICT (sink, incarnation) DO UPDATE SET generation = p.generation + 1
-       RETURNING epoch, frames, generation`,
+       RETURNING epoch, generation, part_epoch, part_frames`,
       this.#owner,
     );
-    this.#generation = row?.[2] ?? null;
-    return { epoch: Number(row?.[0] ?? 0), frames: Number(row?.[1] ?? 0) };
+    const [epoch = null, generation = null, partEpoch = null, frames = null] = row ?? [];
+    this.#generation = generation;
+    const part = partEpoch === null ? null : { epoch: Number(partEpoch), frames: Number(frames) };
+    return { epoch: Number(epoch), part };
   }
 
   /** Within the transaction; 55000 for a server that was fenced. */
-  async note(client: PostgresClient, { epoch, frames }: SpoolProgress): Promise<void> {
+  async note(client: PostgresClient, { epoch, part }: SpoolProgress): Promise<void> {
     const rows = await client.query(
-      `UPDATE ${this.#table} SET epoch = $3, frames = $5, delivered_at = now()
+      `UPDATE ${this.#table} SET epoch = $3, part_epoch = $5, part_frames = $6, delivered_at = now()
        WHERE sink = $1 AND incarnation = $2 AND generation = $4 RETURNING epoch`,
-      [...this.#owner, epoch, this.#generation, frames],
+      [...this.#owner, epoch, this.#generation, part?.epoch ?? null, part?.frames ?? null],
     );
     if (rows.length > 0) return;
     throw new SqlError('55000', `another server writes to ${this.#target} for this sink`, {

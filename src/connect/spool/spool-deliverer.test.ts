@@ -16,7 +16,7 @@ class FakeTarget implements SpoolTarget {
   readonly name = 'target "fake"';
   readonly committed: string[] = [];
   epoch = 0;
-  frames = 0;
+  part: SpoolProgress['part'] = null;
   /** How often something was committed. */
   commits = 0;
   failureChance = 0;
@@ -25,7 +25,7 @@ class FakeTarget implements SpoolTarget {
 
   start(): Promise<SpoolProgress> {
     this.#sent = [];
-    return this.#maybe({ epoch: this.epoch, frames: this.frames });
+    return this.#maybe({ epoch: this.epoch, part: this.part });
   }
 
   send(frame: Frame): Promise<void> {
@@ -33,11 +33,11 @@ class FakeTarget implements SpoolTarget {
     return this.#maybe(undefined);
   }
 
-  commit({ epoch, frames }: SpoolProgress): Promise<void> {
+  commit({ epoch, part }: SpoolProgress): Promise<void> {
     this.committed.push(...this.#sent);
     this.#sent = [];
     this.epoch = epoch;
-    this.frames = frames;
+    this.part = part;
     this.commits += 1;
     return this.#maybe(undefined);
   }
@@ -155,11 +155,25 @@ test('a snapshot is committed in parts, whatever fails, and what comes behind it
     target.committed.map((value) => Number.parseInt(value.slice(1), 10)),
     [...Array(rows).keys(), ...Array(rows).keys()],
   );
-  assert.deepEqual([target.epoch, target.frames], [2, 0]);
+  assert.deepEqual([target.epoch, target.part], [2, null]);
   // Three rows are a frame: seven parts, and one of all the others.
   assert.equal(target.commits, 8);
   const again = new Spool(spool.directory, { bytesMax: 1024, segmentBytes: 1024 });
   assert.deepEqual([again.lastEpoch, again.end], [spool.lastEpoch, spool.end]);
+});
+
+test('a part of a snapshot that is not in the spool any more is told', async (context) => {
+  const spool = spoolOf(context);
+  const target = new FakeTarget();
+  target.part = { epoch: 4, frames: 1 };
+  spool.beginSnapshot(5);
+  add(spool, 5);
+  const error = await deliver(spool, target, 5);
+  assert.match(
+    String(error),
+    /target "fake" holds a part of the snapshot of epoch 4, but the snapshot is of epoch 5/,
+  );
+  assert.deepEqual(target.committed, []);
 });
 
 test('what the target has lost is sent again, as far as it is there', async (context) => {

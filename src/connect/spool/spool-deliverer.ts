@@ -21,13 +21,18 @@ const RETRY_MS_MAX = 5000;
 /** Epochs are committed together up to so many bytes of records. */
 const TRANSACTION_BYTES = 16 * 1024 * 1024;
 
+const START_AGAIN =
+  'What came between is gone: empty the target, DROP what sends to it and create it again.';
+
 /** What is there for good. */
 export interface SpoolProgress {
   /** All epochs up to it; 0: none. */
   readonly epoch: number;
-  /** And so many frames of the snapshot that comes behind it. */
-  readonly frames: number;
+  /** And a part of the snapshot that comes behind it; null: nothing of it. */
+  readonly part: { readonly epoch: number; readonly frames: number } | null;
 }
+
+export const NO_PROGRESS: SpoolProgress = Object.freeze({ epoch: 0, part: null });
 
 /** Where epochs go. One call at a time; after a failure `start` comes first. */
 export interface SpoolTarget {
@@ -61,7 +66,7 @@ export class SpoolDeliverer {
   #end: SpoolPosition;
   /** What lies before it is delivered: whole epochs. */
   #position: SpoolPosition;
-  #delivered: SpoolProgress = { epoch: 0, frames: 0 };
+  #delivered: SpoolProgress = NO_PROGRESS;
   /** Where the reader is: an epoch, and frames of it that were read. */
   #read = { epoch: 0, frames: 0 };
   /** No later epoch is ours. */
@@ -115,7 +120,7 @@ export class SpoolDeliverer {
   async #deliverAll(): Promise<void> {
     // A sink that was dropped at once has no spool any more: that ends its own delivery, not the thread.
     const oldest = must(segmentsOf(this.#directory)[0], `${this.#target.name} has lost its spool`);
-    this.#delivered = { epoch: oldest.epochBefore, frames: 0 };
+    this.#delivered = { epoch: oldest.epochBefore, part: null };
     for (let retryMs = RETRY_MS_MIN; !this.#isClosed; ) {
       try {
         await this.#start();
@@ -170,10 +175,9 @@ export class SpoolDeliverer {
     }
     if (last === null) return false;
     const progress = last.isLast
-      ? { epoch: this.#read.epoch, frames: 0 }
-      : { epoch: this.#delivered.epoch, frames: this.#read.frames };
-    const { epoch, frames } = this.#delivered;
-    if (progress.epoch > epoch || progress.frames > frames) {
+      ? { epoch: this.#read.epoch, part: null }
+      : { epoch: this.#delivered.epoch, part: this.#read };
+    if (isBehind(this.#delivered, progress)) {
       await this.#target.commit(progress);
       this.#delivered = progress;
     }
@@ -192,11 +196,15 @@ export class SpoolDeliverer {
     this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
     const frames = epoch === this.#read.epoch ? this.#read.frames + 1 : 1;
     this.#read = { epoch, frames };
+    const { part } = this.#delivered;
+    if (part === null || epoch <= this.#delivered.epoch || epoch === part.epoch) return;
+    throw otherPart(this.#target.name, part.epoch, epoch);
   }
 
   /** The frame that was read last is delivered. */
   get #isThere(): boolean {
-    return this.#read.epoch <= this.#delivered.epoch || this.#read.frames <= this.#delivered.frames;
+    const { epoch, part } = this.#delivered;
+    return this.#read.epoch <= epoch || (part !== null && this.#read.frames <= part.frames);
   }
 
   #calm(): void {
@@ -206,11 +214,20 @@ export class SpoolDeliverer {
   }
 }
 
+function isBehind(one: SpoolProgress, other: SpoolProgress): boolean {
+  if (one.epoch !== other.epoch) return one.epoch < other.epoch;
+  return (one.part?.frames ?? 0) < (other.part?.frames ?? 0);
+}
+
 function lost(name: string, epoch: number, needed: number): SqlError {
   const message = `${name} holds epoch ${epoch} of this sink, but had ${needed}`;
-  return new SqlError('55000', message, {
-    hint: 'What came between is gone: empty the target, DROP what sends to it and create it again.',
-  });
+  return new SqlError('55000', message, { hint: START_AGAIN });
+}
+
+/** What was spooled was lost with the power, and came again as of another epoch. */
+function otherPart(name: string, epoch: number, ours: number): SqlError {
+  const message = `${name} holds a part of the snapshot of epoch ${epoch}, but the snapshot is of epoch ${ours}`;
+  return new SqlError('55000', message, { hint: START_AGAIN });
 }
 
 function ahead(name: string, epoch: number, last: number): SqlError {

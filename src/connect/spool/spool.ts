@@ -276,7 +276,9 @@ export class Spool {
   /** The frame at an offset of the newest segment; its `end` is its size. null: it is cut off or damaged. */
   #readFrame(at: number): Frame | null {
     const size = frameSize(readAt(this.#fd, at, FRAME_HEADER_SIZE), 0);
-    return size === null ? null : readFrame(readAt(this.#fd, at, size), 0);
+    // A torn header may say anything.
+    if (size === null || at + size > fs.fstatSync(this.#fd).size) return null;
+    return readFrame(readAt(this.#fd, at, size), 0);
   }
 
   #reopen(): void {

@@ -3,12 +3,8 @@
 import { BOOL, BYTEA, INT4, INT8, TEXT } from '../types/data-type.ts';
 import type { SinkColumn } from './sink.ts';
 
-/** In the order of letters: `id` is their number. */
-export const LETTER_COLUMNS = [
-  { name: 'id', type: INT8 },
-  { name: 'source', type: TEXT },
-  { name: 'reason', type: TEXT },
-  { name: 'sqlstate', type: TEXT },
+/** What a letter tells of a rejected record. */
+export const RECORD_COLUMNS = [
   { name: 'topic', type: TEXT },
   { name: 'partition', type: INT4 },
   { name: 'record_offset', type: INT8 },
@@ -16,6 +12,15 @@ export const LETTER_COLUMNS = [
   { name: 'raw', type: BYTEA },
   { name: 'is_cut', type: BOOL },
   { name: 'context', type: TEXT },
+] as const satisfies readonly SinkColumn[];
+
+/** In the order of letters: `id` is their number. */
+export const LETTER_COLUMNS = [
+  { name: 'id', type: INT8 },
+  { name: 'source', type: TEXT },
+  { name: 'reason', type: TEXT },
+  { name: 'sqlstate', type: TEXT },
+  ...RECORD_COLUMNS,
 ] as const satisfies readonly SinkColumn[];
 
 export type LetterColumn = (typeof LETTER_COLUMNS)[number]['name'];

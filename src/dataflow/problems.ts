@@ -9,9 +9,10 @@
 import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { readValue } from '../batch/read-value.ts';
+import { RECORD_COLUMNS } from '../connect/letters.ts';
 import type { RawRecord, RecordPlace } from '../connect/source.ts';
 import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
-import { BOOL, BYTEA, INT4, INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
+import { INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import type { ProblemSink } from './operator.ts';
 import { DEAD_LETTER_COLUMNS, type EngineColumn, type LetterCount } from './port.ts';
@@ -28,13 +29,7 @@ export const DEAD_LETTERS: readonly EngineColumn[] = [
   { name: 'reason', type: TEXT },
   { name: 'op', type: TEXT },
   { name: 'sqlstate', type: TEXT },
-  { name: 'topic', type: TEXT },
-  { name: 'partition', type: INT4 },
-  { name: 'record_offset', type: INT8 },
-  { name: 'key', type: BYTEA },
-  { name: 'raw', type: BYTEA },
-  { name: 'is_cut', type: BOOL },
-  { name: 'context', type: TEXT },
+  ...RECORD_COLUMNS,
 ];
 
 export const VIEW_ERRORS: readonly EngineColumn[] = [

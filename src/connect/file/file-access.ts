@@ -5,6 +5,7 @@
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { fileError } from '../../base/file-problem.ts';
 import { SqlError } from '../../base/sql-error.ts';
 
 /** The absolute path, its directory checked to lie under a root; the file itself need not exist. */
@@ -54,22 +55,6 @@ export function listFiles(absolute: string, roots: readonly string[]): string[] 
 
 export function isGlob(name: string): boolean {
   return /[*?[]/.test(name);
-}
-
-/** A failed file operation as a user's error: 58P01 where it is not there, 42501, 53100, else 58030. */
-export function fileError(file: string, error: unknown): SqlError {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (code === 'ENOENT') {
-    return new SqlError('58P01', `could not open file "${file}": No such file or directory`);
-  }
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new SqlError('42501', `could not open file "${file}": Permission denied`);
-  }
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new SqlError('53100', `could not write to file "${file}": No space left on device`);
-  }
-  const text = error instanceof Error ? error.message : String(error);
-  return new SqlError('58030', `could not use file "${file}": ${text}`);
 }
 
 function checkInside(file: string, text: string, roots: readonly string[]): void {

@@ -5,8 +5,9 @@
  */
 
 import * as fs from 'node:fs';
+import { fileError } from '../../base/file-problem.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import { checkRealPath, fileError } from './file-access.ts';
+import { checkRealPath } from './file-access.ts';
 import { Gunzip } from './gunzip.ts';
 
 export type Compression = 'auto' | 'none' | 'gzip';

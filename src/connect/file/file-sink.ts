@@ -11,6 +11,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { assert } from '../../base/assert.ts';
+import { fileError } from '../../base/file-problem.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
 import type { ChangeEncoder } from '../../formats/change-lines.ts';
@@ -18,7 +19,7 @@ import type { ValueSettings } from '../../types/value.ts';
 import { type CheckRequest, checkOptions, type OptionSchema } from '../options.ts';
 import type { SinkContext, SinkWriter } from '../sink.ts';
 import type { Json } from '../source.ts';
-import { checkRealPath, fileError, isGlob, resolvePath } from './file-access.ts';
+import { checkRealPath, isGlob, resolvePath } from './file-access.ts';
 import {
   checkChangeColumns,
   checkLineEncoding,

@@ -2,8 +2,8 @@
 
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { fileError } from '../../base/file-problem.ts';
 import { SqlError } from '../../base/sql-error.ts';
-import { fileError } from './file-access.ts';
 import { type Compression, FileBytes, fileId } from './file-bytes.ts';
 import { type FilePosition, holdsPosition } from './file-position.ts';
 

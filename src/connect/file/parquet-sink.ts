@@ -10,6 +10,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { assert } from '../../base/assert.ts';
+import { fileError } from '../../base/file-problem.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { syncDirectory } from '../../base/sync-directory.ts';
 import type { DeltaBatch } from '../../batch/delta-batch.ts';
@@ -17,7 +18,7 @@ import { type ParquetCodec, ParquetFile } from '../../formats/parquet-file.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import { type CheckRequest, checkOptions, type OptionSchema } from '../options.ts';
 import type { SinkContext, SinkDelivery, SinkWriter } from '../sink.ts';
-import { checkRealPath, fileError } from './file-access.ts';
+import { checkRealPath } from './file-access.ts';
 import { ProgressFile } from './sink-progress.ts';
 
 const MIB = 1024 * 1024;

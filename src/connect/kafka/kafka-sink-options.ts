@@ -6,7 +6,12 @@ import { checkEnvelopeEncoding, checkSinkEncoding } from '../sink-encodings.ts';
 import { checkSinkKey, columnNamed, SINK_KEY_SCHEMA } from '../sink-key.ts';
 import type { Json } from '../source.ts';
 import { CONNECTION_SCHEMA, checkConnection, PROGRESS_TOPIC } from './kafka-options.ts';
-import type { KafkaSinkOptions, SinkType } from './kafka-sink.ts';
+import {
+  BATCH_BYTES,
+  type KafkaSinkOptions,
+  type SinkType,
+  TRANSACTION_TIMEOUT_MS,
+} from './kafka-sink.ts';
 import { COMPRESSION_NAMES, type CompressionName } from './record-batch-writer.ts';
 
 const OWNER = 'connector "kafka"';
@@ -38,9 +43,9 @@ const SINK_SCHEMA: OptionSchema = {
     kind: 'integer',
     min: 1000,
     max: 86_400_000,
-    default: 60_000,
+    default: TRANSACTION_TIMEOUT_MS,
   },
-  'properties.batch.size': { kind: 'integer', min: KIB, max: GIB, default: 512 * KIB },
+  'properties.batch.size': { kind: 'integer', min: KIB, max: GIB, default: BATCH_BYTES },
   'properties.compression.type': {
     kind: 'choice',
     choices: COMPRESSION_NAMES,

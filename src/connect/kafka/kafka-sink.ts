@@ -54,6 +54,9 @@ export interface KafkaSinkOptions extends TopicDelivery {
 }
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
+/** Unless the options say otherwise. */
+export const BATCH_BYTES = 512 * 1024;
+export const TRANSACTION_TIMEOUT_MS = 60_000;
 
 /** Fences every server that runs on a copy of the sink. */
 export function transactionalId(uuid: string): string {

@@ -15,7 +15,12 @@ import type { Spool } from '../spool/spool.ts';
 import type { SpoolHeader } from '../spool/spool-frame.ts';
 import type { RecordMaker } from '../spool/spooled-sink.ts';
 import type { KafkaConfig } from './client.ts';
-import { openTopicSink, type TopicDelivery } from './kafka-sink.ts';
+import {
+  BATCH_BYTES,
+  openTopicSink,
+  type TopicDelivery,
+  TRANSACTION_TIMEOUT_MS,
+} from './kafka-sink.ts';
 import { headersOf, type RecordContext } from './kept-record.ts';
 
 /** What the check makes of the options: JSON. */
@@ -27,8 +32,6 @@ export interface LetterTopic {
 
 /** The option that names it. */
 export const LETTER_TOPIC = 'dead_letter.topic';
-const BATCH_BYTES = 512 * 1024;
-const TRANSACTION_MS = 60_000;
 
 /** How letters come to their topic. */
 export function letterDelivery(config: KafkaConfig, letters: LetterTopic): TopicDelivery {
@@ -37,7 +40,7 @@ export function letterDelivery(config: KafkaConfig, letters: LetterTopic): Topic
     ...letters,
     epochHeader: false,
     isExactlyOnce: true,
-    transactionTimeoutMs: TRANSACTION_MS,
+    transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
     batchBytesMax: BATCH_BYTES,
     compression: 'none',
   };

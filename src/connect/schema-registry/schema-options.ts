@@ -2,9 +2,10 @@
 
 import * as fs from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
+import { fileError } from '../../base/file-problem.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { WriterSchema } from '../../formats/message-decoder.ts';
-import { checkRealPath, fileError, resolvePath } from '../file/file-access.ts';
+import { checkRealPath, resolvePath } from '../file/file-access.ts';
 import { badValue, type OptionSchema, type OptionValue } from '../options.ts';
 import { type RegistryConfig, RegistryError, SchemaRegistryClient } from './registry-client.ts';
 

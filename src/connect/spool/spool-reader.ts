@@ -2,7 +2,7 @@
 
 import * as fs from 'node:fs';
 import { SqlError } from '../../base/sql-error.ts';
-import { type SpoolPosition, segmentsOf } from './spool.ts';
+import { readInto, type SpoolPosition, segmentsOf } from './spool.ts';
 import { type Frame, frameSize, readFrame } from './spool-frame.ts';
 
 /** Read at once, where no frame is larger. */
@@ -86,11 +86,7 @@ export class SpoolReader {
     if (this.#bytes.length < size) this.#bytes = Buffer.allocUnsafeSlow(size);
     const bytes = this.#bytes.subarray(0, limit - offset);
     this.#bytesAt = offset;
-    this.#length = 0;
-    for (let count = -1; count !== 0; this.#length += count) {
-      const { length: done } = this.#held;
-      count = fs.readSync(this.#fd, bytes, done, bytes.length - done, offset + done);
-    }
+    this.#length = readInto(bytes, this.#fd, offset);
   }
 
   #damaged(): SqlError {

@@ -12,9 +12,9 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { assert } from '../../base/assert.ts';
+import { fileError } from '../../base/file-problem.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { syncDirectory } from '../../base/sync-directory.ts';
-import { fileError } from '../file/file-access.ts';
 import {
   FRAME_HEADER_SIZE,
   type Frame,
@@ -310,14 +310,18 @@ function syncFile(file: string, done: () => void): void {
   });
 }
 
-/** Bytes of a file from `at` on, as many as there are. */
-function readAt(fd: number, at: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
+/** Fills `bytes` from a file's offset on, as far as the file goes; gives how many came. */
+export function readInto(bytes: Buffer, fd: number, offset: number): number {
   let done = 0;
-  for (let count = -1; count !== 0 && done < length; done += count) {
-    count = fs.readSync(fd, bytes, done, length - done, at + done);
+  for (let count = -1; count !== 0 && done < bytes.length; done += count) {
+    count = fs.readSync(fd, bytes, done, bytes.length - done, offset + done);
   }
-  return bytes.subarray(0, done);
+  return done;
+}
+
+function readAt(fd: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  return bytes.subarray(0, readInto(bytes, fd, offset));
 }
 
 /** The segments of a directory, the oldest first; XX001 where one is missing between them. */

@@ -3,6 +3,7 @@
  * independent witness). Where Kafka cannot be started the tests are skipped with the reason; in CI that is a failure.
  */
 
+import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ import kafkajs, {
 import { polled } from '../polled.ts';
 import { missingCommands } from '../services/debian.ts';
 import { KafkaCluster, type KafkaOptions } from '../services/kafka.ts';
+import { type CommittedRecord, committedRecords } from './committed-records.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, logLevel } = kafkajs;
 const { ResourcePatternTypes } = kafkajs;
@@ -133,6 +135,16 @@ export class KafkaFixture {
       permissionType: AclPermissionTypes.ALLOW,
     };
     await this.#admin((admin) => admin.createAcls({ acl: [acl] }));
+  }
+
+  /** What a read_committed reader finds in a topic, once it has so many records, and no more. */
+  async awaitRecords(topic: string, count: number): Promise<CommittedRecord[]> {
+    const records = await polled(
+      () => committedRecords(this.bootstrap, topic),
+      ({ length }) => length >= count,
+    );
+    assert.equal(records.length, count, JSON.stringify(records.slice(-20)));
+    return records;
   }
 
   /** The offset behind the last record of a topic's first partition. */

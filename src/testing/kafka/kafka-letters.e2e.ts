@@ -9,7 +9,7 @@ import { polled } from '../polled.ts';
 import type { ServerProcess } from '../server-process.ts';
 import { KAFKA_USERS } from '../services/kafka.ts';
 import type { SqlClient } from '../sql-client.ts';
-import { type CommittedRecord, committedRecords } from './committed-records.ts';
+import type { CommittedRecord } from './committed-records.ts';
 import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
 import { KafkaScene } from './kafka-scene.ts';
 
@@ -36,16 +36,6 @@ after(() => scene?.dispose());
 
 const options = (topic: string, letters: string, more = '') =>
   `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}', dead_letter.topic = '${letters}'${more}) FORMAT PLAIN ENCODE JSON`;
-
-/** The records of the topic, as soon as there are so many. */
-async function awaitRecords(topic: string, count: number): Promise<CommittedRecord[]> {
-  const records = await polled(
-    () => committedRecords(kafka.bootstrap, topic),
-    ({ length }) => length >= count,
-  );
-  assert.equal(records.length, count, JSON.stringify(records.slice(-20)));
-  return records;
-}
 
 const state = (name: string, columns: string) =>
   `SELECT ${columns} FROM millrace.sinks WHERE name = '${name}' AND kind = 'dead_letters'`;
@@ -138,7 +128,7 @@ test('what fails after it was decoded comes as it was, too', { skip: SKIP }, asy
   );
   const poison = records.filter((_, id) => id % 100 === 7);
   for (const topic of ['shares.dlq', 'stock.dlq']) {
-    const sent = await awaitRecords(topic, poison.length);
+    const sent = await kafka.awaitRecords(topic, poison.length);
     const expected = poison.map(({ partition, key, value }) => [`${partition}`, key, value]);
     const got = sent.map(({ headers, key, value }) => [headers['millrace.partition'], key, value]);
     assert.deepEqual(got.sort(), expected.sort(), topic);
@@ -172,14 +162,14 @@ test('each once, through kill -9 and REPLAY; DROP takes what is kept', { skip: S
   for (let round = 0; round < 4; round += 1) {
     await send(60);
     // At once, before anything is sent; and when all is.
-    if (round % 2 === 1) await awaitRecords('bills.dlq', next / 3);
+    if (round % 2 === 1) await kafka.awaitRecords('bills.dlq', next / 3);
     await server.killAndRestart(sql);
   }
   const rejected = "SELECT DISTINCT rows_rejected FROM millrace.sources WHERE name = 'bills'";
   await sql.awaitValue(rejected, '80');
   const keysOf = (records: readonly CommittedRecord[]) => records.map(({ key }) => key).sort();
   const keys = Array.from({ length: 80 }, (_, i) => `k${3 * i}`).sort();
-  assert.deepEqual(keysOf(await awaitRecords('bills.dlq', 80)), keys);
+  assert.deepEqual(keysOf(await kafka.awaitRecords('bills.dlq', 80)), keys);
   await sql.query('ALTER SOURCE bills ALTER COLUMN amount DROP NOT NULL');
   await sql.query('REPLAY DEAD LETTERS FOR bills WHERE record_offset < 50');
   await server.killAndRestart(sql);
@@ -188,7 +178,7 @@ test('each once, through kill -9 and REPLAY; DROP takes what is kept', { skip: S
     String(80 - Number(await sql.value(rejected))),
   );
   await kafka.send('bills', [{ key: 'last', value: 'poison' }]);
-  assert.deepEqual(keysOf(await awaitRecords('bills.dlq', 81)), [...keys, 'last'].sort());
+  assert.deepEqual(keysOf(await kafka.awaitRecords('bills.dlq', 81)), [...keys, 'last'].sort());
   await sql.query('DROP SOURCE bills CASCADE');
   assert.equal(await polled(spools, (count) => count <= before), before);
   assert.equal(await sql.value("SELECT count(*) FROM millrace.sinks WHERE name = 'bills'"), '0');
@@ -208,13 +198,13 @@ test('a topic that is away stops nothing; a broker that was killed neither', {
   await kafka.send('gone', [{ value: '{"id": 2}' }]);
   await sql.awaitValue('SELECT count(*) FROM gone_view', '2');
   await kafka.createTopic('gone.dlq');
-  await awaitRecords('gone.dlq', 1);
+  await kafka.awaitRecords('gone.dlq', 1);
   await sql.awaitValue(state('gone', "state || ' ' || spooled_bytes"), 'running 0');
   await kafka.send('gone', [{ value: 'poison 2' }]);
   await sql.awaitValue("SELECT count(*) FROM millrace.dead_letters WHERE topic = 'gone'", '2');
   await kafka.cluster.kill();
   await kafka.cluster.start();
-  const values = (await awaitRecords('gone.dlq', 2)).map(({ value }) => value);
+  const values = (await kafka.awaitRecords('gone.dlq', 2)).map(({ value }) => value);
   assert.deepEqual(values, ['poison 1', 'poison 2']);
 });
 
@@ -271,15 +261,15 @@ test('a secret with another value: letters go on with it', { skip: SKIP }, async
   );
   await sql.query('CREATE MATERIALIZED VIEW sealed_view AS SELECT id FROM sealed');
   await kafka.send('sealed', [{ value: 'poison 1' }]);
-  await awaitRecords('sealed.dlq', 1);
+  await kafka.awaitRecords('sealed.dlq', 1);
   await sql.query("ALTER SECRET sealed AS 'wrong'");
   await sql.awaitValue(state('sealed', 'state'), 'failed');
   await sql.query(`ALTER SECRET sealed AS '${password}'`);
   await kafka.send('sealed', [{ value: 'poison 2' }]);
-  await awaitRecords('sealed.dlq', 2);
+  await kafka.awaitRecords('sealed.dlq', 2);
   await server.killAndRestart(sql);
   await kafka.send('sealed', [{ value: 'poison 3' }]);
-  const values = (await awaitRecords('sealed.dlq', 3)).map(({ value }) => value);
+  const values = (await kafka.awaitRecords('sealed.dlq', 3)).map(({ value }) => value);
   assert.deepEqual(values, ['poison 1', 'poison 2', 'poison 3']);
   await sql.query('DROP SOURCE sealed CASCADE');
 });
@@ -297,6 +287,6 @@ test('the statement of the manual runs', { skip: SKIP }, async () => {
   ]);
   await sql.query(statement.replaceAll('localhost:9092', kafka.bootstrap));
   await sql.query('CREATE MATERIALIZED VIEW turnover AS SELECT sum(total) FROM orders');
-  const [letter] = await awaitRecords('orders.dlq', 1);
+  const [letter] = await kafka.awaitRecords('orders.dlq', 1);
   assert.equal(letter?.value, '{"id": 2, "total": ');
 });

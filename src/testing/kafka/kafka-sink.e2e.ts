@@ -46,16 +46,6 @@ after(() => scene?.dispose());
 const sinkOptions = (topic: string, more = '') =>
   `WITH (connector = 'kafka', topic = '${topic}', properties.bootstrap.server = '${kafka.bootstrap}'${more})`;
 
-/** Reads the topic until it has so many records. */
-async function awaitRecords(topic: string, count: number): Promise<CommittedRecord[]> {
-  const records = await polled(
-    () => committedRecords(kafka.bootstrap, topic),
-    ({ length }) => length >= count,
-  );
-  assert.equal(records.length, count, JSON.stringify(records.slice(-20)));
-  return records;
-}
-
 const pairs = (records: readonly CommittedRecord[]) =>
   records.map(({ key, value }) => [key, value]);
 
@@ -69,7 +59,7 @@ test('upsert: the snapshot, the newest row of each key, tombstones', { skip: SKI
   await sql.query(
     `CREATE SINK totals_out FROM totals ${sinkOptions('totals', ", type = 'upsert', primary_key = 'region', header.epoch = true")} FORMAT UPSERT ENCODE JSON`,
   );
-  const snapshot = await awaitRecords('totals', 2);
+  const snapshot = await kafka.awaitRecords('totals', 2);
   assert.deepEqual(pairs(snapshot), [
     ['{"region":"n"}', '{"region":"n","total":1.50}'],
     ['{"region":"s"}', '{"region":"s","total":5}'],
@@ -78,7 +68,7 @@ test('upsert: the snapshot, the newest row of each key, tombstones', { skip: SKI
   assert.equal(epochs.size, 1);
   await sql.query("INSERT INTO sales VALUES ('n', 1)");
   await sql.query("DELETE FROM sales WHERE region = 's'");
-  assert.deepEqual(pairs((await awaitRecords('totals', 4)).slice(2)), [
+  assert.deepEqual(pairs((await kafka.awaitRecords('totals', 4)).slice(2)), [
     ['{"region":"n"}', '{"region":"n","total":2.50}'],
     ['{"region":"s"}', null],
   ]);
@@ -96,7 +86,7 @@ test('append-only: every row once, through kill -9, with a witness', { skip: SKI
     if (id % 10 !== 0) continue;
     await server.killAndRestart(sql);
   }
-  const records = await awaitRecords('events', 30);
+  const records = await kafka.awaitRecords('events', 30);
   const ids = records.map(({ value }) => (JSON.parse(value!) as { id: number }).id);
   assert.deepEqual(
     ids.sort((a, b) => a - b),
@@ -117,7 +107,7 @@ test('debezium: envelopes', { skip: SKIP }, async () => {
   await sql.query("INSERT INTO items VALUES (1, 'a')");
   await sql.query("UPDATE items SET name = 'b' WHERE id = 1");
   await sql.query('DELETE FROM items');
-  const records = await awaitRecords('changes', 4);
+  const records = await kafka.awaitRecords('changes', 4);
   const withoutTime = records.map(({ key, value }) => [
     key,
     value === null ? null : { ...JSON.parse(value), ts_ms: 0 },
@@ -145,7 +135,7 @@ test('without a snapshot, at least once; what a dropped sink kept goes', {
   );
   assert.equal(spools(), before + 1);
   await sql.query('INSERT INTO later VALUES (2)');
-  assert.deepEqual(pairs(await awaitRecords('later', 1)), [[null, '{"id":2}']]);
+  assert.deepEqual(pairs(await kafka.awaitRecords('later', 1)), [[null, '{"id":2}']]);
   await sql.query('DROP SINK later_out');
   assert.equal(await polled(spools, (count) => count <= before), before);
 });
@@ -159,7 +149,7 @@ test('a sink that has failed goes on with RESUME, once the reason is gone', {
     `CREATE SINK narrow_out FROM narrow ${sinkOptions('narrow')} FORMAT PLAIN ENCODE CSV`,
   );
   await sql.query("INSERT INTO narrow VALUES (1, 'short')");
-  await awaitRecords('narrow', 1);
+  await kafka.awaitRecords('narrow', 1);
   await sql.query("INSERT INTO narrow VALUES (2, repeat('x', 2000))");
   const state = "SELECT state FROM millrace.sinks WHERE name = 'narrow_out'";
   await sql.awaitValue(state, 'failed');
@@ -168,7 +158,7 @@ test('a sink that has failed goes on with RESUME, once the reason is gone', {
   await kafka.configureTopic('narrow', { 'max.message.bytes': '10000' });
   await sql.query("INSERT INTO narrow VALUES (3, '')");
   await sql.query('RESUME SINK narrow_out');
-  const records = await awaitRecords('narrow', 3);
+  const records = await kafka.awaitRecords('narrow', 3);
   assert.deepEqual(
     records.map(({ value }) => value!.slice(0, 2)),
     ['1,', '2,', '3,'],
@@ -216,7 +206,7 @@ test('brokers that are away: views go on, also beyond the spool; nothing is lost
     `CREATE SINK away_out FROM away ${sinkOptions('away', ", spool.max.bytes = '1048576'")} FORMAT UPSERT ENCODE JSON`,
   );
   await sql.query("INSERT INTO away VALUES (0, 0, '')");
-  await awaitRecords('away', 1);
+  await kafka.awaitRecords('away', 1);
   await kafka.cluster.kill();
   const state = (column: string) => `SELECT ${column} FROM millrace.sinks WHERE name = 'away_out'`;
   for (let round = 1; round <= 6; round += 1) {
@@ -250,7 +240,7 @@ test('a second server with a copy of the data fences the first', {
   await one.query('CREATE TABLE t (id int) APPEND ONLY');
   await one.query(`CREATE SINK k FROM t ${sinkOptions('fenced')} FORMAT PLAIN ENCODE JSON`);
   await one.query('INSERT INTO t VALUES (1)');
-  await awaitRecords('fenced', 1);
+  await kafka.awaitRecords('fenced', 1);
   await first.stop();
   const directory = mkdtempSync(join(tmpdir(), 'millrace-copy-'));
   context.after(() => rmSync(directory, { recursive: true, force: true }));
@@ -258,7 +248,7 @@ test('a second server with a copy of the data fences the first', {
   await first.restart();
   await one.reconnect(first.url);
   await one.query('INSERT INTO t VALUES (2)');
-  await awaitRecords('fenced', 2);
+  await kafka.awaitRecords('fenced', 2);
   const second = await ServerProcess.start({ dataDir: directory });
   context.after(() => second.dispose());
   const two = await SqlClient.connect(second.url);
@@ -268,7 +258,7 @@ test('a second server with a copy of the data fences the first', {
   await one.query('INSERT INTO t VALUES (3)');
   await one.awaitValue(state, 'failed');
   assert.equal(await one.value('SELECT count(*) FROM t'), '3');
-  assert.deepEqual(pairs(await awaitRecords('fenced', 2)), [
+  assert.deepEqual(pairs(await kafka.awaitRecords('fenced', 2)), [
     [null, '{"id":1}'],
     [null, '{"id":2}'],
   ]);
@@ -337,7 +327,7 @@ test('a transaction whose end the brokers have lost', { skip: SKIP }, async () =
   await sql.query('CREATE TABLE hung (id int) APPEND ONLY');
   await sql.query(`CREATE SINK hung_out FROM hung ${sinkOptions('hung')} FORMAT PLAIN ENCODE CSV`);
   await sql.query('INSERT INTO hung VALUES (1)');
-  await awaitRecords('hung', 1);
+  await kafka.awaitRecords('hung', 1);
   const restartAfter = async (work: (impostor: Impostor) => Promise<void>): Promise<void> => {
     await server.stop();
     const impostor = await Impostor.start();
@@ -347,7 +337,7 @@ test('a transaction whose end the brokers have lost', { skip: SKIP }, async () =
     await sql.reconnect(server.url);
   };
   const awaitValues = async (...values: string[]): Promise<void> => {
-    const records = await awaitRecords('hung', values.length);
+    const records = await kafka.awaitRecords('hung', values.length);
     assert.deepEqual(records.map(({ value }) => value).sort(), values);
   };
   // Aborted: it was open when the sink started again.
@@ -381,7 +371,7 @@ test('a key that is not proven unique: the row that came last, and the one befor
   await sql.query(
     `CREATE SINK newest_out FROM visits ${sinkOptions('newest', ", primary_key = 'who', on_duplicate_key = 'latest'")} FORMAT UPSERT ENCODE JSON`,
   );
-  assert.deepEqual(pairs(await awaitRecords('newest', 2)).sort(), [
+  assert.deepEqual(pairs(await kafka.awaitRecords('newest', 2)).sort(), [
     ['{"who":"a"}', '{"id":2,"who":"a"}'],
     ['{"who":null}', '{"id":3,"who":null}'],
   ]);
@@ -395,7 +385,7 @@ test('a key that is not proven unique: the row that came last, and the one befor
     await sql.query(statement);
     if (index % 2 === 0) await server.killAndRestart(sql);
   }
-  const records = pairs((await awaitRecords('newest', 7)).slice(2));
+  const records = pairs((await kafka.awaitRecords('newest', 7)).slice(2));
   assert.deepEqual(
     records.filter(([key]) => key === '{"who":"a"}').map(([, value]) => value),
     ['{"id":0,"who":"a"}', '{"id":2,"who":"a"}', '{"id":1,"who":"a"}', null],
@@ -420,7 +410,7 @@ test('several rows of one key stop the sink, and nothing else, until they are go
   await sql.query(
     `CREATE SINK seats_out FROM seats ${sinkOptions('seats', ", primary_key = 'seat'")} FORMAT DEBEZIUM ENCODE JSON`,
   );
-  await awaitRecords('seats', 1);
+  await kafka.awaitRecords('seats', 1);
   // Equal in SQL, though not as texts.
   await sql.query('INSERT INTO seats VALUES (2, 1.00), (3, 3)');
   const failed = `SELECT state, error LIKE '%several rows of one key (23505). Key (seat)=(1.00) is duplicated.%' FROM millrace.sinks
@@ -432,7 +422,7 @@ test('several rows of one key stop the sink, and nothing else, until they are go
   assert.deepEqual((await sql.query(failed)).rows, [['failed', 't']]);
   assert.equal(await sql.value('SELECT n FROM taken'), '4');
   await sql.query('DELETE FROM seats WHERE id = 1');
-  const records = (await awaitRecords('seats', 6)).slice(1);
+  const records = (await kafka.awaitRecords('seats', 6)).slice(1);
   assert.deepEqual(
     records.map(({ key, value }) => [key, value?.replace(/,"ts_ms".*/, '') ?? null]),
     [
@@ -468,7 +458,7 @@ test('the statements of the manual run', { skip: SKIP }, async () => {
   await kafka.createTopic('turnover');
   await sql.query(statements.replaceAll('localhost:9092', kafka.bootstrap));
   await sql.query("INSERT INTO orders VALUES (1, 'a', 2.5), (2, 'a', 1)");
-  assert.deepEqual(pairs(await awaitRecords('turnover', 1)), [
+  assert.deepEqual(pairs(await kafka.awaitRecords('turnover', 1)), [
     ['{"shop":"a"}', '{"shop":"a","total":3.5}'],
   ]);
 });

@@ -136,6 +136,37 @@ test('latest begins where the topic ends, and keeps that through a restart witho
   await sql.awaitValue("SELECT string_agg(id::text, ',') FROM latest_view", '2');
 });
 
+test('begins at a time, at offsets, and in every topic of a pattern', { skip: SKIP }, async () => {
+  const record = (id: number) => ({ value: `{"id": ${id}}`, timestamp: String(id * 1000) });
+  for (const topic of ['begin.a', 'begin.b', 'other']) await kafka.createTopic(topic);
+  await kafka.send('begin.a', [1, 2, 3, 4].map(record));
+  await kafka.send('begin.b', [5, 6].map(record));
+  await kafka.send('other', [record(7)]);
+  const ids = async (name: string, where: string): Promise<void> => {
+    await sql.query(
+      `CREATE SOURCE ${name} (id int) WITH (connector = 'kafka', properties.bootstrap.server = '${kafka.bootstrap}', ${where}) FORMAT PLAIN ENCODE JSON`,
+    );
+    await sql.query(`CREATE MATERIALIZED VIEW ${name}_view AS SELECT id FROM ${name}`);
+  };
+  const shows = (name: string, expected: string) =>
+    sql.awaitValue(`SELECT string_agg(id::text, ',' ORDER BY id) FROM ${name}_view`, expected);
+  const at = "scan.startup.mode = 'timestamp', scan.startup.timestamp.millis = 2500";
+  await ids('timed', `topic = 'begin.a', ${at}`);
+  const offsets = "scan.startup.mode = 'specific-offsets'";
+  await ids(
+    'placed',
+    `topic = 'begin.a', ${offsets}, scan.startup.specific-offsets = 'partition:0,offset:1'`,
+  );
+  await ids('matched', "topic.pattern = 'begin\\..*'");
+  await shows('timed', '3,4');
+  await shows('placed', '2,3,4');
+  await shows('matched', '1,2,3,4,5,6');
+  await server.killAndRestart(sql);
+  await kafka.send('begin.b', [record(8)]);
+  await shows('timed', '3,4');
+  await shows('matched', '1,2,3,4,5,6,8');
+});
+
 test('new partitions are read from their beginning', { skip: SKIP }, async () => {
   await kafka.createTopic('growing');
   await sql.query(

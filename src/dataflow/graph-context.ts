@@ -29,3 +29,8 @@ export interface GraphContext extends OperatorContext {
   /** Rows of a batch that an operator puts out at most (1 and 7 in tests). */
   readonly batchRowsMax: number;
 }
+
+/** Is it proved that the node's output never takes a row back? */
+export function neverRetracts(context: GraphContext, node: PlanNode): boolean {
+  return context.neverRetracts?.(node) ?? node.properties?.isAppendOnly ?? false;
+}

@@ -10,7 +10,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { PlanNode, ScanNode } from '../plan/plan-node.ts';
-import type { GraphContext } from './graph-context.ts';
+import { type GraphContext, neverRetracts } from './graph-context.ts';
 import { type DeltaSink, type EpochContext, type Operator, WATERMARK_NONE } from './operator.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import { EmitOnCloseOperator } from './operators/emit-on-close.ts';
@@ -23,6 +23,7 @@ import { SetOperationOperator } from './operators/set-operation.ts';
 import { TableFunctionOperator } from './operators/table-function.ts';
 import { TemporalFilterOperator } from './operators/temporal-filter.ts';
 import { TopNOperator } from './operators/top-n.ts';
+import { TopOneOperator } from './operators/top-one.ts';
 import { UnionOperator } from './operators/union.ts';
 import { UniqueKeyOperator } from './operators/unique-key.ts';
 import { ValuesOperator } from './operators/values.ts';
@@ -336,7 +337,9 @@ function makeOperator(node: Exclude<PlanNode, ScanNode>, context: GraphContext):
         ? new SessionOperator(node, context)
         : new WindowOperator(node, context);
     case 'top_n':
-      return new TopNOperator(node, context);
+      return node.limit === 1 && node.offset === 0 && neverRetracts(context, node.input)
+        ? new TopOneOperator(node, context)
+        : new TopNOperator(node, context);
     case 'over':
       return new OverOperator(node, context);
     case 'emit_on_close':

@@ -13,22 +13,27 @@ type Row = readonly Value[];
 const COLUMNS = [column('k', INT8), column('v', INT8), column('s', TEXT)];
 const LONG = 'a text that is longer than twelve bytes ';
 
+/** How probable it is that a change takes a row back. */
+const RETRACTIONS = 0.45;
+
 /** A bag of rows that grows and shrinks at random; every change is pushed into a bench. */
 class RandomBag {
   readonly rows: Row[] = [];
   readonly #random: Random;
   readonly #make: (random: Random) => Row;
+  readonly #retractions: number;
 
-  constructor(random: Random, make: (random: Random) => Row) {
+  constructor(random: Random, make: (random: Random) => Row, retractions = RETRACTIONS) {
     this.#random = random;
     this.#make = make;
+    this.#retractions = retractions;
   }
 
   /** Some changes, in an order in which a retraction may come before its insert of the same epoch. */
   change(count: number): { rows: Row[]; weights: number[] } {
     const changes: { row: Row; weight: number }[] = [];
     for (let i = 0; i < count; i++) {
-      if (this.rows.length > 0 && this.#random.chance(0.45)) {
+      if (this.rows.length > 0 && this.#random.chance(this.#retractions)) {
         const [row] = this.rows.splice(this.#random.below(this.rows.length), 1);
         changes.push({ row: row!, weight: -1 });
       } else {
@@ -92,10 +97,11 @@ function compare(
   bags: number,
   oracle: (inputs: readonly Row[][]) => Row[],
   isPartitioned = false,
+  retractions = RETRACTIONS,
 ): void {
   for (const batchRowsMax of [1, 7, 1024]) {
     const random = new Random(42 + batchRowsMax);
-    const inputs = Array.from({ length: bags }, () => new RandomBag(random, smallRow));
+    const inputs = Array.from({ length: bags }, () => new RandomBag(random, smallRow, retractions));
     const partitions = isPartitioned && batchRowsMax === 7 ? 2 : 1;
     const partitionOf = ([key]: Row): number => Number(key ?? 0) % partitions;
     let benches = Array.from({ length: partitions }, () => new GraphBench(plan, batchRowsMax));
@@ -350,6 +356,51 @@ for (const withRank of [false, true]) {
     );
   });
 }
+
+for (const partition of [[], [0], [2, 0]]) {
+  test(`the first row of an append-only input by ${partition.length} columns`, () => {
+    for (const withRank of [false, true]) {
+      const plan: PlanNode = {
+        kind: 'top_n',
+        input: scanNode(1, COLUMNS, undefined, true),
+        partition,
+        order: ORDER,
+        limit: 1,
+        offset: 0,
+        withRank,
+        columns: withRank ? [...COLUMNS, column('rank', INT8)] : COLUMNS,
+      };
+      const key = (row: Row): string => partition.map((i) => String(row[i])).join('/');
+      const oracle = ([rows]: readonly Row[][]): Row[] =>
+        grouped(rows!, key).map((group) => {
+          const first = group.sort(canonical)[0]!;
+          return withRank ? [...first, 1n] : first;
+        });
+      compare(plan, 1, oracle, partition.includes(0), 0);
+    }
+  });
+}
+
+test('only what never retracts is kept as one row a partition', () => {
+  const top: PlanNode = {
+    kind: 'top_n',
+    input: scanNode(1, COLUMNS, undefined, true),
+    partition: [0],
+    order: ORDER,
+    limit: 1,
+    offset: 0,
+    withRank: false,
+    columns: COLUMNS,
+  };
+  const namesOf = (plan: PlanNode) =>
+    new GraphBench(plan).graph.operatorCounts().map(({ name }) => name);
+  assert.ok(namesOf(top).includes('TopOne'));
+  for (const other of [{ limit: 2 }, { offset: 1 }, { limit: null }, { input: left }]) {
+    assert.ok(namesOf({ ...top, ...other }).includes('TopN'), Object.keys(other).join());
+  }
+  const bench = new GraphBench(top);
+  assert.throws(() => bench.rows(0, [[1n, 1n, 'x']], [-1]), /a retraction in an append-only input/);
+});
 
 test('top-n of the whole input', () => {
   const plan: PlanNode = {

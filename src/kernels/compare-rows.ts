@@ -15,6 +15,12 @@ export interface SortKeySpec {
 
 type RowComparator = (a: number, b: number) => number;
 
+/** How one side's values are found, by row and column. */
+interface Side {
+  readonly isValid: (row: number, column: number) => boolean;
+  readonly address: (row: number, column: number) => number;
+}
+
 /** Order of rows (by id) of one layout. */
 export function rowComparator(
   memory: Memory,
@@ -22,10 +28,9 @@ export function rowComparator(
   sortKeys: readonly SortKeySpec[],
   types: readonly DataType[],
 ): RowComparator {
-  const isValid = (row: number, column: number): boolean =>
-    ((memory.u8[row * 8 + ROW_VALIDITY + (column >>> 3)]! >>> (column & 7)) & 1) === 1;
-  const address = (row: number, column: number): number => row * 8 + layout.offsets[column]!;
-  return chainOf(memory, sortKeys, types, isValid, address);
+  const rows = stateSide(memory, layout, [...types.keys()]);
+  const compare = chainOf(memory, sortKeys, types, rows, rows);
+  return (a, b) => (a === b ? 0 : compare(a, b));
 }
 
 /** Order of rows (by number) of one batch. */
@@ -34,23 +39,50 @@ export function batchComparator(
   sortKeys: readonly SortKeySpec[],
   types: readonly DataType[],
 ): RowComparator {
-  const { memory, columns } = batch;
-  const isValid = (row: number, column: number): boolean => {
-    const validity = columns[column]!.validity;
-    return validity === 0 || ((memory.u8[validity + (row >>> 3)]! >>> (row & 7)) & 1) === 1;
+  const rows = batchSide(batch);
+  const compare = chainOf(batch.memory, sortKeys, types, rows, rows);
+  return (a, b) => (a === b ? 0 : compare(a, b));
+}
+
+/** Order of a batch's rows (by number) against state rows (by id); `places`: where the layout has the batch's columns. */
+export function batchToStateComparator(
+  batch: DeltaBatch,
+  layout: RowLayout,
+  places: readonly number[],
+  sortKeys: readonly SortKeySpec[],
+  types: readonly DataType[],
+): RowComparator {
+  const { memory } = batch;
+  return chainOf(memory, sortKeys, types, batchSide(batch), stateSide(memory, layout, places));
+}
+
+function stateSide(memory: Memory, layout: RowLayout, places: readonly number[]): Side {
+  const offsets = places.map((place) => layout.offsets[place]!);
+  const bytes = places.map((place) => ROW_VALIDITY + (place >>> 3));
+  return {
+    isValid: (row, column) =>
+      ((memory.u8[row * 8 + bytes[column]!]! >>> (places[column]! & 7)) & 1) === 1,
+    address: (row, column) => row * 8 + offsets[column]!,
   };
+}
+
+function batchSide({ memory, columns }: DeltaBatch): Side {
   const widths = columns.map((column) => storageWidth(column.storage));
-  const address = (row: number, column: number): number =>
-    columns[column]!.values + row * widths[column]!;
-  return chainOf(memory, sortKeys, types, isValid, address);
+  return {
+    isValid: (row, column) => {
+      const validity = columns[column]!.validity;
+      return validity === 0 || ((memory.u8[validity + (row >>> 3)]! >>> (row & 7)) & 1) === 1;
+    },
+    address: (row, column) => columns[column]!.values + row * widths[column]!,
+  };
 }
 
 function chainOf(
   memory: Memory,
   sortKeys: readonly SortKeySpec[],
   types: readonly DataType[],
-  isValid: (row: number, column: number) => boolean,
-  address: (row: number, column: number) => number,
+  left: Side,
+  right: Side,
 ): RowComparator {
   const canonical = types.map((_, column) => ({ column, descending: false, nullsFirst: false }));
   const keys = [...sortKeys, ...canonical];
@@ -60,16 +92,15 @@ function chainOf(
       : canonicalComparator(memory, types[key.column]!),
   );
   return (a, b) => {
-    if (a === b) return 0;
     for (let i = 0; i < keys.length; i += 1) {
       const { column, descending, nullsFirst } = keys[i]!;
-      const aValid = isValid(a, column);
-      const bValid = isValid(b, column);
+      const aValid = left.isValid(a, column);
+      const bValid = right.isValid(b, column);
       if (!aValid || !bValid) {
         if (aValid === bValid) continue;
         return aValid === nullsFirst ? 1 : -1;
       }
-      const order = comparators[i]!(address(a, column), address(b, column));
+      const order = comparators[i]!(left.address(a, column), right.address(b, column));
       if (order !== 0) return descending ? -order : order;
     }
     return 0;

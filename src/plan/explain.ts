@@ -268,6 +268,9 @@ function stateText(node: PlanNode): string | null {
           : 'open sessions'
         : null;
     case 'top_n':
+      return node.limit === 1 && node.offset === 0 && node.input.properties?.isAppendOnly
+        ? 'one row a partition'
+        : 'partitions';
     case 'over':
       return 'partitions';
     case 'set_operation':

@@ -117,6 +117,15 @@ Materialize key=none emit=update on_error=withhold
       -> Scan source public.s [k, v, ts] {append-only watermark=(ts)}
 `,
   );
+  plan(
+    'SELECT k, v FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY v DESC) AS n FROM s) x WHERE n = 1',
+    `
+Materialize key=(k) emit=update on_error=withhold
+-> Project [k, v] {key=(k)}
+   -> TopN partition by (k) order by v desc limit 1 {key=(k) state=one row a partition}
+      -> Scan source public.s [k, v, ts] {append-only watermark=(ts)}
+`,
+  );
   const other =
     'SELECT k FROM (SELECT k, rank() OVER (PARTITION BY k ORDER BY v) AS n FROM s) x WHERE n <= 3';
   assert.match(scripted.explainView(other), /Over \[rank\(\)\]/);

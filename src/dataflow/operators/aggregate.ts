@@ -27,7 +27,7 @@ import { RowLayout } from '../../memory/row-layout.ts';
 import type { AggregateCall, AggregateNode } from '../../plan/plan-node.ts';
 import { equalRows } from '../../state/row-identity.ts';
 import type { Storage } from '../../types/data-type.ts';
-import type { GraphContext } from '../graph-context.ts';
+import { type GraphContext, neverRetracts } from '../graph-context.ts';
 import { type GroupFailure, GroupResults } from '../group-results.ts';
 import type { EpochContext, Operator } from '../operator.ts';
 import { RowBuckets } from '../row-buckets.ts';
@@ -69,8 +69,7 @@ export class AggregateOperator implements Operator {
     this.name = node.calls.length === 0 ? 'Distinct' : 'Aggregate';
     this.#node = node;
     this.#context = context;
-    this.#isAppendOnly =
-      context.neverRetracts?.(node.input) ?? node.input.properties?.isAppendOnly ?? false;
+    this.#isAppendOnly = neverRetracts(context, node.input);
     const keyCount = node.keys.length;
     const keyStorages = node.columns.slice(0, keyCount).map(({ type }) => type.storage);
     // Flags and the bucket's link are columns, since those of 4 bytes often fit before the keys.

@@ -1,6 +1,6 @@
 /** Whole batches: joined, negated, copied to another memory; weights. Results lie in scratch. */
 
-import { copyWords } from '../memory/copy-words.ts';
+import { ALIGNMENT_SLACK, alignedAs, copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import { VIEW_INLINE_MAX } from '../memory/views.ts';
@@ -129,7 +129,7 @@ function copyLongViews(
   const { total, first, end } = longBytes(scratch.memory.u32, values, n);
   if (total === 0) return;
   if (end - first <= total + BLOCK_SLACK) {
-    const block = scratch.alloc(end - first + 4) + (first & 3);
+    const block = alignedAs(first, scratch.alloc(end - first + ALIGNMENT_SLACK));
     const { u8, u32 } = scratch.memory;
     u8.set(source.u8.subarray(first, end), block);
     moveLongViews(u32, values, n, block - first);

@@ -31,6 +31,7 @@ import {
   TEXT_WRONG,
 } from '../kernels/json-layout.ts';
 import { type Kernels, kernelsOf } from '../kernels/kernels.ts';
+import { ALIGNMENT_SLACK, alignedAs } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { ByteAllocator } from '../memory/views.ts';
 import type { DataType } from '../types/data-type.ts';
@@ -39,6 +40,9 @@ import type { JsonNode } from './json-paths.ts';
 
 /** Bytes that are copied at once. */
 const WINDOW_BYTES = 64 * 1024;
+
+/** The kernel reads that many bytes behind a name. */
+const NAME_PADDING = 8;
 
 const KINDS: ReadonlyMap<string, number> = new Map([
   ['text', KIND_TEXT],
@@ -55,10 +59,10 @@ const KINDS: ReadonlyMap<string, number> = new Map([
 /** Appends the column whose JSON text is bytes[start, end); start -1: it is missing. */
 export type AppendLeft = (column: number, start: number, end: number) => void;
 
-/** Whether names of these columns can be matched by the kernel: ASCII, and different without case. */
+/** Whether names of these columns can be matched by the kernel: ASCII that JSON does not escape, and different without case. */
 export function canMatchNames(root: JsonNode): boolean {
   const names = [...root.members.keys()];
-  const isAscii = names.every((name) => /^[\x20-\x7e]*$/.test(name));
+  const isAscii = names.every((name) => /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(name));
   return isAscii && new Set(names.map((name) => name.toLowerCase())).size === names.length;
 }
 
@@ -176,7 +180,7 @@ export class JsonKernel {
     };
     const members = [...node.members].flatMap(([name, child]) => {
       const bytes = Buffer.from(name);
-      const address = allocator.alloc(bytes.length);
+      const address = allocator.alloc(bytes.length + NAME_PADDING);
       memory.u8.set(bytes, address);
       return [address, bytes.length, this.#writeNode(memory, allocator, child, false)];
     });
@@ -196,7 +200,8 @@ export class JsonKernel {
   }
 
   #copy(bytes: Buffer, from: number, to: number): void {
-    this.#window = this.#allocator!.alloc(to - from + TEXT_PADDING);
+    const block = this.#allocator!.alloc(to - from + TEXT_PADDING + ALIGNMENT_SLACK);
+    this.#window = alignedAs(bytes.byteOffset + from, block);
     this.#memory!.u8.set(bytes.subarray(from, to), this.#window);
     this.#bytes = bytes;
     this.#from = from;

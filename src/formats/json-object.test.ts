@@ -91,6 +91,32 @@ test('paths: members, elements, several columns at one place, the last of two ob
   ]);
 });
 
+test('names of every length, in order and out of it, that begin alike, and that JSON escapes', () => {
+  const names = Array.from({ length: 20 }, (_, i) => 'abcdefghijklmnopqrst'.slice(0, i + 1));
+  const columns = Object.fromEntries(names.map((name) => [name, INT4]));
+  const random = new Random(3);
+  for (let round = 0; round < 20; round += 1) {
+    const order = round === 0 ? names : random.shuffle([...names]);
+    const lines = order.map(
+      (name, i) => `{${order.map((n, k) => `"${n}":${k}`).join()},"${name}_":${i},"${name}":-7}`,
+    );
+    const { rows, errors } = decode(columns, {}, `${lines.join('\n')}\n`);
+    assert.deepEqual(errors, []);
+    const expected = order.map((last) =>
+      names.map((name) => (name === last ? '-7' : String(order.indexOf(name)))),
+    );
+    assert.deepEqual(rows, expected);
+  }
+  const odd = { 'a"b': INT4, 'c\\d': INT4, 'e"': INT4 };
+  const texts = ['{"a\\"b":1,"c\\\\d":2,"e\\"":3}', '{"a"b":1}', '{"c\\d":1}', '{"e"":1}'];
+  const { rows, errors } = decode(odd, {}, `${texts.join('\n')}\n`);
+  assert.deepEqual(rows, [['1', '2', '3']]);
+  assert.deepEqual(
+    errors.map(({ line }) => line),
+    [2, 3, 4],
+  );
+});
+
 test('paths as they are written', () => {
   assert.deepEqual(parseJsonPath('a'), ['a']);
   assert.deepEqual(parseJsonPath('a.b c[0][12].d'), ['a', 'b c', 0, 12, 'd']);

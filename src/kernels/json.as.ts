@@ -21,27 +21,32 @@ const HEX: u32 = 26;
 const NO_OBJECT: u32 = 27;
 const ENCODING: u32 = 28;
 
-let at: usize = 0;
+/** Behind the text. */
 let end: usize = 0;
 let spans: usize = 0;
 let hasHigh: bool = false;
 let isEscaped: bool = false;
 let integer: i64 = 0;
-/** Why the text is none, at `at`; 0: it is only not plain. */
+/** Why the text is none; 0: it is only not plain. */
 let wrong: u32 = 0;
+let wrongAt: usize = 0;
 
-@inline function fail(reason: u32): bool { wrong = reason; return false; }
+// What reads a part of the text takes the place where it begins and gives the place behind it; 0: it is wrong, or not plain.
+// The place is handed on in locals: a global is a load and a store at each step.
+
+@inline function fail(reason: u32, at: usize): usize { wrong = reason; wrongAt = at; return 0; }
 
 @inline function word(a: usize, i: u32): u32 { return load<u32>(a + (<usize>i << 2)); }
-@inline function byte(): u32 { return at < end ? <u32>load<u8>(at) : 0; }
+@inline function byte(at: usize): u32 { return at < end ? <u32>load<u8>(at) : 0; }
 @inline function isDigit(b: u32): bool { return b - 48 <= 9; }
 
-@inline function space(): void {
+@inline function space(at: usize): usize {
   while (at < end) {
     const b = <u32>load<u8>(at);
     if (b > 32 || (b != 32 && b != 10 && b != 13 && b != 9)) break;
     at++;
   }
+  return at;
 }
 
 function isHex(b: u32): bool { return isDigit(b) || (b | 32) - 97 <= 5; }
@@ -59,65 +64,63 @@ function escapeLength(p: usize): usize {
   return isOne ? 2 : 0;
 }
 
-/** Behind an opening quote; goes behind the closing one. Reads up to 15 bytes behind the end. */
-function text(): bool {
+/** From behind an opening quote to behind the closing one. Reads up to 15 bytes behind the end. */
+function text(p: usize): usize {
   isEscaped = false;
-  let p = at;
-  while (p < end) {
+  const stop = end;
+  while (p < stop) {
     const v = v128.load(p);
     const odd = v128.or(v128.or(i8x16.eq(v, i8x16.splat(34)), i8x16.eq(v, i8x16.splat(92))), i8x16.lt_s(v, i8x16.splat(32)));
     const mask = i8x16.bitmask(odd);
     if (mask == 0) { p += 16; continue; }
     p += <usize>ctz<i32>(mask);
-    if (p >= end) break;
+    if (p >= stop) break;
     const b = <u32>load<u8>(p);
-    if (b == 34) { at = p + 1; return true; }
+    if (b == 34) return p + 1;
     if (b == 92) {
       isEscaped = true;
       const length = escapeLength(p);
-      if (length == 0) { at = p; return fail(p + 1 < end && load<u8>(p, 1) == 117 ? HEX : ESCAPE); }
+      if (length == 0) return fail(p + 1 < stop && load<u8>(p, 1) == 117 ? HEX : ESCAPE, p);
       p += length;
-    } else if (b < 128) { at = p; return fail(CONTROL); }
+    } else if (b < 128) return fail(CONTROL, p);
     else {
       hasHigh = true;
-      while (p < end && load<u8>(p) >= 128) p++;
+      while (p < stop && load<u8>(p) >= 128) p++;
     }
   }
-  at = end;
-  return fail(STRING_END);
+  return fail(STRING_END, stop);
 }
 
-@inline function digits(): bool {
-  const start = at;
+@inline function digits(start: usize): usize {
+  let at = start;
   while (at < end && isDigit(load<u8>(at))) at++;
-  return at != start || fail(DIGIT);
+  return at != start ? at : fail(DIGIT, at);
 }
 
-function number(): bool {
-  if (byte() == 45) at++;
-  if (byte() == 48) at++;
-  else if (!digits()) return false;
-  if (byte() == 46) { at++; if (!digits()) return false; }
-  if ((byte() | 32) != 101) return true;
+function number(at: usize): usize {
+  if (byte(at) == 45) at++;
+  at = byte(at) == 48 ? at + 1 : digits(at);
+  if (at != 0 && byte(at) == 46) at = digits(at + 1);
+  if (at == 0 || (byte(at) | 32) != 101) return at;
   at++;
-  const sign = byte();
-  if (sign == 43 || sign == 45) at++;
-  return digits();
+  const sign = byte(at);
+  return digits(sign == 43 || sign == 45 ? at + 1 : at);
 }
 
 /** The letters of `word`, first to last from its lowest byte up. */
-function literal(word: u64): bool {
+function literal(word: u64, at: usize): usize {
   if (at + 4 <= end && load<u32>(at) == <u32>word) {
     at += 4;
     word >>= 32;
   }
-  for (; word != 0; word >>= 8, at++) if (byte() != <u32>(word & 0xff)) return fail(VALUE);
-  return true;
+  for (; word != 0; word >>= 8, at++) if (byte(at) != <u32>(word & 0xff)) return fail(VALUE, at);
+  return at;
 }
 
+/** Reads up to 7 bytes behind both. */
 @inline function same(a: usize, b: usize, length: u32): bool {
-  for (let i: usize = 0; i < <usize>length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
-  return true;
+  for (; length >= 8; length -= 8, a += 8, b += 8) if (load<u64>(a) != load<u64>(b)) return false;
+  return length == 0 || (load<u64>(a) ^ load<u64>(b)) << <u64>(64 - (length << 3)) == 0;
 }
 
 /** ASCII letters without case; a byte of a longer character counts as the same as anything. */
@@ -158,34 +161,49 @@ function memberOf(node: usize, name: usize, length: u32): usize {
   return 0;
 }
 
-function object(node: usize, depth: u32): bool {
-  if (depth == DEPTH_MAX) return false;
-  at++;
-  space();
-  if (byte() == 125) { at++; return true; }
+/** The member of a node that is expected next: where `name` is its name and a quote follows; 0: it is not. */
+@inline function expectedMember(node: usize, name: usize): usize {
+  const i = word(node, 4);
+  const member = <usize>word(node, 3) + <usize>i * 12;
+  const length = word(member, 1);
+  const quote = name + <usize>length;
+  if (quote >= end || load<u8>(quote) != 34 || !same(<usize>word(member, 0), name, length)) return 0;
+  store<u32>(node, i + 1 == word(node, 2) ? 0 : i + 1, 16);
+  return member;
+}
+
+function object(node: usize, depth: u32, at: usize): usize {
+  if (depth == DEPTH_MAX) return 0;
+  at = space(at + 1);
+  if (byte(at) == 125) return at + 1;
+  const hasMembers = node != 0 && word(node, 2) != 0;
   for (;;) {
-    if (byte() != 34) return fail(NAME);
-    at++;
-    const name = at;
-    if (!text()) return false;
+    if (byte(at) != 34) return fail(NAME, at);
+    const name = at + 1;
+    const member = hasMembers ? expectedMember(node, name) : 0;
     let child: usize = 0;
-    if (node != 0 && word(node, 2) != 0) {
-      if (isEscaped) return false;
-      child = memberOf(node, name, <u32>(at - 1 - name));
-      if (child == 1) return false;
+    if (member != 0) {
+      child = <usize>word(member, 2);
+      at = name + <usize>word(member, 1) + 1;
+    } else {
+      at = text(name);
+      if (at == 0) return 0;
+      if (hasMembers) {
+        if (isEscaped) return 0;
+        child = memberOf(node, name, <u32>(at - 1 - name));
+        if (child == 1) return 0;
+      }
     }
-    if (byte() != 58) { space(); if (byte() != 58) return fail(COLON); }
-    at++;
-    space();
-    if (!value(child, depth)) return false;
-    space();
-    const b = byte();
-    if (b != 125 && b != 44) return fail(MEMBER_END);
-    at++;
-    if (b == 125) return true;
-    space();
+    if (byte(at) != 58) { at = space(at); if (byte(at) != 58) return fail(COLON, at); }
+    at = value(child, depth, space(at + 1));
+    if (at == 0) return 0;
+    at = space(at);
+    const b = byte(at);
+    if (b == 125) return at + 1;
+    if (b != 44) return fail(MEMBER_END, at);
+    at = space(at + 1);
   }
-  return false;
+  return 0;
 }
 
 function elementOf(node: usize, index: u32): usize {
@@ -198,41 +216,40 @@ function elementOf(node: usize, index: u32): usize {
   return 0;
 }
 
-function array(node: usize, depth: u32): bool {
-  if (depth == DEPTH_MAX) return false;
-  at++;
-  space();
-  if (byte() == 93) { at++; return true; }
+function array(node: usize, depth: u32, at: usize): usize {
+  if (depth == DEPTH_MAX) return 0;
+  at = space(at + 1);
+  if (byte(at) == 93) return at + 1;
   for (let index: u32 = 0; ; index++) {
-    if (!value(node == 0 ? 0 : elementOf(node, index), depth)) return false;
-    space();
-    const b = byte();
-    if (b != 93 && b != 44) return fail(ELEMENT_END);
-    at++;
-    if (b == 93) return true;
-    space();
+    at = value(node == 0 ? 0 : elementOf(node, index), depth, at);
+    if (at == 0) return 0;
+    at = space(at);
+    const b = byte(at);
+    if (b == 93) return at + 1;
+    if (b != 44) return fail(ELEMENT_END, at);
+    at = space(at + 1);
   }
-  return false;
+  return 0;
 }
 
 /** The value at hand, checked; where columns want it, or what is in it, their spans are noted. */
-function value(node: usize, depth: u32): bool {
-  const start = at;
-  const first = byte();
+function value(node: usize, depth: u32, start: usize): usize {
+  const first = byte(start);
   if (node != 0) {
     const below = <usize>word(node, 9);
     for (let k: u32 = 0; k < word(node, 8); k++) store<u32>(spans + (<usize>word(below, k) << 4), 0);
   }
   isEscaped = false;
-  if (first == 34) { at++; if (!text()) return false; }
-  else if (first == 123) { if (!object(node, depth + 1)) return false; }
-  else if (first == 91) { if (!array(node, depth + 1)) return false; }
-  else if (first == 45 || isDigit(first)) { if (!number()) return false; }
-  else if (first == 116) { if (!literal(0x65757274)) return false; }
-  else if (first == 102) { if (!literal(0x65736c6166)) return false; }
-  else if (first == 110) { if (!literal(0x6c6c756e)) return false; }
-  else return fail(VALUE);
-  if (node == 0) return true;
+  let at: usize;
+  if (first == 34) at = text(start + 1);
+  else if (first == 123) at = object(node, depth + 1, start);
+  else if (first == 91) at = array(node, depth + 1, start);
+  else if (first == 45 || isDigit(first)) at = number(start);
+  else if (first == 116) at = literal(0x65757274, start);
+  else if (first == 102) at = literal(0x65736c6166, start);
+  else if (first == 110) at = literal(0x6c6c756e, start);
+  else return fail(VALUE, start);
+  if (node == 0 || at == 0) return at;
   const targets = <usize>word(node, 1);
   for (let k: u32 = 0; k < word(node, 0); k++) {
     const span = spans + (<usize>word(targets, k) << 4);
@@ -240,7 +257,7 @@ function value(node: usize, depth: u32): bool {
     store<u32>(span, <u32>at, 4);
     store<u32>(span, first == 34 && isEscaped ? 1 : 0, 8);
   }
-  return true;
+  return at;
 }
 
 @inline function isContinuation(p: usize): bool { return p < end && (load<u8>(p) & 0xc0) == 0x80; }
@@ -432,25 +449,25 @@ function storeColumn(column: usize, span: usize, row: usize): u32 {
 
 /** The answer for a text that is wrong, or not plain. */
 function refuse(program: usize): u32 {
-  store<u32>(program, <u32>at, 12);
+  store<u32>(program, <u32>wrongAt, 12);
   return wrong;
 }
 
 export function decodeJson(program: usize, start: usize, behind: usize, row: u32): u32 {
-  at = start;
   end = behind;
   hasHigh = false;
   wrong = 0;
   const count = word(program, 0);
   spans = <usize>word(program, 2);
   for (let c: usize = 0; c < <usize>count; c++) store<u32>(spans + (c << 4), 0);
-  space();
-  const isObject = byte() == 123;
-  if (!value(isObject ? <usize>word(program, 1) : 0, 0)) return refuse(program);
-  space();
-  if (at != end) fail(TEXT_END);
-  else if (!isObject) { at = start; fail(NO_OBJECT); }
-  else if (hasHigh && !isUtf8(start)) { at = start; fail(ENCODING); }
+  const first = space(start);
+  const isObject = byte(first) == 123;
+  let at = value(isObject ? <usize>word(program, 1) : 0, 0, first);
+  if (at == 0) return refuse(program);
+  at = space(at);
+  if (at != end) fail(TEXT_END, at);
+  else if (!isObject) fail(NO_OBJECT, start);
+  else if (hasHigh && !isUtf8(start)) fail(ENCODING, start);
   if (wrong != 0) return refuse(program);
   let most: u32 = 1;
   for (let c: usize = 0; c < <usize>count; c++) {

@@ -2,7 +2,7 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
-import type { Json, RawRecord, SourceColumn } from './source.ts';
+import type { RawRecord, SourceColumn } from './source.ts';
 
 interface CheckedField {
   readonly field: number;
@@ -39,7 +39,7 @@ export class NotNullFields {
 export function rawRecord(
   key: Uint8Array | null,
   value: Uint8Array | null,
-  context: Json,
+  context: string,
   bytesMax: number,
 ): RawRecord {
   // Not `slice`: of a Buffer that is a view, not a copy.

@@ -46,8 +46,8 @@ export interface SourceColumn {
 
 /** Where a record stands, for its dead letter. */
 export interface RecordPlace {
-  /** For people: file, line, byte offset. */
-  readonly position: Json;
+  /** For people, as JSON: file, line, byte offset. */
+  readonly position: string;
   /** In its split; it grows. */
   readonly offset: number;
   /** null: the source has none. */
@@ -61,8 +61,8 @@ export interface RawRecord {
   readonly value: Uint8Array | null;
   /** Key or value is longer than `rejectedBytesMax`: only so much of it is here. */
   readonly isCut: boolean;
-  /** What else it takes to decode it again: the connector's own. */
-  readonly context: Json;
+  /** What else it takes to decode it again: the connector's own, as JSON. */
+  readonly context: string;
 }
 
 /** A record that could not be decoded, or has NULL where none may be: a dead letter (semantics.md rule 27). */

@@ -316,11 +316,11 @@ function range(from: number, to: number): number[] {
 }
 
 function placeAt(offset: number): RecordPlace {
-  return { position: { offset }, offset, topic: null, partition: null };
+  return { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
 }
 
 function rejectedAt(offset: number): RejectedRecord {
-  const raw = { key: null, value: Buffer.from([offset]), isCut: false, context: {} };
+  const raw = { key: null, value: Buffer.from([offset]), isCut: false, context: '{}' };
   return { ...placeAt(offset), raw, sqlstate: '23502', reason: 'null value' };
 }
 

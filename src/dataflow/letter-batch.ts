@@ -8,7 +8,7 @@ import { ColumnBuilder } from '../batch/column-builder.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { DataType, Value } from '../types/data-type.ts';
-import type { DEAD_LETTER_COLUMNS, Json } from './port.ts';
+import type { DEAD_LETTER_COLUMNS } from './port.ts';
 import { DEAD_LETTERS, type DeadLetter } from './problems.ts';
 
 /** A letter of the epoch of instant `nowUs` and its number. */
@@ -32,19 +32,8 @@ const VALUES: Readonly<Record<(typeof DEAD_LETTER_COLUMNS)[number], ValueOf>> = 
   key: ({ raw }) => raw?.key ?? null,
   raw: ({ raw }) => raw?.value ?? null,
   is_cut: ({ raw }) => raw?.isCut ?? null,
-  context: ({ raw }) => (raw === undefined ? null : contextText(raw.context)),
+  context: ({ raw }) => raw?.context ?? null,
 };
-
-let lastContext: { readonly context: Json; readonly text: string } = {
-  context: null,
-  text: 'null',
-};
-
-/** As JSON; of one source's records it is often the same object. */
-function contextText(context: Json): string {
-  if (context !== lastContext.context) lastContext = { context, text: JSON.stringify(context) };
-  return lastContext.text;
-}
 
 function int8(value: number | null): bigint | null {
   return value === null ? null : BigInt(value);

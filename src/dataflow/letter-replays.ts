@@ -185,7 +185,7 @@ function letterOf(row: readonly Value[]): Letter {
     key: row[KEY] as Uint8Array | null,
     value: row[RAW] as Uint8Array | null,
     isCut: false,
-    context: JSON.parse(row[CONTEXT] as string),
+    context: row[CONTEXT] as string,
   };
   const record = { offset: Number(row[OFFSET]), raw };
   return { id: Number(row[ID]), split: row[SPLIT] as string, record, row };
@@ -236,7 +236,7 @@ function renewedOf(
 ): readonly RenewedLetter[] {
   if (before[SQLSTATE] === sqlstate && before[REASON] === reason) return [];
   const after: Value[] = [...before];
-  after[POSITION] = JSON.stringify(position);
+  after[POSITION] = position;
   after[SQLSTATE] = sqlstate;
   after[REASON] = reason;
   return [{ before, after }];

@@ -231,7 +231,7 @@ type RejectedLetter = Pick<
 
 function rejectedLetter(record: RejectedRecord): RejectedLetter {
   const { position, sqlstate, reason, raw } = record;
-  return { position: JSON.stringify(position), row: null, sqlstate, reason, raw, place: record };
+  return { position, row: null, sqlstate, reason, raw, place: record };
 }
 
 /** Of a record that was decoded: where its bytes are not known any more, its columns. */
@@ -242,7 +242,7 @@ function brokenLetter(
 ): RejectedLetter {
   const place = offset === null ? null : places?.placeAt(offset);
   const raw = offset === null ? null : places?.rawAt?.(offset);
-  const position = JSON.stringify(place?.position ?? { from, row });
+  const position = place?.position ?? JSON.stringify({ from, row });
   return {
     position,
     sqlstate,

@@ -48,8 +48,8 @@ export class FileCursor {
   /** Inside of a record that was rejected as too long: up to its line end. */
   #isSkipping = false;
   #needsHeader: boolean;
-  /** Of rejected records: names of the fields, as the first record has them; none: it has none. */
-  #context: { readonly header?: readonly string[] } = {};
+  /** Of rejected records, as JSON: names of the fields, as the first record has them; none: it has none. */
+  #context = '{}';
   readonly #rejecting: Rejecting;
   #limit: number;
   /** Where the bytes ended when they held no whole record: nothing to look at until there are more. */
@@ -229,7 +229,12 @@ export class FileCursor {
 
   #rejected(errorOffset: number, raw: RawRecord, sqlstate: string, reason: string): RejectedRecord {
     const { offset } = this;
-    const position = { file: this.bytes.path, line: this.#line, offset, errorOffset };
+    const position = JSON.stringify({
+      file: this.bytes.path,
+      line: this.#line,
+      offset,
+      errorOffset,
+    });
     return { position, offset, topic: null, partition: null, raw, sqlstate, reason };
   }
 
@@ -272,7 +277,7 @@ export class FileCursor {
       const isBlank = this.#decoder.isBlank;
       if (!isBlank) {
         const header = decoder.texts(this.#buffer);
-        this.#context = { header };
+        this.#context = JSON.stringify({ header });
         decoder.matchHeader(header);
       }
       this.#advance(next);

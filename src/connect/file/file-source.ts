@@ -189,7 +189,12 @@ export class FileSource implements SourceReader {
       rejected: again.rejected,
       places: {
         offsetOf: (row) => again.offsets[row]!,
-        placeAt: (offset) => ({ position: { offset }, offset, topic: null, partition: null }),
+        placeAt: (offset) => ({
+          position: JSON.stringify({ offset }),
+          offset,
+          topic: null,
+          partition: null,
+        }),
       },
       isAtEnd: false,
       isEnded: false,

@@ -32,7 +32,7 @@ export function recordsAgain(
       if (!(error instanceof SqlError)) throw error;
       for (const builder of builders) builder.truncate(offsets.length);
       const { sqlstate, message: reason } = error;
-      const place = { position: { offset }, offset, topic: null, partition: null };
+      const place = { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
       rejected.push({ ...place, raw, sqlstate, reason });
     }
   }
@@ -44,8 +44,8 @@ function appendAgain(
   { value, context }: KeptRecord['raw'],
   builders: readonly ColumnBuilder[],
 ): void {
-  const { header = null } = context as { readonly header?: readonly string[] };
-  if (header !== null && decoder instanceof CsvDecoder) decoder.matchHeader(header);
+  const { header }: { readonly header?: readonly string[] } = JSON.parse(context);
+  if (header !== undefined && decoder instanceof CsvDecoder) decoder.matchHeader(header);
   const bytes = Buffer.from(must(value));
   const end = decoder.scan(bytes, 0, bytes.length, true);
   if (end !== bytes.length)

@@ -411,9 +411,7 @@ export class KafkaSource implements SourceReader {
     byteOffset: number,
     { sqlstate, message: reason }: SqlError,
   ): RejectedRecord {
-    const { position, offset, topic, partition } = recordPlace(split, walker.offset, {
-      byteOffset,
-    });
+    const { position, offset, topic, partition } = recordPlace(split, walker.offset, byteOffset);
     const raw = rawOf(walker, this.#context.rejectedBytesMax);
     return { position, offset, topic, partition, raw, sqlstate, reason };
   }
@@ -450,7 +448,7 @@ export class KafkaSource implements SourceReader {
       ...(this.#changesRows && rows.rowCount > 0 ? { changes: changesOf(rows) } : {}),
       places: {
         offsetOf: (row) => rows.places[row]!,
-        placeAt: (offset) => recordPlace(split.name, offset, {}),
+        placeAt: (offset) => recordPlace(split.name, offset),
         ...(had === null ? {} : this.#rawRecords(had)),
       },
       rejected: rows.rejected,

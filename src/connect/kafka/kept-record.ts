@@ -1,11 +1,11 @@
 /** What the dead letter of a Kafka record keeps of it, and the record again. */
 
 import { rawRecord } from '../rejected.ts';
-import type { Json, KeptRecord, RawRecord, RecordPlace } from '../source.ts';
+import type { KeptRecord, RawRecord, RecordPlace } from '../source.ts';
 import type { RecordHeader, RecordWalker } from './record-batch.ts';
 import { parseSplitName } from './topic-filter.ts';
 
-/** JSON: what stands beside key and value. Absent: there are none. */
+/** What stands beside key and value. Absent: there are none. */
 export interface RecordContext {
   readonly timestampMs: number;
   /** Names, and values in base64; null: a header without a value. */
@@ -26,7 +26,7 @@ export type KafkaRecord = Pick<
 >;
 
 export function keptRecord({ offset, raw: { key, value, context } }: KeptRecord): KafkaRecord {
-  const beside = context as unknown as RecordContext;
+  const beside: RecordContext = JSON.parse(context);
   return {
     bytes: Buffer.concat([key ?? NOTHING, value ?? NOTHING]),
     offset,
@@ -51,18 +51,26 @@ export function headersOf({
   ]);
 }
 
+/** `byteOffset`: of what is wrong, in the value; null: it is not known. */
 export function recordPlace(
   split: string,
   offset: number,
-  more: Readonly<Record<string, number>>,
+  byteOffset: number | null = null,
 ): RecordPlace {
-  // Bad records often come in numbers.
-  if (split !== lastSplit.name) lastSplit = { name: split, ...parseSplitName(split) };
-  const { topic, partition } = lastSplit;
-  return { position: { topic, partition, offset, ...more }, offset, topic, partition };
+  if (split !== lastSplit.name) lastSplit = splitPlace(split);
+  const { topic, partition, head } = lastSplit;
+  const tail = byteOffset === null ? '' : `,"byteOffset":${byteOffset}`;
+  return { position: `${head}${offset}${tail}}`, offset, topic, partition };
 }
 
-let lastSplit = { name: '', topic: '', partition: 0 };
+/** Bad records often come in numbers: what those of a split have in common. */
+let lastSplit = { name: '', topic: '', partition: 0, head: '' };
+
+function splitPlace(name: string): typeof lastSplit {
+  const { topic, partition } = parseSplitName(name);
+  const head = `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":`;
+  return { name, topic, partition, head };
+}
 
 function keptHeader({ key, value }: RecordHeader): readonly [string, string | null] {
   return [key, value?.toString('base64') ?? null];
@@ -74,8 +82,7 @@ export function rawOf(walker: KafkaRecord, bytesMax: number): RawRecord {
   const part = (start: number, length: number) =>
     length < 0 ? null : bytes.subarray(start, start + length);
   const headers = walker.headers();
-  const context: RecordContext =
-    headers.length === 0 ? { timestampMs } : { timestampMs, headers: headers.map(keptHeader) };
-  const key = part(keyStart, keyLength);
-  return rawRecord(key, part(valueStart, valueLength), context as unknown as Json, bytesMax);
+  const beside: RecordContext = { timestampMs, headers: headers.map(keptHeader) };
+  const context = headers.length === 0 ? `{"timestampMs":${timestampMs}}` : JSON.stringify(beside);
+  return rawRecord(part(keyStart, keyLength), part(valueStart, valueLength), context, bytesMax);
 }

@@ -59,7 +59,7 @@ test('news: ids that the decoder lacks, and unknown ones that it has; told once'
 });
 
 test('keys count where they are decoded', () => {
-  const raw = { key: framed(1), value: framed(2), isCut: false, context: {} };
+  const raw = { key: framed(1), value: framed(2), isCut: false, context: '{}' };
   assert.deepEqual(new KnownSchemas(true, new Set()).idsOf({ offset: 0, raw }), [2, 1]);
   const known = new KnownSchemas(false, new Set());
   assert.deepEqual(known.idsOf({ offset: 0, raw }), [2]);

@@ -186,7 +186,7 @@ export class WebhookSource implements PushedReader {
     let end = record.length;
     while (end > 0 && SPACES.includes(record[end - 1]!)) end -= 1;
     const { rejectedBytesMax } = this.#context;
-    const raw = rawRecord(null, record.subarray(0, end), {}, rejectedBytesMax);
+    const raw = rawRecord(null, record.subarray(0, end), '{}', rejectedBytesMax);
     return { ...placeOf(position), raw, sqlstate, reason: message };
   }
 
@@ -203,7 +203,12 @@ export class WebhookSource implements PushedReader {
 }
 
 function placeOf(position: WebhookPosition): RecordPlace {
-  return { position, offset: position.record, topic: null, partition: null };
+  return {
+    position: JSON.stringify(position),
+    offset: position.record,
+    topic: null,
+    partition: null,
+  };
 }
 
 const AT_END = { isAtEnd: true, isEnded: false } as const;

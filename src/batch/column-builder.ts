@@ -65,7 +65,8 @@ export class ColumnBuilder {
 
   appendNull(): void {
     const width = this.#width;
-    const at = this.#values + this.#next(false) * width;
+    const i = this.#next(false);
+    const at = this.#values + i * width;
     const { u8, u32 } = this.#memory;
     if (width === 1) u8[at] = 0;
     // Calls of `fill` and `copyWithin` take longer than that.
@@ -75,7 +76,8 @@ export class ColumnBuilder {
   /** The row appended last, once more. */
   appendAgain(): void {
     const width = this.#width;
-    const at = this.#values + this.#next(!this.isLastNull) * width;
+    const i = this.#next(!this.isLastNull);
+    const at = this.#values + i * width;
     const { u8, u32 } = this.#memory;
     if (width === 1) u8[at] = u8[at - 1]!;
     const back = width >>> 2;

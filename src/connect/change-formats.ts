@@ -10,10 +10,13 @@ import { openDebeziumJson } from '../formats/debezium-json.ts';
 import { timeTokens } from '../formats/json-times.ts';
 import type { WriterSchema } from '../formats/message-decoder.ts';
 import { openDebeziumMessagePack } from '../formats/msgpack/debezium-msgpack.ts';
+import { MessagePackDecoder } from '../formats/msgpack/msgpack-decoder.ts';
 import { PlainBytesDecoder } from '../formats/plain-bytes.ts';
 import {
-  FramedOrTextKeyDecoder,
+  isFramedKey,
+  isMapKey,
   type KeyDecoder,
+  PackedOrTextKeyDecoder,
   TextKeyDecoder,
   UpsertDecoder,
 } from '../formats/upsert-decoder.ts';
@@ -182,6 +185,11 @@ function keyDecoder(
   const text = isBytes
     ? new PlainBytesDecoder(false)
     : new TextKeyDecoder(columns, settings, tokens);
+  // Bytes that are the key itself may begin as a map does.
+  if (encoding.kind === 'msgpack' && !isBytes) {
+    return new PackedOrTextKeyDecoder(new MessagePackDecoder(columns, settings), text, isMapKey);
+  }
   if (!('schema' in encoding) || encoding.registry === null) return text;
-  return new FramedOrTextKeyDecoder(openSchemaKey(encoding.kind, columns, settings), text);
+  const packed = openSchemaKey(encoding.kind, columns, settings);
+  return new PackedOrTextKeyDecoder(packed, text, isFramedKey);
 }

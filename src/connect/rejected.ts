@@ -1,8 +1,8 @@
-/** What readers have in common where they reject records: NOT NULL, and the bytes that are kept. */
+/** What readers have in common where they reject records: NOT NULL, the error as a letter shows it, and the bytes that are kept. */
 
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
-import type { RawRecord, SourceColumn } from './source.ts';
+import type { RawRecord, RejectedRecord, SourceColumn } from './source.ts';
 
 interface CheckedField {
   readonly field: number;
@@ -33,6 +33,15 @@ export class NotNullFields {
       throw new SqlError('23502', `null value in column "${name}"`);
     }
   }
+}
+
+/** What a letter says of the error that its record was rejected with. */
+export function rejectedWith({
+  sqlstate,
+  message,
+  fields: { detail },
+}: SqlError): Pick<RejectedRecord, 'sqlstate' | 'reason'> {
+  return { sqlstate, reason: detail === undefined ? message : `${message} (${detail})` };
 }
 
 /** Copies of at most `bytesMax` bytes of key and value: the buffers that they lie in are used again. */

@@ -1,7 +1,7 @@
 /**
  * FORMAT UPSERT: a record's key names a row, its value is the row's newest state, and no value means that the row is gone.
- * Columns of the key come from the record's key: of a JSON object by name; a single one may be the key itself, as text or as a
- * JSON string or number.
+ * Columns of the key come from the record's key: of a JSON object by name, or of what the value's encoding packs; a single one
+ * may be the key itself, as text or as a JSON string or number.
  */
 
 import { SqlError } from '../base/sql-error.ts';
@@ -141,15 +141,27 @@ export class TextKeyDecoder implements KeyDecoder {
   }
 }
 
-/** Keys that begin with a zero byte carry the id of a schema; others are text. */
-export class FramedOrTextKeyDecoder implements KeyDecoder {
-  readonly #framed: MessageDecoder;
+/** By a key's first byte, which no text begins with: it is packed. */
+type IsPacked = (first: number) => boolean;
+
+/** Packed keys carry the id of a schema behind a zero byte. */
+export const isFramedKey: IsPacked = (first) => first === 0;
+
+/** Packed keys are MessagePack maps. */
+export const isMapKey: IsPacked = (first) =>
+  first >>> 4 === 0x8 || first === 0xde || first === 0xdf;
+
+/** Keys that are packed as the values are, or text. */
+export class PackedOrTextKeyDecoder implements KeyDecoder {
+  readonly #packed: MessageDecoder;
   readonly #text: MessageDecoder;
+  readonly #isPacked: IsPacked;
   #last: MessageDecoder;
 
-  constructor(framed: MessageDecoder, text: MessageDecoder) {
-    this.#framed = framed;
+  constructor(packed: MessageDecoder, text: MessageDecoder, isPacked: IsPacked) {
+    this.#packed = packed;
     this.#text = text;
+    this.#isPacked = isPacked;
     this.#last = text;
   }
 
@@ -158,11 +170,12 @@ export class FramedOrTextKeyDecoder implements KeyDecoder {
   }
 
   append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
-    this.#last = start < end && bytes[start] === 0 ? this.#framed : this.#text;
+    const isPacked = start < end && this.#isPacked(bytes[start]!);
+    this.#last = isPacked ? this.#packed : this.#text;
     this.#last.append(bytes, start, end, builders);
   }
 
   learnSchema(id: number, schema: WriterSchema): void {
-    this.#framed.learnSchema?.(id, schema);
+    this.#packed.learnSchema?.(id, schema);
   }
 }

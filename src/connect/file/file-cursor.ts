@@ -10,7 +10,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
-import { type NotNullFields, rawRecord } from '../rejected.ts';
+import { type NotNullFields, rawRecord, rejectedWith } from '../rejected.ts';
 import type { RawRecord, RejectedRecord } from '../source.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { type FilePosition, HEAD_BYTES, TAIL_BYTES } from './file-position.ts';
@@ -205,7 +205,7 @@ export class FileCursor {
       if (!(error instanceof SqlError)) throw error;
       for (const builder of builders) builder.truncate(rowCount);
       const errorOffset = isDecoded ? this.offset : this.#base + this.#decoder.errorOffset;
-      this.rejected = this.#reject(error, errorOffset, next);
+      this.rejected = this.#reject(error, errorOffset, this.#raw(next));
       this.#advance(next);
       return 'rejected';
     }
@@ -218,16 +218,7 @@ export class FileCursor {
     this.#start = next;
   }
 
-  #reject(
-    { sqlstate, message, fields }: SqlError,
-    errorOffset: number,
-    next: number,
-  ): RejectedRecord {
-    const detail = fields.detail === undefined ? '' : ` (${fields.detail})`;
-    return this.#rejected(errorOffset, this.#raw(next), sqlstate, message + detail);
-  }
-
-  #rejected(errorOffset: number, raw: RawRecord, sqlstate: string, reason: string): RejectedRecord {
+  #reject(error: SqlError, errorOffset: number, raw: RawRecord): RejectedRecord {
     const { offset } = this;
     const position = JSON.stringify({
       file: this.bytes.path,
@@ -235,14 +226,14 @@ export class FileCursor {
       offset,
       errorOffset,
     });
-    return { position, offset, topic: null, partition: null, raw, sqlstate, reason };
+    return { position, offset, topic: null, partition: null, raw, ...rejectedWith(error) };
   }
 
   /** A record beyond RECORD_BYTES_MAX: what follows its first line end is read on. */
   #rejectLong(): RejectedRecord {
     const reason = `record is longer than ${RECORD_BYTES_MAX} bytes, or a quote in it never closes`;
     const raw = { ...this.#raw(this.#end), isCut: true };
-    const rejected = this.#rejected(this.offset, raw, '54000', reason);
+    const rejected = this.#reject(new SqlError('54000', reason), this.offset, raw);
     this.#isSkipping = true;
     this.#skipLine();
     return rejected;

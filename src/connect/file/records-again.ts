@@ -5,6 +5,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
+import { rejectedWith } from '../rejected.ts';
 import type { KeptRecord, RejectedRecord } from '../source.ts';
 import type { Rejecting } from './file-cursor.ts';
 
@@ -31,9 +32,8 @@ export function recordsAgain(
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       for (const builder of builders) builder.truncate(offsets.length);
-      const { sqlstate, message: reason } = error;
       const place = { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
-      rejected.push({ ...place, raw, sqlstate, reason });
+      rejected.push({ ...place, raw, ...rejectedWith(error) });
     }
   }
   return { offsets, rejected };

@@ -16,7 +16,7 @@ import { type ChangeDecoder, NO_CHANGE, UPSERT } from '../../formats/change-deco
 import type { ValueSettings } from '../../types/settings.ts';
 import { openRecordDecoder, type RecordEncoding } from '../change-formats.ts';
 import { registryOf } from '../encodings.ts';
-import { NotNullFields } from '../rejected.ts';
+import { NotNullFields, rejectedWith } from '../rejected.ts';
 import type {
   ChunkPlaces,
   Json,
@@ -409,11 +409,11 @@ export class KafkaSource implements SourceReader {
     split: string,
     walker: KafkaRecord,
     byteOffset: number,
-    { sqlstate, message: reason }: SqlError,
+    error: SqlError,
   ): RejectedRecord {
     const { position, offset, topic, partition } = recordPlace(split, walker.offset, byteOffset);
     const raw = rawOf(walker, this.#context.rejectedBytesMax);
-    return { position, offset, topic, partition, raw, sqlstate, reason };
+    return { position, offset, topic, partition, raw, ...rejectedWith(error) };
   }
 
   #emptyBuilders(rowsMax: number): ReadRows {

@@ -11,7 +11,7 @@ import { BATCH_ROWS_MAX } from '../../batch/delta-batch.ts';
 import type { MessageDecoder } from '../../formats/message-decoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import { type MessageEncoding, openMessageDecoder } from '../encodings.ts';
-import { NotNullFields, rawRecord } from '../rejected.ts';
+import { NotNullFields, rawRecord, rejectedWith } from '../rejected.ts';
 import type {
   Json,
   KeptRecord,
@@ -178,16 +178,12 @@ export class WebhookSource implements PushedReader {
     };
   }
 
-  #rejected(
-    record: Buffer,
-    { sqlstate, message }: SqlError,
-    position: WebhookPosition,
-  ): RejectedRecord {
+  #rejected(record: Buffer, error: SqlError, position: WebhookPosition): RejectedRecord {
     let end = record.length;
     while (end > 0 && SPACES.includes(record[end - 1]!)) end -= 1;
     const { rejectedBytesMax } = this.#context;
     const raw = rawRecord(null, record.subarray(0, end), '{}', rejectedBytesMax);
-    return { ...placeOf(position), raw, sqlstate, reason: message };
+    return { ...placeOf(position), raw, ...rejectedWith(error) };
   }
 
   nextDueUs(): null {

@@ -2,11 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { polled } from './polled.ts';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
@@ -300,35 +297,4 @@ test('a table of a webhook keeps its rows without a reader', async (t) => {
     200,
   );
   assert.deepEqual((await client.query('SELECT n FROM v ORDER BY n')).rows, [['1'], ['1']]);
-});
-
-test('the statements and the body of the manual', async (t) => {
-  const { server, client } = await started(t);
-  const path = join(import.meta.dirname, '../../docs/connectors/webhook.md');
-  const manual = readFileSync(path, 'utf8');
-  const [, statements] = /```sql\n(.*?)```/s.exec(manual) ?? [];
-  const [, body, target] =
-    /```sh\ncurl -d '(.*)' http:\/\/127\.0\.0\.1:4480\/ingest\/(.*)\n```/.exec(manual) ?? [];
-  const [, answer] = /The answer is `(.*)`/.exec(manual) ?? [];
-  assert.ok(statements !== undefined && body !== undefined && answer !== undefined);
-  await client.query(statements);
-  await client.query(
-    "CREATE SINK printed FROM clicks WITH (connector = 'print', prefix = 'clicks: ')",
-  );
-  // What curl sends where nothing else is said.
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-  assert.deepEqual(await post(server, target!, body, headers), {
-    status: 200,
-    body: JSON.parse(answer),
-  });
-  assert.deepEqual((await client.query('SELECT id, page, at FROM clicks')).rows, [
-    ['1', '/start', '2026-01-01 00:00:00+00'],
-  ]);
-  const line =
-    /^clicks: epoch \d+ \+1 \{"id":1,"page":"\/start","at":"2026-01-01T00:00:00\+00:00"\}$/m;
-  const output = await polled(
-    () => server.output,
-    (text) => line.test(text),
-  );
-  assert.match(output, line);
 });

@@ -2,10 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import avro from 'avsc';
 import type { SchemaRegistryClient } from '../../connect/schema-registry/registry-client.ts';
@@ -151,22 +149,6 @@ test('without a registry: an inline schema, bare messages', { skip: SKIP }, asyn
   await sql.query('CREATE MATERIALIZED VIEW bare_view AS SELECT id, state FROM bare');
   await kafka.send('bare', [{ value: order(FIRST, { id: 2 ** 50, tags: [] }) }]);
   await sql.awaitValue("SELECT id || ' ' || state FROM bare_view", '1125899906842624 PAID');
-});
-
-test('the statement of the manual runs', { skip: SKIP }, async () => {
-  const file = join(import.meta.dirname, '../../../docs/formats/avro.md');
-  const [, statement] = /```sql\n(.*?)```/s.exec(readFileSync(file, 'utf8'))!;
-  await kafka.createTopic('manual');
-  const id = await client.register('manual-value', 'AVRO', JSON.stringify(FIRST));
-  await sql.query(
-    statement!
-      .replaceAll('localhost:9092', kafka.bootstrap)
-      .replaceAll('http://localhost:8081', registry.url)
-      .replaceAll('orders', 'manual'),
-  );
-  await sql.query('CREATE MATERIALIZED VIEW manual_view AS SELECT id FROM manual');
-  await kafka.send('manual', [{ value: framed(id, order(FIRST, { id: 5, tags: [] })) }]);
-  await sql.awaitValue('SELECT id FROM manual_view', '5');
 });
 
 async function replayed(statement: string): Promise<number | null> {

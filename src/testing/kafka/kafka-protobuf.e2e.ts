@@ -1,15 +1,14 @@
 /**
- * ENCODE PROTOBUF against a real Kafka and a real schema registry, protobufjs being the witness; and every encoding out and in
- * again: what a sink writes, a source reads as it was.
+ * ENCODE PROTOBUF against a real Kafka and a real schema registry, protobufjs being the witness; every encoding out and in
+ * again: what a sink writes, a source reads as it was; and the pages of the documentation that need both.
  */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import avro from 'avsc';
 import protobuf from 'protobufjs';
 import type { SchemaRegistryClient } from '../../connect/schema-registry/registry-client.ts';
+import { testPages } from '../docs/pages.ts';
 import type { ServerProcess } from '../server-process.ts';
 import type { ServerError, SqlClient } from '../sql-client.ts';
 import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
@@ -203,23 +202,6 @@ test('without a registry: an inline schema, bare messages', { skip: SKIP }, asyn
   );
 });
 
-test('the statement of the manual runs', { skip: SKIP }, async () => {
-  const file = join(import.meta.dirname, '../../../docs/formats/protobuf.md');
-  const [, statement] = /```sql\n(.*?)```/s.exec(readFileSync(file, 'utf8'))!;
-  await kafka.createTopic('manual');
-  const text = 'syntax = "proto3"; package shop; message Order { int64 id = 1; }';
-  const id = await client.register('manual-value', 'PROTOBUF', text);
-  await sql.query(
-    statement!
-      .replaceAll('localhost:9092', kafka.bootstrap)
-      .replaceAll('http://localhost:8081', registry.url)
-      .replaceAll('orders', 'manual'),
-  );
-  await sql.query('CREATE MATERIALIZED VIEW manual_view AS SELECT id FROM manual');
-  await kafka.send('manual', [{ value: message(id, order(text, { id: 5 }), [0]) }]);
-  await sql.awaitValue('SELECT id FROM manual_view', '5');
-});
-
 test('what CREATE refuses', { skip: SKIP }, async () => {
   await kafka.createTopic('refused');
   await client.register('refused-value', 'PROTOBUF', FIRST);
@@ -280,26 +262,24 @@ test('keys of an upsert sink have a schema of their own; the table is the same a
     'CREATE TABLE stock (shop text, article bigint, pieces int, PRIMARY KEY (shop, article))',
   );
   await sql.query("INSERT INTO stock VALUES ('a', 1, 10), ('b', 1, 20)");
-  for (const encode of ['AVRO', 'PROTOBUF']) {
+  for (const encode of ['AVRO', 'PROTOBUF', 'MSGPACK']) {
     const topic = `stock_${encode.toLowerCase()}`;
     await kafka.createTopic(topic);
-    const place = options(
-      topic,
-      `${fromRegistry()}, message = 'shop.Stock'`,
-      `UPSERT ENCODE ${encode}`,
-    );
+    const given = encode === 'MSGPACK' ? '' : `${fromRegistry()}, message = 'shop.Stock'`;
+    const place = options(topic, given, `UPSERT ENCODE ${encode}`);
     await sql.query(`CREATE SINK ${topic}_out FROM stock ${place}`);
     await sql.query(
       `CREATE TABLE ${topic} (shop text, article bigint, pieces int, PRIMARY KEY (shop, article)) ${place}`,
     );
     const content = `SELECT string_agg(shop || article || '=' || pieces, ',' ORDER BY shop) FROM ${topic}`;
     await sql.awaitValue(content, 'a1=10,b1=20');
+    if (given === '') continue;
     const key = await client.latest(`${topic}-key`);
     assert.match(key!.schema.text, encode === 'AVRO' ? /"shop.StockKey"/ : /message StockKey \{/);
   }
   await sql.query("DELETE FROM stock WHERE shop = 'a'");
   await sql.query("UPDATE stock SET pieces = 21 WHERE shop = 'b'");
-  for (const encode of ['avro', 'protobuf']) {
+  for (const encode of ['avro', 'protobuf', 'msgpack']) {
     await sql.awaitValue(
       `SELECT string_agg(shop || article || '=' || pieces, ',' ORDER BY shop) FROM stock_${encode}`,
       'b1=21',
@@ -339,6 +319,19 @@ test('change events: the source of an encoding is what its sink was given', {
   assert.match((await client.latest('shelf_AVRO-value'))!.schema.text, /"shop.ShelfValue"/);
   assert.match((await client.latest('shelf_PROTOBUF-value'))!.schema.text, /message ShelfValue \{/);
 });
+
+testPages(
+  'kafka',
+  () => ({
+    kafka,
+    replacements: [
+      ['localhost:9092', kafka.bootstrap],
+      ['localhost:9093', kafka.cluster.bootstrap('sasl')],
+      ['http://localhost:8081', registry.url],
+    ],
+  }),
+  SKIP,
+);
 
 test('other readers read what a sink writes', { skip: SKIP }, async () => {
   await sql.query('CREATE TABLE plain (id bigint, name text, price numeric(10,2)) APPEND ONLY');

@@ -1,7 +1,7 @@
 /** The Kafka sink against a real broker: what arrives, once, through restarts; what is refused and why. */
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -447,19 +447,6 @@ test('state without bound is told of', { skip: SKIP }, async () => {
   );
   assert.deepEqual(sql.takeNotices(), [
     'the state of a sink whose key is not proven unique grows with the number of its keys',
-  ]);
-});
-
-test('the statements of the manual run', { skip: SKIP }, async () => {
-  const path = join(import.meta.dirname, '../../../docs/connectors/kafka.md');
-  const manual = readFileSync(path, 'utf8');
-  const [, statements] = /## Writing to a topic\s+```sql\n(.*?)```/s.exec(manual) ?? [];
-  assert.ok(statements !== undefined);
-  await kafka.createTopic('turnover');
-  await sql.query(statements.replaceAll('localhost:9092', kafka.bootstrap));
-  await sql.query("INSERT INTO orders VALUES (1, 'a', 2.5), (2, 'a', 1)");
-  assert.deepEqual(pairs(await kafka.awaitRecords('turnover', 1)), [
-    ['{"shop":"a"}', '{"shop":"a","total":3.5}'],
   ]);
 });
 

@@ -1,8 +1,6 @@
 /** The Kafka source against a real broker: what is read, once, through restarts; what is refused and why. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { encode } from '@msgpack/msgpack';
@@ -464,21 +462,4 @@ test('CREATE says what is wrong: broker, login, certificate, topic, options', {
   assert.equal(option.code, '22023');
   const broker = await sql.refused(create('localhost', ''));
   assert.match(broker.message, /invalid broker "localhost"/);
-});
-
-test('the statements of the manual run', { skip: SKIP }, async () => {
-  const manual = readFileSync(
-    join(import.meta.dirname, '../../../docs/connectors/kafka.md'),
-    'utf8',
-  );
-  const source = manual.slice(0, manual.indexOf('## Options'));
-  const blocks = [...source.matchAll(/```sql\n(.*?)```/gs)].map((match) => match[1]!);
-  assert.ok(blocks.length > 0);
-  await kafka.createTopic('bids');
-  await kafka.send('bids', [
-    { value: '{"auction": 1, "price": 7.5, "at": "2024-01-01T00:00:10Z"}' },
-    { value: '{"auction": 1, "price": 9.25, "at": "2024-01-01T00:00:50Z"}' },
-  ]);
-  for (const block of blocks) await sql.query(block.replaceAll('localhost:9092', kafka.bootstrap));
-  await sql.awaitValue('SELECT price FROM dearest', '9.25');
 });

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random, systemRandom } from '../../base/random.ts';
+import { testPages } from '../docs/pages.ts';
 import { ServerProcess } from '../server-process.ts';
 import { makeCertificates } from '../services/certificates.ts';
 import { PostgresServer, postgresProblem } from '../services/postgres.ts';
@@ -370,15 +371,11 @@ test('a password beside the URL, by a secret: another one in time', { skip: SKIP
   await target.awaitRows('SELECT id FROM vault', [['2']]);
 });
 
-test('the statements of the manual run', { skip: SKIP }, async () => {
-  const path = join(import.meta.dirname, '../../../docs/connectors/postgres.md');
-  const [there, here] = [...readFileSync(path, 'utf8').matchAll(/```sql\n(.*?)```/gs)].map(
-    ([, text]) => text!,
-  );
-  await target.query(there!);
-  await sql.query(
-    here!.replace("host = 'localhost'", `host = '127.0.0.1', port = ${postgres.port}`),
-  );
-  await sql.query("INSERT INTO orders VALUES (1, 'a', 2.5), (2, 'a', 1)");
-  await target.awaitRows('SELECT shop, total FROM turnover', [['a', '3.50']]);
-});
+testPages(
+  'postgres',
+  () => ({
+    postgresUrl: postgres.url,
+    replacements: [["host = 'localhost'", `host = '127.0.0.1', port = ${postgres.port}`]],
+  }),
+  SKIP,
+);

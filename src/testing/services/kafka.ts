@@ -18,6 +18,8 @@ export const KAFKA_USERS = {
   scram: { name: 'scram', password: 'scram-secret' },
   /** SCRAM too; tests change its password. */
   changing: { name: 'changing', password: 'first-secret' },
+  /** SCRAM too; the one of the documentation. */
+  documented: { name: 'millrace', password: 'first' },
 } as const;
 
 const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
@@ -148,11 +150,12 @@ export class KafkaCluster {
     writeFileSync(properties, lines({ ...this.#properties(node), ...this.#options.properties }));
     writeFileSync(logging, lines(LOGGING));
     if (existsSync(join(folder, 'data/meta.properties'))) return;
-    const users = [KAFKA_USERS.scram, KAFKA_USERS.changing].flatMap(({ name, password }) =>
-      SCRAM_MECHANISMS.flatMap((mechanism) => [
-        '--add-scram',
-        `${mechanism}=[name=${name},password=${password}]`,
-      ]),
+    const users = [KAFKA_USERS.scram, KAFKA_USERS.changing, KAFKA_USERS.documented].flatMap(
+      ({ name, password }) =>
+        SCRAM_MECHANISMS.flatMap((mechanism) => [
+          '--add-scram',
+          `${mechanism}=[name=${name},password=${password}]`,
+        ]),
     );
     const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties];
     this.#runTool(jars, node, [...format, ...users]);

@@ -64,24 +64,31 @@ export class ColumnBuilder {
   }
 
   appendNull(): void {
-    const width = this.#width;
     const i = this.#next(false);
-    const at = this.#values + i * width;
     const { u8, u32 } = this.#memory;
-    if (width === 1) u8[at] = 0;
-    // Calls of `fill` and `copyWithin` take longer than that.
-    for (let word = at >>> 2; word < (at + width) >>> 2; word += 1) u32[word] = 0;
+    const width = this.#width;
+    if (width === 1) {
+      u8[this.#values + i] = 0;
+      return;
+    }
+    // A call of `fill` takes longer than these words.
+    const words = width >>> 2;
+    const at = (this.#values >>> 2) + i * words;
+    for (let word = at; word < at + words; word += 1) u32[word] = 0;
   }
 
   /** The row appended last, once more. */
   appendAgain(): void {
-    const width = this.#width;
     const i = this.#next(!this.isLastNull);
-    const at = this.#values + i * width;
     const { u8, u32 } = this.#memory;
-    if (width === 1) u8[at] = u8[at - 1]!;
-    const back = width >>> 2;
-    for (let word = at >>> 2; word < (at + width) >>> 2; word += 1) u32[word] = u32[word - back]!;
+    const width = this.#width;
+    if (width === 1) {
+      u8[this.#values + i] = u8[this.#values + i - 1]!;
+      return;
+    }
+    const words = width >>> 2;
+    const at = (this.#values >>> 2) + i * words;
+    for (let word = at; word < at + words; word += 1) u32[word] = u32[word - words]!;
   }
 
   /** A value of the type's JavaScript form (types/data-type.ts); null is NULL. */

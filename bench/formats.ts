@@ -161,7 +161,8 @@ function decodeRate(
     );
     let start = 0;
     for (const end of ends) {
-      decoder.append(bytes, start, end, builders);
+      const error = decoder.append(bytes, start, end, builders);
+      if (error !== null) throw error;
       start = end;
     }
   });

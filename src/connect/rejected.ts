@@ -26,12 +26,13 @@ export class NotNullFields {
     );
   }
 
-  /** Throws 23502 where the row appended last breaks it; fields in `unavailable` are filled in later. */
-  check(builders: readonly ColumnBuilder[], unavailable = NONE): void {
+  /** 23502 where the row appended last breaks it, else null; fields in `unavailable` are filled in later. */
+  violation(builders: readonly ColumnBuilder[], unavailable = NONE): SqlError | null {
     for (const { field, name } of this.#checked) {
       if (!builders[field]!.isLastNull || unavailable.includes(field)) continue;
-      throw new SqlError('23502', `null value in column "${name}"`);
+      return new SqlError('23502', `null value in column "${name}"`);
     }
+    return null;
   }
 }
 

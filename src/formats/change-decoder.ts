@@ -2,10 +2,11 @@
  * What decoders of records that change rows have in common (FORMAT UPSERT, DEBEZIUM): a record, key and value, becomes what it
  * does to the row of its key, and that row's values.
  *
- * As with MessageDecoder (message-decoder.ts): `append` throws the record's SqlError, with `errorOffset` set, and the builders
- * then hold a part of the row.
+ * As with MessageDecoder (message-decoder.ts) what is wrong with a record is a result of `append`, `errorOffset` is set, and the
+ * builders then hold a part of the row.
  */
 
+import type { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
 
@@ -28,12 +29,12 @@ export interface KeyedRecord {
 export interface ChangeDecoder {
   /**
    * Appends the row (but for NO_CHANGE): of a DELETE only the key's columns are not NULL, of a TRUNCATE none is. Returns what
-   * the record does.
+   * the record does, or what is wrong with it.
    */
-  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number;
+  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | SqlError;
   /** Of the last record: builders whose values it leaves out because they have not changed; they were given NULL. */
   readonly unavailable: readonly number[];
-  /** After append threw: offset in `bytes` of the value or byte that is wrong. */
+  /** Where something was wrong: offset in `bytes` of the value or byte that is wrong. */
   readonly errorOffset: number;
   /** Takes a schema before the records that carry its id. Absent: they carry none. */
   learnSchema?(id: number, schema: WriterSchema): void;
@@ -54,10 +55,12 @@ export class PlainRecordDecoder implements ChangeDecoder {
     return this.#decoder.errorOffset;
   }
 
-  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number {
+  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | SqlError {
     const { bytes, valueStart, valueLength } = record;
-    if (valueLength < 0) for (const builder of builders) builder.appendNull();
-    else this.#decoder.append(bytes, valueStart, valueStart + valueLength, builders);
+    if (valueLength >= 0) {
+      return this.#decoder.append(bytes, valueStart, valueStart + valueLength, builders) ?? UPSERT;
+    }
+    for (const builder of builders) builder.appendNull();
     return UPSERT;
   }
 

@@ -109,7 +109,9 @@ function asMessages(decoder: ChangeDecoder): MessageDecoder {
     append: (bytes, start, end, builders) => {
       const value = { valueStart: start, valueLength: end - start };
       const op = decoder.append({ bytes, keyStart: 0, keyLength: -1, ...value }, builders);
+      if (typeof op !== 'number') return op;
       assert.equal(op, UPSERT);
+      return null;
     },
     get errorOffset() {
       return decoder.errorOffset;

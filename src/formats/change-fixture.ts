@@ -29,6 +29,7 @@ export function readChanges(
     const record = { bytes, keyStart: 0, keyLength: -1, valueStart: 3, valueLength };
     try {
       const op = decoder.append(record, builders);
+      if (typeof op !== 'number') throw op;
       if (op === NO_CHANGE) return { op };
       const row = builders.map((builder, i) => {
         const { type } = columns[i]!;

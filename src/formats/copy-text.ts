@@ -7,7 +7,7 @@
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import { encodingError } from '../types/encoding-error.ts';
-import type { RecordDecoder } from './record-decoder.ts';
+import { type RecordDecoder, userError } from './record-decoder.ts';
 
 export interface CopyTextOptions {
   readonly delimiter: string;
@@ -65,7 +65,16 @@ export class CopyTextDecoder implements RecordDecoder {
     return isLast && at < end ? this.#found(bytes, end, end) : -1;
   }
 
-  append(bytes: Buffer, builders: readonly ColumnBuilder[]): void {
+  append(bytes: Buffer, builders: readonly ColumnBuilder[]): SqlError | null {
+    try {
+      this.#append(bytes, builders);
+      return null;
+    } catch (error) {
+      return userError(error);
+    }
+  }
+
+  #append(bytes: Buffer, builders: readonly ColumnBuilder[]): void {
     const problem = encodingError(bytes, this.#start, this.#end);
     if (problem !== null) throw problem;
     const fields = this.#split(bytes.toString('utf8', this.#start, this.#end));

@@ -11,7 +11,7 @@ import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
-import { inColumn, type RecordDecoder } from './record-decoder.ts';
+import { inColumn, type RecordDecoder, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 export interface CsvOptions {
@@ -160,25 +160,30 @@ export class CsvDecoder implements RecordDecoder {
     }
   }
 
-  append(bytes: Buffer, builders: readonly ColumnBuilder[]): void {
-    this.#checkRecord(bytes);
-    this.#checkFieldCount();
-    for (let i = 0; i < builders.length; i += 1) {
-      const field = this.#fieldOf[i]!;
-      const form = this.#forms[field]!;
-      const start = this.#starts[field]!;
-      const end = this.#ends[field]!;
-      this.#errorOffset = start;
-      try {
-        if (form === PLAIN) this.#appendPlain(bytes, start, end, i, builders[i]!);
-        else if (form === QUOTED) this.#appenders[i]!(builders[i]!, bytes, start + 1, end - 1);
-        else {
-          const length = this.#unquote(bytes, start, end);
-          this.#appenders[i]!(builders[i]!, this.#copy, 0, length);
-        }
-      } catch (error) {
-        throw inColumn(error, this.#names[i]!);
-      }
+  append(bytes: Buffer, builders: readonly ColumnBuilder[]): SqlError | null {
+    let i = -1;
+    try {
+      this.#checkRecord(bytes);
+      this.#checkFieldCount();
+      for (i = 0; i < builders.length; i += 1) this.#appendField(bytes, i, builders[i]!);
+      return null;
+    } catch (error) {
+      const name = this.#names[i];
+      return name === undefined ? userError(error) : inColumn(error, name);
+    }
+  }
+
+  #appendField(bytes: Buffer, i: number, to: ColumnBuilder): void {
+    const field = this.#fieldOf[i]!;
+    const form = this.#forms[field]!;
+    const start = this.#starts[field]!;
+    const end = this.#ends[field]!;
+    this.#errorOffset = start;
+    if (form === PLAIN) this.#appendPlain(bytes, start, end, i, to);
+    else if (form === QUOTED) this.#appenders[i]!(to, bytes, start + 1, end - 1);
+    else {
+      const length = this.#unquote(bytes, start, end);
+      this.#appenders[i]!(to, this.#copy, 0, length);
     }
   }
 

@@ -9,6 +9,7 @@
  */
 
 import { must } from '../base/assert.ts';
+import type { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import {
   type ChangeDecoder,
@@ -21,6 +22,7 @@ import {
 import type { DecodedColumn } from './csv.ts';
 import { changeOf, columnsNamed, noAfter, noBefore } from './debezium-change.ts';
 import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
+import { userError } from './record-decoder.ts';
 import { RowKey } from './row-key.ts';
 
 const NONE: readonly number[] = [];
@@ -114,12 +116,21 @@ export class DebeziumDecoder implements ChangeDecoder {
   append(
     { bytes, valueStart, valueLength }: KeyedRecord,
     builders: readonly ColumnBuilder[],
-  ): number {
+  ): number | SqlError {
     this.#unavailable = NONE;
     this.#errorOffset = valueStart;
     if (valueLength < 0) return NO_CHANGE;
     this.#key.part(builders);
-    const rows = this.#read(bytes, valueStart, valueStart + valueLength);
+    try {
+      return this.#change(bytes, valueStart, valueStart + valueLength, builders);
+    } catch (error) {
+      return userError(error);
+    }
+  }
+
+  /** Throws what is wrong with the event. */
+  #change(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): number {
+    const rows = this.#read(bytes, start, end);
     if (rows === null) return NO_CHANGE;
     const change = changeOf(this.#reader.op);
     if (change === UPSERT) this.#upsert(rows, bytes, builders);
@@ -149,14 +160,14 @@ export class DebeziumDecoder implements ChangeDecoder {
       for (const column of gaps) must(builders[column]).appendNull();
     }
     this.#unavailable = gaps;
-    this.#key.check();
+    orThrow(this.#key.violation());
   }
 
   #delete(rows: EventRows, bytes: Buffer): void {
     const { before } = this.#reader;
     if (before.start < 0) throw noBefore();
     this.#append(rows.key, bytes, before, this.#key.builders);
-    this.#key.check();
+    orThrow(this.#key.violation());
     this.#key.appendNullOthers();
   }
 
@@ -166,10 +177,12 @@ export class DebeziumDecoder implements ChangeDecoder {
     { start, end }: Span,
     builders: readonly ColumnBuilder[],
   ): void {
-    try {
-      decoder.append(bytes, start, end, builders);
-    } finally {
-      this.#errorOffset = decoder.errorOffset;
-    }
+    const error = decoder.append(bytes, start, end, builders);
+    this.#errorOffset = decoder.errorOffset;
+    orThrow(error);
   }
+}
+
+function orThrow(error: SqlError | null): void {
+  if (error !== null) throw error;
 }

@@ -38,6 +38,7 @@ function read(
     const record = { bytes, keyStart: 0, keyLength: -1, valueStart: 3, valueLength };
     try {
       const op = decoder.append(record, builders);
+      if (typeof op !== 'number') throw op;
       const row = builders.map((builder, i) => {
         if (builder.rowCount === 0) return '-';
         const one = readValue(memory, builder.build(), typed[i]!.type, 0);

@@ -1,6 +1,5 @@
 /** Runs a record decoder over a text given in pieces, for tests: rows as output texts, and what was rejected. */
 
-import { SqlError } from '../base/sql-error.ts';
 import { ColumnBuilder } from '../batch/column-builder.ts';
 import { readValue } from '../batch/read-value.ts';
 import { Memory } from '../memory/memory.ts';
@@ -38,13 +37,12 @@ export function decodeAll(
       const next = decoder.scan(bytes, at, bytes.length, isLast);
       if (next < 0) break;
       if (!decoder.isBlank) {
-        try {
-          decoder.append(bytes, builders);
-          count += 1;
-        } catch (error) {
+        const error = decoder.append(bytes, builders);
+        if (error === null) count += 1;
+        else {
           for (const builder of builders) builder.truncate(count);
-          details.push(error instanceof SqlError ? (error.fields.detail ?? '') : '');
-          errors.push({ line, offset: decoder.errorOffset, text: (error as Error).message });
+          details.push(error.fields.detail ?? '');
+          errors.push({ line, offset: decoder.errorOffset, text: error.message });
         }
       }
       at = next;

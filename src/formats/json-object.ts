@@ -8,6 +8,7 @@
  * and what is written here says what it means.
  */
 
+import type { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import { TEXT_LEFT, WRONG_ENCODING, WRONG_NO_OBJECT } from '../kernels/json-layout.ts';
 import type { Value } from '../types/data-type.ts';
@@ -20,7 +21,7 @@ import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING, wrongJson } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import { missingValues } from './missing-values.ts';
-import { inColumn } from './record-decoder.ts';
+import { inColumn, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const MISSING = -1;
@@ -60,6 +61,8 @@ export class JsonObjectDecoder implements MessageDecoder {
   #start = 0;
   #end = 0;
   #errorOffset = 0;
+  /** The column whose value is being appended; -1: none is. */
+  #column = -1;
 
   /**
    * `columns`: what the builders hold, in their order; paths of those that are no members of the object itself; `tokens`: by
@@ -105,15 +108,27 @@ export class JsonObjectDecoder implements MessageDecoder {
     end: number,
     builders: readonly ColumnBuilder[],
     behind = bytes.length,
-  ): void {
+  ): SqlError | null {
     this.#start = start;
     this.#end = end;
     this.#errorOffset = start;
     this.#bytes = bytes;
     this.#builders = builders;
+    this.#column = -1;
+    try {
+      return this.#append(bytes, builders, behind);
+    } catch (error) {
+      const column = this.#columns[this.#column];
+      return column === undefined ? userError(error) : inColumn(error, column.name);
+    }
+  }
+
+  #append(bytes: Buffer, builders: readonly ColumnBuilder[], behind: number): SqlError | null {
     const kernel = this.#kernel;
+    const [start, end] = [this.#start, this.#end];
     if (!kernel?.append(bytes, start, end, behind, builders, this.#appendColumn)) {
-      if (kernel !== null && kernel.wrong !== TEXT_LEFT) this.#refuse(kernel.wrong, kernel.wrongAt);
+      const error = kernel === null ? null : this.#refusal(kernel.wrong, kernel.wrongAt);
+      if (error !== null) return error;
       this.#readObject(bytes);
       for (let i = 0; i < builders.length; i += 1) {
         this.#appendColumn(i, this.#starts[i]!, this.#ends[i]!);
@@ -121,14 +136,15 @@ export class JsonObjectDecoder implements MessageDecoder {
     }
     // What is wrong with the row as a whole is wrong where it starts.
     this.#errorOffset = start;
+    return null;
   }
 
-  /** Throws what a kernel says is wrong at offset `at`; where only the bytes can tell and do not, it returns. */
-  #refuse(wrong: number, at: number): void {
+  /** What a kernel says is wrong at offset `at`; null where it leaves that to the bytes, and they do not tell. */
+  #refusal(wrong: number, at: number): SqlError | null {
+    if (wrong === TEXT_LEFT) return null;
     this.#errorOffset = at;
-    if (wrong !== WRONG_ENCODING) throw wrongJson(wrong, at < this.#end ? this.#bytes[at]! : -1);
-    const error = encodingError(this.#bytes, this.#start, this.#end);
-    if (error !== null) throw error;
+    if (wrong !== WRONG_ENCODING) return wrongJson(wrong, at < this.#end ? this.#bytes[at]! : -1);
+    return encodingError(this.#bytes, this.#start, this.#end);
   }
 
   readonly #appendColumn = (column: number, from: number, to: number): void => {
@@ -138,11 +154,8 @@ export class JsonObjectDecoder implements MessageDecoder {
       return;
     }
     this.#errorOffset = from;
-    try {
-      this.#appendValue(this.#bytes, from, to, column, builder);
-    } catch (error) {
-      throw inColumn(error, this.#columns[column]!.name);
-    }
+    this.#column = column;
+    this.#appendValue(this.#bytes, from, to, column, builder);
   };
 
   #appendValue(bytes: Buffer, start: number, end: number, i: number, to: ColumnBuilder): void {

@@ -2,15 +2,22 @@
  * What decoders of single messages (a Kafka record's value or key, a webhook's object) have in common: the bytes of one message
  * become one value in each column builder, without an object per message.
  *
- * `append` throws the value's SqlError, with `errorOffset` set; the builders then hold a part of the row, which the caller
- * takes back with `truncate`.
+ * `append` gives what is wrong with the message, with `errorOffset` set; the builders then hold a part of the row, which the
+ * caller takes back with `truncate`. As with RecordDecoder (record-decoder.ts) it is a result.
  */
 
+import type { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 
 export interface MessageDecoder {
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void;
-  /** After append threw: offset in `bytes` of the value or byte that is wrong. */
+  /** null: nothing is wrong with it. */
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null;
+  /** Where something was wrong: offset in `bytes` of the value or byte that is wrong. */
   readonly errorOffset: number;
   /** Takes a schema before the messages that carry its id. Absent: messages carry no ids. */
   learnSchema?(id: number, schema: WriterSchema): void;

@@ -39,15 +39,14 @@ export function decodeMessages(
   let count = 0;
   const errors = messages.map((message) => {
     const bytes = Buffer.concat([Buffer.from([1, 2, 3]), message, Buffer.from([255])]);
-    try {
-      decoder.append(bytes, 3, 3 + message.length, builders);
+    const error = decoder.append(bytes, 3, 3 + message.length, builders);
+    if (error === null) {
       count += 1;
       return null;
-    } catch (error) {
-      for (const builder of builders) builder.truncate(count);
-      const { sqlstate, message: text } = error as { sqlstate: string; message: string };
-      return { offset: decoder.errorOffset - 3, sqlstate, text };
     }
+    for (const builder of builders) builder.truncate(count);
+    const { sqlstate, message: text } = error;
+    return { offset: decoder.errorOffset - 3, sqlstate, text };
   });
   const columns = builders.map((builder) => builder.build());
   let row = 0;

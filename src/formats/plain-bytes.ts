@@ -17,11 +17,16 @@ export class PlainBytesDecoder implements MessageDecoder {
     this.#isText = isText;
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null {
     this.errorOffset = start;
     const error = this.#isText ? encodingError(bytes, start, end) : null;
-    if (error !== null) throw error;
-    builders[0]!.appendBytes(bytes.subarray(start, end));
+    if (error === null) builders[0]!.appendBytes(bytes.subarray(start, end));
+    return error;
   }
 }
 

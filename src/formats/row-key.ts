@@ -44,12 +44,11 @@ export class RowKey {
     this.#others = this.#rest.map((column) => must(row[column]));
   }
 
-  /** 23502 where a column of the key was given NULL. */
-  check(): void {
-    for (const [i, builder] of this.#builders.entries()) {
-      if (!builder.isLastNull) continue;
-      throw new SqlError('23502', `null value in key column "${must(this.columns[i]).name}"`);
-    }
+  /** 23502 where a column of the key was given NULL; null: none was. */
+  violation(): SqlError | null {
+    const i = this.#builders.findIndex((builder) => builder.isLastNull);
+    if (i < 0) return null;
+    return new SqlError('23502', `null value in key column "${must(this.columns[i]).name}"`);
   }
 
   /** Completes a row that is gone, behind its key. */

@@ -18,10 +18,15 @@ export class SingleRecordDecoder implements MessageDecoder {
     return this.#isMore ? this.#endOfFirst : this.#records.errorOffset;
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null {
     this.#endOfFirst = this.#records.scan(bytes, start, end, true);
     this.#isMore = this.#endOfFirst < end;
-    if (this.#isMore) throw new SqlError('22P04', 'a message must hold a single record');
-    this.#records.append(bytes, builders);
+    if (this.#isMore) return new SqlError('22P04', 'a message must hold a single record');
+    return this.#records.append(bytes, builders);
   }
 }

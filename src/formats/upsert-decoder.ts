@@ -14,6 +14,7 @@ import { JsonObjectDecoder, type TokenAppender } from './json-object.ts';
 import { NO_PATHS } from './json-paths.ts';
 import { JsonScanner, OBJECT_START, STRING } from './json-scanner.ts';
 import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
+import { userError } from './record-decoder.ts';
 import { RowKey } from './row-key.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
@@ -42,24 +43,26 @@ export class UpsertDecoder implements ChangeDecoder {
     return this.#isInKey ? this.#keyDecoder.errorOffset : this.#valueDecoder.errorOffset;
   }
 
-  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number {
+  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | SqlError {
     this.#key.part(builders);
     const { bytes, keyStart, keyLength, valueStart, valueLength } = record;
     this.#isInKey = true;
-    if (keyLength < 0) throw new SqlError('23502', 'the record has no key');
-    if (this.#key.columns.length > 0) this.#appendKey(bytes, keyStart, keyStart + keyLength);
+    const wrong = this.#appendKey(bytes, keyStart, keyLength);
+    if (wrong !== null) return wrong;
     this.#isInKey = false;
     if (valueLength >= 0) {
-      this.#valueDecoder.append(bytes, valueStart, valueStart + valueLength, this.#key.others);
-      return UPSERT;
+      const end = valueStart + valueLength;
+      return this.#valueDecoder.append(bytes, valueStart, end, this.#key.others) ?? UPSERT;
     }
     this.#key.appendNullOthers();
     return DELETE;
   }
 
-  #appendKey(bytes: Buffer, start: number, end: number): void {
-    this.#keyDecoder.append(bytes, start, end, this.#key.builders);
-    this.#key.check();
+  #appendKey(bytes: Buffer, start: number, length: number): SqlError | null {
+    if (length < 0) return new SqlError('23502', 'the record has no key');
+    if (this.#key.columns.length === 0) return null;
+    const { builders } = this.#key;
+    return this.#keyDecoder.append(bytes, start, start + length, builders) ?? this.#key.violation();
   }
 
   learnSchema(id: number, schema: WriterSchema): void {
@@ -102,20 +105,28 @@ export class TextKeyDecoder implements KeyDecoder {
     return this.#errorOffset;
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null {
     this.#errorOffset = start;
     if (bytes[start] === OBJECT_START && start < end) {
-      try {
-        this.#object.append(bytes, start, end, builders);
-      } finally {
-        this.#errorOffset = this.#object.errorOffset;
-      }
-    } else if (this.#single === null) {
-      throw new SqlError('22P02', `the record's key is no JSON object with ${this.#names}`);
-    } else {
-      const error = encodingError(bytes, start, end);
-      if (error !== null) throw error;
+      const error = this.#object.append(bytes, start, end, builders);
+      this.#errorOffset = this.#object.errorOffset;
+      return error;
+    }
+    if (this.#single === null) {
+      return new SqlError('22P02', `the record's key is no JSON object with ${this.#names}`);
+    }
+    const error = encodingError(bytes, start, end);
+    if (error !== null) return error;
+    try {
       this.#appendSingle(bytes, start, end, this.#single, builders[0]!);
+      return null;
+    } catch (thrown) {
+      return userError(thrown);
     }
   }
 
@@ -169,10 +180,15 @@ export class PackedOrTextKeyDecoder implements KeyDecoder {
     return this.#last.errorOffset;
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null {
     const isPacked = start < end && this.#isPacked(bytes[start]!);
     this.#last = isPacked ? this.#packed : this.#text;
-    this.#last.append(bytes, start, end, builders);
+    return this.#last.append(bytes, start, end, builders);
   }
 
   learnSchema(id: number, schema: WriterSchema): void {

@@ -170,9 +170,8 @@ export class CopyInput {
     if (this.#isEndMarker(start, end)) this.#hasEnded = true;
     else if (this.#skipHeader) this.#skipHeader = false;
     else if (!this.#decoder.isBlank || this.#text !== null) {
-      try {
-        this.#decoder.append(this.#bytes, this.#builders);
-      } catch (error) {
+      const error = this.#decoder.append(this.#bytes, this.#builders);
+      if (error !== null) {
         this.#firstLine = this.#line;
         throw this.#at(error);
       }

@@ -196,15 +196,11 @@ export class FileCursor {
 
   #append(next: number, builders: readonly ColumnBuilder[]): CursorStep {
     const rowCount = builders[0]?.rowCount ?? 0;
-    let isDecoded = false;
-    try {
-      this.#decoder.append(this.#buffer, builders);
-      isDecoded = true;
-      this.#rejecting.notNull.check(builders);
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
+    const wrong = this.#decoder.append(this.#buffer, builders);
+    const error = wrong ?? this.#rejecting.notNull.violation(builders);
+    if (error !== null) {
       for (const builder of builders) builder.truncate(rowCount);
-      const errorOffset = isDecoded ? this.offset : this.#base + this.#decoder.errorOffset;
+      const errorOffset = wrong === null ? this.offset : this.#base + this.#decoder.errorOffset;
       this.rejected = this.#reject(error, errorOffset, this.#raw(next));
       this.#advance(next);
       return 'rejected';

@@ -25,12 +25,9 @@ export function recordsAgain(
   const offsets: number[] = [];
   const rejected: RejectedRecord[] = [];
   for (const { offset, raw } of records) {
-    try {
-      appendAgain(decoder, raw, builders);
-      notNull.check(builders);
-      offsets.push(offset);
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
+    const error = appendAgain(decoder, raw, builders) ?? notNull.violation(builders);
+    if (error === null) offsets.push(offset);
+    else {
       for (const builder of builders) builder.truncate(offsets.length);
       const place = { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
       rejected.push({ ...place, raw, ...rejectedWith(error) });
@@ -43,12 +40,12 @@ function appendAgain(
   decoder: RecordDecoder,
   { value, context }: KeptRecord['raw'],
   builders: readonly ColumnBuilder[],
-): void {
+): SqlError | null {
   const { header }: { readonly header?: readonly string[] } = JSON.parse(context);
   if (header !== undefined && decoder instanceof CsvDecoder) decoder.matchHeader(header);
   const bytes = Buffer.from(must(value));
   const end = decoder.scan(bytes, 0, bytes.length, true);
   if (end !== bytes.length)
-    throw new SqlError('22P04', 'there is more behind the end of the record');
-  decoder.append(bytes, builders);
+    return new SqlError('22P04', 'there is more behind the end of the record');
+  return decoder.append(bytes, builders);
 }

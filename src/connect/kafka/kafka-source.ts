@@ -8,7 +8,7 @@
  */
 
 import { must } from '../../base/assert.ts';
-import { SqlError } from '../../base/sql-error.ts';
+import type { SqlError } from '../../base/sql-error.ts';
 import { fromPortError } from '../../base/threads.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
@@ -23,7 +23,6 @@ import type {
   KeptRecord,
   PositionReports,
   RecordSchemas,
-  RejectedRecord,
   SchemaAnswer,
   SourceChunk,
   SourceColumn,
@@ -374,19 +373,19 @@ export class KafkaSource implements SourceReader {
   #append(split: string, walker: KafkaRecord, rows: ReadRows): void {
     const { included } = this.#options;
     this.#known?.note(walker);
-    let op: number | null = null;
-    try {
-      op = this.#decoder.append(walker, rows.fields);
-      if (op === UPSERT) this.#notNull.check(rows.fields, this.#decoder.unavailable);
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
-      for (const builder of rows.fields) builder.truncate(rows.rowCount);
-      const start = walker.valueStart;
-      const byteOffset = op === null ? Math.max(0, this.#decoder.errorOffset - start) : 0;
-      rows.rejected.push(this.#rejected(split, walker, byteOffset, error));
+    const op = this.#decoder.append(walker, rows.fields);
+    if (typeof op !== 'number') {
+      const byteOffset = Math.max(0, this.#decoder.errorOffset - walker.valueStart);
+      this.#reject(split, walker, byteOffset, op, rows);
       return;
     }
     if (op === NO_CHANGE) return;
+    const { unavailable } = this.#decoder;
+    const violation = op === UPSERT ? this.#notNull.violation(rows.fields, unavailable) : null;
+    if (violation !== null) {
+      this.#reject(split, walker, 0, violation, rows);
+      return;
+    }
     if (this.#changesRows) this.#noteChange(op, walker.offset, rows);
     for (let i = 0; i < included.length; i += 1) {
       appendIncluded(rows.included[i]!, included[i]!, split, walker);
@@ -405,15 +404,17 @@ export class KafkaSource implements SourceReader {
     rows.unavailable.set(rows.rowCount, columns);
   }
 
-  #rejected(
+  #reject(
     split: string,
     walker: KafkaRecord,
     byteOffset: number,
     error: SqlError,
-  ): RejectedRecord {
-    const { position, offset, topic, partition } = recordPlace(split, walker.offset, byteOffset);
+    rows: ReadRows,
+  ): void {
+    for (const builder of rows.fields) builder.truncate(rows.rowCount);
+    const place = recordPlace(split, walker.offset, byteOffset);
     const raw = rawOf(walker, this.#context.rejectedBytesMax);
-    return { position, offset, topic, partition, raw, ...rejectedWith(error) };
+    rows.rejected.push({ ...place, raw, ...rejectedWith(error) });
   }
 
   #emptyBuilders(rowsMax: number): ReadRows {

@@ -141,16 +141,12 @@ export class WebhookSource implements PushedReader {
 
   #append(record: Buffer, position: WebhookPosition, rows: PostedRows): void {
     const { builders, records, rejected } = rows;
-    let isDecoded = false;
-    try {
-      this.#decoder.append(record, 0, record.length, builders);
-      isDecoded = true;
-      this.#notNull.check(builders);
-      records.push(position.record);
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
+    const wrong = this.#decoder.append(record, 0, record.length, builders);
+    const error = wrong ?? this.#notNull.violation(builders);
+    if (error === null) records.push(position.record);
+    else {
       for (const builder of builders) builder.truncate(records.length);
-      const byteOffset = isDecoded ? 0 : Math.max(0, this.#decoder.errorOffset);
+      const byteOffset = wrong === null ? 0 : Math.max(0, this.#decoder.errorOffset);
       rejected.push(this.#rejected(record, error, { ...position, byteOffset }));
     }
   }

@@ -19,7 +19,7 @@ import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
-import { inColumn } from '../record-decoder.ts';
+import { inColumn, userError } from '../record-decoder.ts';
 import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
 import { AvroCursor, corrupt } from './cursor.ts';
 import { defaultBytes } from './default-bytes.ts';
@@ -92,7 +92,21 @@ export class AvroDecoder implements MessageDecoder {
     }
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null {
+    try {
+      this.#append(bytes, start, end, builders);
+      return null;
+    } catch (error) {
+      return userError(error);
+    }
+  }
+
+  #append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
     const cursor = this.#cursor;
     cursor.start(bytes, start, end);
     const plan = this.#bare ?? this.#framedPlan(cursor);

@@ -45,7 +45,8 @@ function decode(message: Uint8Array): (string | null)[] {
   const builders = COLUMNS.map(({ type }) => new ColumnBuilder(memory, scratch, type, 16));
   const bytes = Buffer.concat([Buffer.from('before'), message, Buffer.from('behind')]);
   const decoder = new MessagePackDecoder(COLUMNS, DEFAULT_SETTINGS);
-  decoder.append(bytes, 6, 6 + message.length, builders);
+  const error = decoder.append(bytes, 6, 6 + message.length, builders);
+  if (error !== null) throw error;
   return COLUMNS.map(({ type }, i) => {
     const value = readValue(memory, builders[i]!.build(), type, 0);
     return value === null ? null : formatValue(type, value, DEFAULT_SETTINGS);

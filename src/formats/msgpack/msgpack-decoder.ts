@@ -18,7 +18,7 @@ import type { DecodedColumn } from '../csv.ts';
 import { arrayText } from '../json-array-text.ts';
 import type { MessageDecoder } from '../message-decoder.ts';
 import { missingValues } from '../missing-values.ts';
-import { inColumn } from '../record-decoder.ts';
+import { inColumn, userError } from '../record-decoder.ts';
 import { type TextAppender, textAppender } from '../text-value.ts';
 import { corrupt, MessagePackCursor } from './cursor.ts';
 
@@ -56,7 +56,21 @@ export class MessagePackDecoder implements MessageDecoder {
     this.#isExact = new Uint8Array(columns.length);
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null {
+    try {
+      this.#append(bytes, start, end, builders);
+      return null;
+    } catch (error) {
+      return userError(error);
+    }
+  }
+
+  #append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
     this.#findValues(bytes, start, end);
     for (let i = 0; i < builders.length; i += 1) {
       const from = this.#starts[i]!;

@@ -14,11 +14,12 @@
  */
 
 import { must } from '../../base/assert.ts';
+import type { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
-import { inColumn } from '../record-decoder.ts';
+import { inColumn, userError } from '../record-decoder.ts';
 import { ProtobufCursor } from './cursor.ts';
 import { messageOf } from './find-message.ts';
 import { FramedPlans } from './framed-plans.ts';
@@ -95,7 +96,21 @@ export class ProtobufDecoder implements MessageDecoder {
     this.#framed.learn(id, schema);
   }
 
-  append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    builders: readonly ColumnBuilder[],
+  ): SqlError | null {
+    try {
+      this.#append(bytes, start, end, builders);
+      return null;
+    } catch (error) {
+      return userError(error);
+    }
+  }
+
+  #append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
     const cursor = this.#cursor;
     cursor.start(bytes, start, end);
     const plan = this.#bare ?? this.#framed.at(cursor);

@@ -4,7 +4,14 @@ import { SystemClock } from '../base/clock.ts';
 import { newSecretKey, SecretBox } from '../base/secret-box.ts';
 import { INT4 } from '../types/data-type.ts';
 import { checkSourceOptions } from './connectors.ts';
-import { maySecretBe, openOptions, sealedTexts, sealOptions, withTexts } from './sealed-options.ts';
+import {
+  isHiddenOption,
+  maySecretBe,
+  openOptions,
+  sealedTexts,
+  sealOptions,
+  withTexts,
+} from './sealed-options.ts';
 
 const box = new SecretBox({ hex: newSecretKey() });
 
@@ -79,7 +86,12 @@ test('secrets are what errors and status never show', () => {
   for (const name of ['properties.sasl.password', 'properties.ssl.key.pem', 'secret']) {
     assert.ok(maySecretBe(name), name);
   }
-  for (const name of ['topic', 'path', 'properties.bootstrap.server', 'schema.registry']) {
-    assert.ok(!maySecretBe(name), name);
+  const oauth = 'properties.sasl.oauthbearer';
+  for (const name of [`${oauth}.token`, `${oauth}.client.credentials.client.secret`]) {
+    assert.ok(maySecretBe(name) && isHiddenOption(name), name);
+  }
+  const shown = ['topic', 'path', 'properties.bootstrap.server', 'schema.registry'];
+  for (const name of [...shown, `${oauth}.token.endpoint.url`]) {
+    assert.ok(!maySecretBe(name) && !isHiddenOption(name), name);
   }
 });

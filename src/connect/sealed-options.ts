@@ -4,9 +4,9 @@ import { isSealed, type SecretBox } from '../base/secret-box.ts';
 import type { Json } from './source.ts';
 
 /** Names of the options whose values may be secrets: errors and status never show them. */
-const MAY_BE_SECRET = /password|username|secret|token|\.pem$/;
+const MAY_BE_SECRET = /password|username|credentials|secret|token(?!\.endpoint)|\.pem$/;
 /** Those whose plain values are not shown either. */
-const IS_HIDDEN = /password|secret|token|key\.pem/;
+const IS_HIDDEN = /password|secret|token(?!\.endpoint)|key\.pem/;
 
 export function maySecretBe(option: string): boolean {
   return MAY_BE_SECRET.test(option);

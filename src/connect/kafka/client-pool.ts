@@ -1,6 +1,7 @@
 /** Clients that several readers and writers of one cluster share; kept a while after the last one has gone. */
 
-import { KafkaClient, type KafkaConfig } from './client.ts';
+import { KafkaClient } from './client.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 
 const LINGER_MS = 10_000;
 

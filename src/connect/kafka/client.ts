@@ -1,7 +1,7 @@
 /**
- * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed. The file that knows the
- * library (@platformatic/kafka; besides requests.ts, record-codecs.ts and library-errors.ts): connections (TLS, SASL) and request
- * codecs; what decides correctness is ours.
+ * KafkaClient: requests to the brokers of one cluster, over connections that are made when needed (connections.ts). Those two
+ * files know the library (@platformatic/kafka; besides login.ts, requests.ts, record-codecs.ts and library-errors.ts): connections
+ * (TLS, SASL) and request codecs; what decides correctness is ours.
  *
  * A broker has several connections: fetches wait at the broker, so nothing else shares theirs (fetch-connection.ts without TLS
  * and login). A request that fails closes nothing but its own connection; trying again is the caller's.
@@ -9,8 +9,7 @@
 
 import {
   addPartitionsToTxnV3,
-  Connection,
-  type ConnectionOptions,
+  type Connection,
   createTopicsV7,
   describeProducersV0,
   describeTransactionsV0,
@@ -20,11 +19,11 @@ import {
   listOffsetsV7,
   metadataV12,
   offsetCommitV8,
-  type SASLMechanismValue,
 } from '@platformatic/kafka';
 import { must } from '../../base/assert.ts';
+import { BrokerConnections, type FetchLane, type Purpose } from './connections.ts';
 import { type FetchedPartition, type FetchRequest, fetchAnswer } from './fetch.ts';
-import { FetchConnection } from './fetch-connection.ts';
+import type { BrokerAddress, KafkaConfig } from './kafka-config.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { asKafkaError, tolerant } from './library-errors.ts';
 import {
@@ -34,33 +33,7 @@ import {
   type ProducedPartition,
   type ProducedResult,
 } from './requests.ts';
-
-/** How a cluster is reached; JSON. */
-export interface KafkaConfig {
-  /** host:port of brokers to ask first. */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly tls: {
-    /** PEM; null: the system's authorities. */
-    readonly ca: string | null;
-    readonly certificate: string | null;
-    readonly key: string | null;
-    readonly isVerified: boolean;
-  } | null;
-  readonly sasl: {
-    readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER';
-    readonly username: string;
-    /** The token, for OAUTHBEARER. */
-    readonly password: string;
-  } | null;
-  readonly requestTimeoutMs: number;
-  readonly connectTimeoutMs: number;
-}
-
-export interface BrokerAddress {
-  readonly host: string;
-  readonly port: number;
-}
+import { NO_TOKEN } from './token-source.ts';
 
 export interface PartitionMetadata {
   readonly partition: number;
@@ -106,25 +79,15 @@ const COORDINATOR_KEYS = { group: 0, transaction: 1 } as const;
 const NO_GENERATION = -1;
 const NO_MEMBER = '';
 
-/**
- * Who fetches, by connections of its own: a broker answers the requests of a connection one after the other, and each may wait
- * for records.
- */
-export type FetchLane = number;
-
-/** A coordinator of groups may answer late: nothing else waits for it. */
-type Purpose = `fetch ${FetchLane}` | 'group' | 'other';
-
 export class KafkaClient {
   readonly #config: KafkaConfig;
   readonly #brokers = new Map<number, BrokerAddress>();
-  readonly #connections = new Map<string, Promise<Connection>>();
-  readonly #fetchConnections = new Map<string, Promise<FetchConnection>>();
+  readonly #connections: BrokerConnections;
   #lastLane: FetchLane = 0;
-  #isClosed = false;
 
   constructor(config: KafkaConfig) {
     this.#config = config;
+    this.#connections = new BrokerConnections(config);
   }
 
   /**
@@ -193,17 +156,7 @@ export class KafkaClient {
 
   /** What is fetched there fails. */
   closeLane(lane: FetchLane): void {
-    const maps = [this.#connections, this.#fetchConnections];
-    const open: Promise<Connection | FetchConnection>[] = [];
-    for (const connections of maps) {
-      for (const [key, connection] of connections) {
-        if (!key.endsWith(` fetch ${lane}`)) continue;
-        connections.delete(key);
-        open.push(connection);
-      }
-    }
-    // What goes wrong while connections are given up is of no interest.
-    closeAll(open).catch(() => undefined);
+    this.#connections.closeLane(lane);
   }
 
   /** Waits at the broker until there is something, or `request.waitMsMax` is over. The caller may `releaseAnswer`. */
@@ -213,7 +166,7 @@ export class KafkaClient {
       const connection = await this.#connect(node, `fetch ${lane}`);
       return fetchAnswer(await asKafkaError(FETCH.async(connection, request)));
     }
-    const connection = await this.#connectToFetch(node, lane);
+    const connection = await this.#connections.toFetch(this.#address(node), lane);
     return fetchAnswer(await connection.ask((id) => fetchMessage(id, clientId, request)));
   }
 
@@ -353,12 +306,8 @@ export class KafkaClient {
     return answer.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode));
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    const open = [...this.#connections.values(), ...this.#fetchConnections.values()];
-    this.#connections.clear();
-    this.#fetchConnections.clear();
-    await closeAll(open);
+  close(): Promise<void> {
+    return this.#connections.close();
   }
 
   /** Asks the brokers that are known, one after the other, until one answers. */
@@ -370,6 +319,8 @@ export class KafkaClient {
         return await ask(await this.#connect(broker, 'other'));
       } catch (error) {
         if (!(error instanceof KafkaError) || error.isAuthentication) throw error;
+        // No broker would get another answer there.
+        if (error.id === NO_TOKEN) throw error;
         failure = error;
       }
     }
@@ -377,89 +328,14 @@ export class KafkaClient {
   }
 
   #connect(broker: number | BrokerAddress, purpose: Purpose): Promise<Connection> {
-    const address = this.#address(broker);
-    const key = `${address.host}:${address.port} ${purpose}`;
-    return kept(this.#connections, key, (forget) => this.#open(address, forget));
-  }
-
-  #connectToFetch(node: number, lane: FetchLane): Promise<FetchConnection> {
-    const { host, port } = this.#address(node);
-    const { connectTimeoutMs, requestTimeoutMs } = this.#config;
-    return kept(this.#fetchConnections, `${host}:${port} fetch ${lane}`, (onClosed) =>
-      FetchConnection.connect({ host, port, connectTimeoutMs, requestTimeoutMs, onClosed }),
-    );
+    return this.#connections.to(this.#address(broker), purpose);
   }
 
   #address(broker: number | BrokerAddress): BrokerAddress {
     const address = typeof broker === 'number' ? this.#brokers.get(broker) : broker;
-    if (address === undefined) {
-      throw new KafkaError(`broker ${String(broker)} is not known`, null, 'UNKNOWN_BROKER');
-    }
-    if (this.#isClosed) throw new KafkaError('the client is closed', null, 'CLOSED');
-    return address;
+    if (address !== undefined) return address;
+    throw new KafkaError(`broker ${String(broker)} is not known`, null, 'UNKNOWN_BROKER');
   }
-
-  async #open({ host, port }: BrokerAddress, forget: () => void): Promise<Connection> {
-    const connection = new Connection(this.#config.clientId, connectionOptions(this.#config));
-    // A listener of 'error' has to be there, or the process ends; the request that failed tells.
-    connection.on('error', forget);
-    connection.on('close', forget);
-    await asKafkaError(Promise.resolve(connection.connect(host, port)), `${host}:${port}`);
-    return connection;
-  }
-}
-
-async function closeAll(open: readonly Promise<Connection | FetchConnection>[]): Promise<void> {
-  for (const connection of await Promise.allSettled(open)) {
-    if (connection.status === 'fulfilled') await connection.value.close();
-  }
-}
-
-/** The connection of a key, opened where there is none; one that failed, or calls `forget`, is not used again. */
-function kept<C>(
-  connections: Map<string, Promise<C>>,
-  key: string,
-  open: (forget: () => void) => Promise<C>,
-): Promise<C> {
-  const found = connections.get(key);
-  if (found !== undefined) return found;
-  const forget = (): void => {
-    if (connections.get(key) === made) connections.delete(key);
-  };
-  const made = open(forget);
-  connections.set(key, made);
-  made.catch(forget);
-  return made;
-}
-
-function connectionOptions(config: KafkaConfig): ConnectionOptions {
-  const { tls, sasl } = config;
-  return {
-    connectTimeout: config.connectTimeoutMs,
-    requestTimeout: config.requestTimeoutMs,
-    ...(tls === null
-      ? {}
-      : {
-          tlsServerName: true,
-          tls: {
-            rejectUnauthorized: tls.isVerified,
-            ...(tls.ca === null ? {} : { ca: tls.ca }),
-            ...(tls.certificate === null ? {} : { cert: tls.certificate }),
-            ...(tls.key === null ? {} : { key: tls.key }),
-          },
-        }),
-    ...(sasl === null
-      ? {}
-      : {
-          sasl: {
-            mechanism: sasl.mechanism satisfies SASLMechanismValue,
-            username: sasl.username,
-            ...(sasl.mechanism === 'OAUTHBEARER'
-              ? { token: sasl.password }
-              : { password: sasl.password }),
-          },
-        }),
-  };
 }
 
 function parseBroker(text: string): BrokerAddress {

@@ -4,7 +4,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { NO_PROGRESS, type SpoolProgress } from '../spool/spool-deliverer.ts';
-import type { KafkaClient, KafkaConfig } from './client.ts';
+import type { KafkaClient } from './client.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import {
   PROGRESS_PARTITION,
   parseProgress,

@@ -5,9 +5,10 @@
 
 import type { Clock } from '../../base/clock.ts';
 import type { Json, PositionReports } from '../source.ts';
-import type { KafkaConfig, PartitionOffset } from './client.ts';
+import type { PartitionOffset } from './client.ts';
 import { kafkaIo } from './io.ts';
 import type { KafkaPosition } from './io-port.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import { parseSplitName } from './topic-filter.ts';
 
 export interface OffsetGroup {

@@ -6,8 +6,9 @@ import type { SchemaAnswer } from '../source.ts';
 import type { CourierEvent } from '../spool/courier-events.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
 import type { SpoolContents } from '../spool/spooled-sink.ts';
-import type { KafkaConfig, PartitionOffset } from './client.ts';
+import type { PartitionOffset } from './client.ts';
 import type { TransactionOptions } from './delivery.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import type { CompressionName } from './record-batch-writer.ts';
 
 /** Where a source begins in partitions of which nothing was read yet. */

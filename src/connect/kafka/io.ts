@@ -13,7 +13,7 @@ import type { RegistryConfig } from '../schema-registry/registry-client.ts';
 import type { SchemaAnswer } from '../source.ts';
 import type { SpoolPosition } from '../spool/spool.ts';
 import { isPooled } from './buffer-pool.ts';
-import type { KafkaConfig, PartitionOffset } from './client.ts';
+import type { PartitionOffset } from './client.ts';
 import type {
   FromKafkaIo,
   RangeOptions,
@@ -21,6 +21,7 @@ import type {
   ToKafkaIo,
   WriterOptions,
 } from './io-port.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 
 export type IoListener = (message: FromKafkaIo) => void;
 

@@ -14,10 +14,11 @@ import {
 } from '../options.ts';
 import type { SinkContext, SinkWriter } from '../sink.ts';
 import type { Json, SourceColumn, SourceContext, SourceReader } from '../source.ts';
-import type { KafkaConfig } from './client.ts';
 import type { FetchLimits, StartupMode, TopicSelection } from './io-port.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import { KafkaSource, type KafkaSourceOptions } from './kafka-source.ts';
 import { LETTER_TOPIC, type LetterTopic, openLetterTopic } from './letter-topic.ts';
+import { checkOAuth, OAUTH_SCHEMA } from './oauth-options.ts';
 import { isPattern, splitName, TopicFilter } from './topic-filter.ts';
 
 const OWNER = 'connector "kafka"';
@@ -47,7 +48,7 @@ export const CONNECTION_SCHEMA: OptionSchema = {
   },
   'properties.sasl.username': { kind: 'text', default: null },
   'properties.sasl.password': { kind: 'text', default: null },
-  'properties.sasl.oauthbearer.token': { kind: 'text', default: null },
+  ...OAUTH_SCHEMA,
   'properties.ssl.ca.pem': { kind: 'text', default: null },
   'properties.ssl.certificate.pem': { kind: 'text', default: null },
   'properties.ssl.key.pem': { kind: 'text', default: null },
@@ -195,14 +196,12 @@ function checkSasl(options: Options, protocol: string): KafkaConfig['sasl'] {
   }
   const mechanism = MECHANISMS.find((name) => name.toLowerCase() === named);
   if (mechanism === undefined) throw missing('properties.sasl.mechanism');
+  if (mechanism === 'OAUTHBEARER') return checkOAuth(options);
   const needed = (name: string): string => {
     const value = options.get(name) as string | null;
     if (value === null) throw missing(name);
     return value;
   };
-  if (mechanism === 'OAUTHBEARER') {
-    return { mechanism, username: '', password: needed('properties.sasl.oauthbearer.token') };
-  }
   const username = needed('properties.sasl.username');
   return { mechanism, username, password: needed('properties.sasl.password') };
 }

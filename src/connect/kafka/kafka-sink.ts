@@ -22,8 +22,8 @@ import {
   type SpoolContents,
   SpooledSink,
 } from '../spool/spooled-sink.ts';
-import type { KafkaConfig } from './client.ts';
 import { kafkaIo } from './io.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import type { CompressionName } from './record-batch-writer.ts';
 
 export type SinkType = 'append-only' | 'upsert' | 'debezium';

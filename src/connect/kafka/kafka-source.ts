@@ -29,7 +29,6 @@ import type {
   SourceContext,
   SourceReader,
 } from '../source.ts';
-import type { KafkaConfig } from './client.ts';
 import { GroupOffsets, type OffsetGroup } from './group-offsets.ts';
 import { appendIncluded, type IncludedColumn } from './included.ts';
 import { kafkaIo } from './io.ts';
@@ -42,6 +41,7 @@ import type {
   StartupMode,
   TopicSelection,
 } from './io-port.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import { type KafkaRecord, keptRecord, rawOf, recordPlace } from './kept-record.ts';
 import { KnownSchemas } from './known-schemas.ts';
 import type { LetterTopic } from './letter-topic.ts';

@@ -14,7 +14,7 @@ import { millis } from '../spool/record-makers.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { SpoolHeader } from '../spool/spool-frame.ts';
 import type { RecordMaker } from '../spool/spooled-sink.ts';
-import type { KafkaConfig } from './client.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import {
   BATCH_BYTES,
   openTopicSink,

@@ -24,11 +24,11 @@ export async function asKafkaError<T>(answer: Promise<T>, where: string | null =
 
 /** The deepest cause of an error of the library. */
 function kafkaError(error: unknown, where: string | null): KafkaError {
-  if (error instanceof KafkaError) return error;
   let isAuthentication = false;
   let at: unknown = error;
   let deepest: Error = error instanceof Error ? error : new Error(String(error));
   for (let depth = 0; at instanceof Error && depth < 16; depth += 1) {
+    if (at instanceof KafkaError) return at;
     deepest = at;
     isAuthentication ||= (at as { code?: string }).code === 'PLT_KFK_AUTHENTICATION';
     const next: unknown = MultipleErrors.isMultipleErrors(at) ? at.errors[0] : at.cause;

@@ -6,7 +6,8 @@ import { SqlError } from '../../base/sql-error.ts';
 import { badValue, OptionError, placeOf } from '../options.ts';
 import { registerSinkEncoding } from '../sink-encodings.ts';
 import type { Json } from '../source.ts';
-import { KafkaClient, type KafkaConfig, type TopicMetadata } from './client.ts';
+import { KafkaClient, type TopicMetadata } from './client.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { type KafkaSinkOptions, type TopicDelivery, transactionalId } from './kafka-sink.ts';
 import type { KafkaSourceOptions } from './kafka-source.ts';
@@ -85,6 +86,7 @@ export async function askBrokers<T>(
     return await ask(client);
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error;
+    if (error.isAuthentication) throw error.toSqlError('Kafka refused the login');
     throw error.toSqlError(`could not reach Kafka at ${config.brokers.join(', ')}`);
   } finally {
     await client.close();

@@ -7,9 +7,10 @@
 import { must } from '../../base/assert.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import { NO_PROGRESS, type SpoolProgress } from '../spool/spool-deliverer.ts';
-import { EARLIEST, type KafkaClient, type KafkaConfig, LATEST } from './client.ts';
+import { EARLIEST, type KafkaClient, LATEST } from './client.ts';
 import { Credit } from './credit.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { readRange } from './range-reader.ts';
 import { RecordWalker } from './record-batch.ts';

@@ -1,7 +1,8 @@
 /** Reads the records of a partition again from an offset on, however often the brokers fail meanwhile. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FetchLane, KafkaClient } from './client.ts';
+import type { KafkaClient } from './client.ts';
+import type { FetchLane } from './connections.ts';
 import type { Credit } from './credit.ts';
 import { releaseAnswer } from './fetch.ts';
 import type { FetchedRecords, RangeOptions } from './io-port.ts';

@@ -9,13 +9,8 @@
 
 import { must } from '../../base/assert.ts';
 import { pause } from '../../base/pause.ts';
-import {
-  EARLIEST,
-  type FetchLane,
-  type KafkaClient,
-  LATEST,
-  type TopicMetadata,
-} from './client.ts';
+import { EARLIEST, type KafkaClient, LATEST, type TopicMetadata } from './client.ts';
+import type { FetchLane } from './connections.ts';
 import { Credit } from './credit.ts';
 import { type FetchedPartition, releaseAnswer } from './fetch.ts';
 import type { FetchedRecords, KafkaPosition, ReaderOptions } from './io-port.ts';

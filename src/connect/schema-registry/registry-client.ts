@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { SqlError } from '../../base/sql-error.ts';
 import type { WriterSchema } from '../../formats/message-decoder.ts';
+import { fetchReason } from '../fetch-reason.ts';
 
 /** How a registry is reached; JSON. */
 export interface RegistryConfig {
@@ -164,7 +165,7 @@ export class SchemaRegistryClient {
       response = await fetch(`${url}/${path}`, { method, headers, body, signal });
       text = await response.text();
     } catch (error) {
-      throw this.#unexpected(deepestReason(error));
+      throw this.#unexpected(fetchReason(error));
     }
     if (response.ok) {
       const json = parsed(text);
@@ -208,13 +209,4 @@ function parsed(text: string): unknown {
 function reasonOf(text: string): string {
   const message = (parsed(text) as { message?: unknown } | null)?.message;
   return typeof message === 'string' ? message : text.slice(0, 200);
-}
-
-/** fetch says only that it failed: the cause is inside. */
-function deepestReason(error: unknown): string {
-  let reason = error;
-  while (reason instanceof Error && reason.cause instanceof Error) reason = reason.cause;
-  if (!(reason instanceof Error)) return String(reason);
-  if (reason.message !== '') return reason.message;
-  return (reason as { code?: string }).code ?? reason.name;
 }

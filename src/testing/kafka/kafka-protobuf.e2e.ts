@@ -14,11 +14,13 @@ import type { ServerError, SqlClient } from '../sql-client.ts';
 import { type KafkaFixture, kafkaSkip } from './kafka-fixture.ts';
 import { KafkaScene } from './kafka-scene.ts';
 import { framed, RegistryFixture } from './registry-fixture.ts';
+import { TokenEndpoint } from './token-endpoint.ts';
 
 const SKIP = kafkaSkip();
 
 let scene: KafkaScene | undefined;
 let registry: RegistryFixture;
+let tokens: TokenEndpoint;
 let kafka: KafkaFixture;
 let server: ServerProcess;
 let sql: SqlClient;
@@ -26,7 +28,11 @@ let client: SchemaRegistryClient;
 
 before(async () => {
   if (SKIP !== false) return;
-  [scene, registry] = await Promise.all([KafkaScene.start(), RegistryFixture.start()]);
+  tokens = await TokenEndpoint.start();
+  [scene, registry] = await Promise.all([
+    KafkaScene.start({}, { tokenKeysUrl: tokens.keysUrl }),
+    RegistryFixture.start(),
+  ]);
   ({ kafka, server, sql } = scene);
   ({ client } = registry);
 });
@@ -34,6 +40,7 @@ before(async () => {
 after(async () => {
   await registry?.dispose();
   await scene?.dispose();
+  await tokens?.dispose();
 });
 
 const FIRST = `syntax = "proto3";
@@ -328,6 +335,7 @@ testPages(
       ['localhost:9092', kafka.bootstrap],
       ['localhost:9093', kafka.cluster.bootstrap('sasl')],
       ['http://localhost:8081', registry.url],
+      ['https://login.example.com/token', tokens.url],
     ],
   }),
   SKIP,

@@ -23,6 +23,9 @@ export const KAFKA_USERS = {
 } as const;
 
 const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
+const MECHANISMS = ['PLAIN', ...SCRAM_MECHANISMS].join(',');
+/** Whom a token has to be for. */
+export const TOKEN_AUDIENCE = 'kafka';
 const LISTENERS = ['plaintext', 'controller', 'sasl', 'tls', 'saslTls'] as const;
 export type KafkaListener = Exclude<(typeof LISTENERS)[number], 'controller'>;
 type Ports = Readonly<Record<(typeof LISTENERS)[number], number>>;
@@ -38,6 +41,8 @@ export interface KafkaOptions {
   readonly isForBenchmarks?: boolean;
   /** Further lines of server.properties. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** OAUTHBEARER as well: a JSON Web Key Set with the keys of whoever signs tokens. */
+  readonly tokenKeysUrl?: string;
 }
 
 export class KafkaCluster {
@@ -130,13 +135,14 @@ export class KafkaCluster {
 
   #program(node: number, jars: string): Program {
     const folder = this.#folder(node);
-    const { heapMiB = 512, isForBenchmarks = false } = this.#options;
+    const { heapMiB = 512, isForBenchmarks = false, tokenKeysUrl: keys } = this.#options;
     return {
       name: `Kafka node ${node}`,
       command: 'java',
       args: [
         ...['-cp', jars, `-Xmx${heapMiB}m`, ...(isForBenchmarks ? [] : QUICK_START)],
         `-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`,
+        ...(keys === undefined ? [] : [`-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=${keys}`]),
         ...['kafka.Kafka', join(folder, 'server.properties')],
       ],
       ready: 'Kafka Server started',
@@ -189,6 +195,8 @@ export class KafkaCluster {
     const copies = String(this.nodeCount);
     const inSync = String((this.nodeCount + 1) >> 1);
     const { certificates } = this;
+    const { tokenKeysUrl } = this.#options;
+    const tokens = tokenKeysUrl === undefined ? {} : tokenLogins('sasl_plaintext', tokenKeysUrl);
     return {
       'process.roles': 'broker,controller',
       'node.id': String(node),
@@ -200,9 +208,10 @@ export class KafkaCluster {
         'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
       'inter.broker.listener.name': 'PLAINTEXT',
       'log.dirs': join(this.#folder(node), 'data'),
-      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+      'sasl.enabled.mechanisms': MECHANISMS,
       ...saslLogins('sasl_plaintext'),
       ...saslLogins('sasl_ssl'),
+      ...tokens,
       'ssl.keystore.type': 'PEM',
       'ssl.keystore.location': join(certificates, 'server.both.pem'),
       'ssl.truststore.type': 'PEM',
@@ -247,6 +256,20 @@ function saslLogins(listener: string): Record<string, string> {
       `org.apache.kafka.common.security.plain.PlainLoginModule required user_${name}="${password}";`,
     [key('scram-sha-256')]: scram,
     [key('scram-sha-512')]: scram,
+  };
+}
+
+/** Tokens are good to the second. */
+function tokenLogins(listener: string, keysUrl: string): Record<string, string> {
+  const key = (name: string) => `listener.name.${listener}.oauthbearer.${name}`;
+  const java = 'org.apache.kafka.common.security.oauthbearer';
+  return {
+    [`listener.name.${listener}.sasl.enabled.mechanisms`]: `${MECHANISMS},OAUTHBEARER`,
+    [key('sasl.jaas.config')]: `${java}.OAuthBearerLoginModule required;`,
+    [key('sasl.server.callback.handler.class')]: `${java}.OAuthBearerValidatorCallbackHandler`,
+    [key('sasl.oauthbearer.jwks.endpoint.url')]: keysUrl,
+    [key('sasl.oauthbearer.expected.audience')]: TOKEN_AUDIENCE,
+    [key('sasl.oauthbearer.clock.skew.seconds')]: '0',
   };
 }
 

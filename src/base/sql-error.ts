@@ -45,6 +45,12 @@ export class SqlError extends Error {
   }
 }
 
+/** An error where a single text is shown: the hint stands behind the message. */
+export function statusText(error: Error): string {
+  const hint = error instanceof SqlError ? error.fields.hint : undefined;
+  return hint === undefined ? error.message : `${error.message}. ${hint}`;
+}
+
 /** What is recognised but not done yet: 0A000 with the feature named, and what to do instead (feature-hints.ts). */
 export function notSupported(feature: string, fields: SqlErrorFields = {}): SqlError {
   const hint = fields.hint ?? featureHint(feature);

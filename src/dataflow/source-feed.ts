@@ -10,7 +10,7 @@
 
 import { assert, must } from '../base/assert.ts';
 import { RateMeter } from '../base/rate-meter.ts';
-import { notSupported, SqlError } from '../base/sql-error.ts';
+import { notSupported, SqlError, statusText } from '../base/sql-error.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { type PlacedText, withTexts } from '../connect/sealed-options.ts';
 import {
@@ -480,7 +480,7 @@ export class SourceFeed {
       id: this.relation.id,
       name: this.relation.definition.name,
       state: this.#failure !== null ? 'failed' : hasEnded ? 'ended' : running,
-      error: this.#failure?.message ?? trouble,
+      error: this.#failure === null ? trouble : statusText(this.#failure),
       ...counters,
       rowsDecoded: counters.rowsRead - counters.rowsRejected,
       unknownDeletes: this.rows.isKeyed ? counters.unknownDeletes : null,

@@ -14,6 +14,11 @@ export class Credit {
     this.#bytes += byteCount;
   }
 
+  /** So much was handed over that the last one was far too much. */
+  get isOverdrawn(): boolean {
+    return this.#bytes >= 2 * this.#bytesMax;
+  }
+
   /** Taken. */
   giveBack(byteCount: number): void {
     this.#bytes -= byteCount;

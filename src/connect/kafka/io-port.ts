@@ -9,6 +9,7 @@ import type { SpoolContents } from '../spool/spooled-sink.ts';
 import type { PartitionOffset } from './client.ts';
 import type { TransactionOptions } from './delivery.ts';
 import type { KafkaConfig } from './kafka-config.ts';
+import type { RecordLimits } from './record-batch.ts';
 import type { CompressionName } from './record-batch-writer.ts';
 
 /** Where a source begins in partitions of which nothing was read yet. */
@@ -55,8 +56,15 @@ export interface FetchLimits {
   readonly partitionBytesMax: number;
   /** Fetched and not yet taken, over all partitions of a source. */
   readonly queueBytesMax: number;
+  /** Of a batch, compressed or not. */
   readonly decompressedBytesMax: number;
   readonly metadataMaxAgeMs: number;
+}
+
+/** What is taken of an answer for a split: one alone does not fill the queue twice. */
+export function recordLimits(split: string, fetch: FetchLimits): RecordLimits {
+  const { decompressedBytesMax: batchBytesMax, queueBytesMax: bytesMax } = fetch;
+  return { partition: split, batchBytesMax, bytesMax };
 }
 
 /** A split whose records are wanted again, from an offset on until it is closed. */

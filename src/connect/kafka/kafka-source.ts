@@ -163,7 +163,6 @@ export class KafkaSource implements SourceReader {
   poll(rowsMax: number): SourceChunk | null {
     this.#open?.();
     this.#open = null;
-    if (this.#failure !== null) throw this.#failure;
     const count = this.#order.length;
     for (let i = 0; i < count; i += 1) {
       const split = this.#order[(this.#turn + i) % count]!;
@@ -172,6 +171,8 @@ export class KafkaSource implements SourceReader {
       this.#turn = (this.#turn + i + 1) % count;
       return chunk;
     }
+    // What came before it is good.
+    if (this.#failure !== null) throw this.#failure;
     return null;
   }
 

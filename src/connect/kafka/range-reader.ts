@@ -5,7 +5,7 @@ import type { KafkaClient } from './client.ts';
 import type { FetchLane } from './connections.ts';
 import type { Credit } from './credit.ts';
 import { releaseAnswer } from './fetch.ts';
-import type { FetchedRecords, RangeOptions } from './io-port.ts';
+import { type FetchedRecords, type RangeOptions, recordLimits } from './io-port.ts';
 import { isStaleMetadata, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { outOfRange, recreated } from './lost-records.ts';
 import { visibleRecords } from './record-batch.ts';
@@ -91,7 +91,7 @@ async function fetchPart(
   from: number,
 ): Promise<FetchedRecords | null> {
   const { topicId, topic, partition } = options;
-  const { waitMsMax, bytesMin, bytesMax, partitionBytesMax, decompressedBytesMax } = options.fetch;
+  const { waitMsMax, bytesMin, bytesMax, partitionBytesMax } = options.fetch;
   const limits = { waitMsMax, bytesMin, bytesMax, partitionBytesMax };
   const wanted = [{ partition, leaderEpoch: -1, offset: from }];
   const topics = [{ topicId, partitions: wanted }];
@@ -104,12 +104,8 @@ async function fetchPart(
     throw await outOfRange(client, leader, { topic, partition, offset: from });
   }
   if (errorCode !== 0) throw new KafkaError(`${split} cannot be read`, errorCode, 'FETCH');
-  const visible = visibleRecords(
-    fetched.records,
-    fetched.aborted,
-    RECORD_CODECS,
-    decompressedBytesMax,
-  );
+  const bounds = recordLimits(split, options.fetch);
+  const visible = visibleRecords(fetched.records, fetched.aborted, RECORD_CODECS, bounds);
   releaseAnswer(answer);
   const { nextOffset, bytes, recordCount } = visible;
   return { split, topicId, from, to: Math.max(from, nextOffset ?? from), bytes, recordCount, end };

@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type AbortedTransaction, RecordWalker, visibleRecords } from './record-batch.ts';
 import { type BatchCodec, PLAIN_BATCH, RecordBatchWriter } from './record-batch-writer.ts';
-import { RECORD_CODECS } from './record-codecs.ts';
+import { BATCH_CODECS, RECORD_CODECS } from './record-codecs.ts';
 
 const SIZE_MAX = 1024 * 1024;
+const LIMITS = { partition: 'a-0', batchBytesMax: SIZE_MAX, bytesMax: 4 * SIZE_MAX };
 const NONE: BatchCodec = { crc32c: RECORD_CODECS.crc32c, codec: 0, compress: (bytes) => bytes };
 const GZIP: BatchCodec = { ...NONE, codec: 1, compress: (bytes) => gzipSync(bytes) };
 const ZSTD: BatchCodec = { ...NONE, codec: 4, compress: (bytes) => zstdCompressSync(bytes) };
@@ -60,7 +61,7 @@ function read(bytes: Buffer, aborted: readonly (readonly [bigint, number])[] = [
     producerId,
     firstOffset: BigInt(first),
   }));
-  const visible = visibleRecords(bytes, list, RECORD_CODECS, SIZE_MAX);
+  const visible = visibleRecords(bytes, list, RECORD_CODECS, LIMITS);
   const values: string[] = [];
   if (visible.bytes !== null) {
     const walker = new RecordWalker(visible.bytes);
@@ -89,7 +90,7 @@ test('records of every shape come back as they were written', () => {
     writer.take(PLAIN_BATCH, NONE),
     [],
     RECORD_CODECS,
-    SIZE_MAX,
+    LIMITS,
   );
   assert.equal(recordCount, 3);
   assert.equal(nextOffset, 3);
@@ -176,20 +177,36 @@ test('the position goes behind what is hidden; a batch that is cut off waits', (
     log.bytes,
     [{ producerId: 1n, firstOffset: 0n }],
     RECORD_CODECS,
-    SIZE_MAX,
+    LIMITS,
   );
   assert.deepEqual([whole.bytes, whole.nextOffset], [null, 3]);
-  const cut = visibleRecords(log.bytes.subarray(0, 65), [], RECORD_CODECS, SIZE_MAX);
+  const cut = visibleRecords(log.bytes.subarray(0, 65), [], RECORD_CODECS, LIMITS);
   assert.deepEqual([cut.bytes, cut.nextOffset], [null, null]);
 });
 
 test('damage is told: checksum, format, size after decompression', () => {
   const damaged = new Log().rows(null, ['abc']).bytes;
   damaged[damaged.length - 2]! ^= 1;
-  assert.throws(() => read(damaged), { sqlstate: '58030', message: /offset 0 is damaged/ });
+  assert.throws(() => read(damaged), { sqlstate: '58030', message: /offset 0 of a-0 is damaged/ });
   const old = new Log().rows(null, ['abc']).bytes;
   old.writeInt8(1, 16);
   assert.throws(() => read(old), { sqlstate: '0A000', message: /has format 1/ });
-  const bomb = new Log().rows(null, ['x'.repeat(2 * SIZE_MAX)], GZIP).bytes;
-  assert.throws(() => read(bomb), { sqlstate: '58030', message: /cannot be decompressed/ });
+  for (const codec of [NONE, GZIP, ZSTD, BATCH_CODECS.lz4]) {
+    const bomb = new Log().rows(null, ['x'.repeat(2 * SIZE_MAX)], codec).bytes;
+    const message = 'record batch at offset 0 of a-0 has more than 1048576 bytes';
+    assert.throws(() => read(bomb), { sqlstate: '54000', message });
+  }
+});
+
+test('what comes before a damaged batch is read, and a large answer is read by parts', () => {
+  const log = new Log().rows(null, ['a', 'b']).rows(null, ['c']).rows(null, ['d']);
+  const half = new Log().rows(null, ['a', 'b']).bytes.length;
+  const damaged = Buffer.from(log.bytes);
+  damaged[damaged.length - 2]! ^= 1;
+  assert.deepEqual(read(damaged), ['0:a', '1:b', '2:c']);
+  const limits = { ...LIMITS, bytesMax: 1 };
+  const { nextOffset } = visibleRecords(log.bytes, [], RECORD_CODECS, limits);
+  assert.equal(nextOffset, 2);
+  const rest = visibleRecords(log.bytes.subarray(half), [], RECORD_CODECS, limits);
+  assert.deepEqual([rest.nextOffset, rest.recordCount], [3, 1]);
 });

@@ -41,8 +41,18 @@ export interface AbortedTransaction {
 /** What comes from the library: checksums and decompression. */
 export interface RecordCodecs {
   crc32c(bytes: Buffer): number;
-  /** `codec`: 1 gzip, 2 snappy, 3 lz4, 4 zstd. Throws where the result would be larger than `sizeMax`. */
-  decompress(codec: number, bytes: Buffer, sizeMax: number): Buffer;
+  /** `codec`: 1 gzip, 2 snappy, 3 lz4, 4 zstd; null: the result would be larger than `sizeMax`. */
+  decompress(codec: number, bytes: Buffer, sizeMax: number): Buffer | null;
+}
+
+/** What is taken of an answer. */
+export interface RecordLimits {
+  /** As errors call it. */
+  readonly partition: string;
+  /** A larger batch is an error; uncompressed. */
+  readonly batchBytesMax: number;
+  /** With so many bytes no further batch is begun; uncompressed. */
+  readonly bytesMax: number;
 }
 
 export interface VisibleRecords {
@@ -59,52 +69,94 @@ interface Part {
   readonly records: Buffer;
 }
 
-/** The batches in `bytes` (cut off at the end perhaps) that a read_committed reader sees. 58030 where one is damaged. */
+/**
+ * The first batches in `bytes` (cut off at the end perhaps) that a read_committed reader sees. 58030 where the very first one is
+ * damaged, 54000 where it is too large; they end before a later one that is.
+ */
 export function visibleRecords(
   bytes: Buffer,
   aborted: readonly AbortedTransaction[],
   codecs: RecordCodecs,
-  decompressedSizeMax: number,
+  limits: RecordLimits,
 ): VisibleRecords {
-  const pending = [...aborted].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
-  const hidden = new Set<bigint>();
+  const hidden = new HiddenProducers(aborted);
   const parts: Part[] = [];
-  let recordCount = 0;
+  let byteCount = 0;
   let nextOffset: number | null = null;
-  for (let at = 0; at + BATCH_HEADER_SIZE <= bytes.length; ) {
+  for (let at = 0; at + BATCH_HEADER_SIZE <= bytes.length && byteCount < limits.bytesMax; ) {
     const end = at + LENGTH_OFFSET + bytes.readInt32BE(at + LENGTH_AT);
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
-    checkBatch(batch, codecs);
-    const lastOffset = batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(LAST_DELTA_AT));
-    while (pending.length > 0 && pending[0]!.firstOffset <= lastOffset) {
-      hidden.add(pending.shift()!.producerId);
+    try {
+      const part = visiblePart(batch, hidden, codecs, limits);
+      if (part !== null) parts.push(part);
+      byteCount += part?.records.length ?? 0;
+    } catch (error) {
+      if (nextOffset === null) throw error;
+      break;
     }
-    const attributes = batch.readInt16BE(ATTRIBUTES_AT);
-    const producerId = batch.readBigInt64BE(PRODUCER_AT);
-    if ((attributes & CONTROL) !== 0) {
-      if (markerType(batch) === ABORT_MARKER) hidden.delete(producerId);
-    } else if ((attributes & TRANSACTIONAL) === 0 || !hidden.has(producerId)) {
-      const count = batch.readInt32BE(COUNT_AT);
-      if (count > 0) parts.push(uncompressed(batch, attributes, codecs, decompressedSizeMax));
-      recordCount += count;
-    }
-    nextOffset = Number(lastOffset) + 1;
+    nextOffset = Number(lastOffsetOf(batch)) + 1;
     at = end;
   }
+  const recordCount = parts.reduce((sum, { header }) => sum + header.readInt32BE(COUNT_AT), 0);
   return { bytes: joined(parts), recordCount, nextOffset };
 }
 
-function checkBatch(batch: Buffer, codecs: RecordCodecs): void {
-  const offset = batch.readBigInt64BE(0);
+/** Whose batches belong to transactions that were aborted, batch by batch. */
+class HiddenProducers {
+  readonly #pending: AbortedTransaction[];
+  readonly #hidden = new Set<bigint>();
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.#pending = [...aborted].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+  }
+
+  /** Whether the next batch is hidden. */
+  passes(batch: Buffer, attributes: number): boolean {
+    const lastOffset = lastOffsetOf(batch);
+    while (this.#pending.length > 0 && this.#pending[0]!.firstOffset <= lastOffset) {
+      this.#hidden.add(this.#pending.shift()!.producerId);
+    }
+    const producerId = batch.readBigInt64BE(PRODUCER_AT);
+    if ((attributes & CONTROL) !== 0) {
+      if (markerType(batch) === ABORT_MARKER) this.#hidden.delete(producerId);
+      return false;
+    }
+    return (attributes & TRANSACTIONAL) === 0 || !this.#hidden.has(producerId);
+  }
+}
+
+/** null: nothing of the batch is visible. */
+function visiblePart(
+  batch: Buffer,
+  hidden: HiddenProducers,
+  codecs: RecordCodecs,
+  limits: RecordLimits,
+): Part | null {
+  checkBatch(batch, codecs, limits);
+  const attributes = batch.readInt16BE(ATTRIBUTES_AT);
+  if (!hidden.passes(batch, attributes) || batch.readInt32BE(COUNT_AT) === 0) return null;
+  return uncompressed(batch, attributes, codecs, limits);
+}
+
+function lastOffsetOf(batch: Buffer): bigint {
+  return batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(LAST_DELTA_AT));
+}
+
+/** As errors call it. */
+function nameOf(batch: Buffer, { partition }: RecordLimits): string {
+  return `record batch at offset ${batch.readBigInt64BE(0)} of ${partition}`;
+}
+
+function checkBatch(batch: Buffer, codecs: RecordCodecs, limits: RecordLimits): void {
   const magic = batch.readInt8(MAGIC_AT);
   if (magic !== 2) {
-    throw new SqlError('0A000', `record batch at offset ${offset} has format ${magic}`, {
+    throw new SqlError('0A000', `${nameOf(batch, limits)} has format ${magic}`, {
       hint: 'Formats before 2 (Kafka 0.11) are not read.',
     });
   }
   if (codecs.crc32c(batch.subarray(ATTRIBUTES_AT)) >>> 0 !== batch.readUInt32BE(CRC_AT)) {
-    throw new SqlError('58030', `record batch at offset ${offset} is damaged: wrong checksum`);
+    throw new SqlError('58030', `${nameOf(batch, limits)} is damaged: wrong checksum`);
   }
 }
 
@@ -123,21 +175,23 @@ function uncompressed(
   batch: Buffer,
   attributes: number,
   codecs: RecordCodecs,
-  sizeMax: number,
+  limits: RecordLimits,
 ): Part {
   const header = batch.subarray(0, BATCH_HEADER_SIZE);
-  const records = batch.subarray(BATCH_HEADER_SIZE);
+  const bytes = batch.subarray(BATCH_HEADER_SIZE);
+  const { batchBytesMax } = limits;
   const codec = attributes & COMPRESSION_BITS;
-  if (codec === 0) return { header, records };
+  let records: Buffer | null = bytes.length > batchBytesMax ? null : bytes;
   try {
-    return { header, records: codecs.decompress(codec, records, sizeMax) };
+    if (codec !== 0) records = codecs.decompress(codec, bytes, batchBytesMax);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new SqlError(
-      '58030',
-      `record batch at offset ${batch.readBigInt64BE(0)} cannot be decompressed: ${reason}`,
-    );
+    throw new SqlError('58030', `${nameOf(batch, limits)} cannot be decompressed: ${reason}`);
   }
+  if (records !== null) return { header, records };
+  throw new SqlError('54000', `${nameOf(batch, limits)} has more than ${batchBytesMax} bytes`, {
+    hint: 'To read it, drop the source and create it again with a larger properties.message.max.bytes.',
+  });
 }
 
 /** One buffer of its own, so that it can be given to another thread; lengths and codecs are put right. */

@@ -10,20 +10,28 @@ function checksum(bytes: Buffer): number {
   return crc32c(Reader.from(bytes).buffer);
 }
 
-/** Results beyond `sizeMax` bytes are refused. */
 export const RECORD_CODECS: RecordCodecs = {
   crc32c: checksum,
   decompress: (codec, bytes, sizeMax) => {
-    if (codec === 1) return gunzipSync(bytes, { maxOutputLength: sizeMax });
-    if (codec === 4) return zstdDecompressSync(bytes, { maxOutputLength: sizeMax });
+    const maxOutputLength = sizeMax;
+    if (codec === 1) return unlessTooLarge(() => gunzipSync(bytes, { maxOutputLength }));
+    if (codec === 4) return unlessTooLarge(() => zstdDecompressSync(bytes, { maxOutputLength }));
     if (codec !== 2 && codec !== 3) throw new Error(`compression ${codec} is not known`);
     const { decompressSync } =
       codec === 2 ? compressionsAlgorithms.snappy : compressionsAlgorithms.lz4;
     const result = decompressSync(bytes);
-    if (result.length > sizeMax) throw new Error(`more than ${sizeMax} bytes`);
-    return result;
+    return result.length > sizeMax ? null : result;
   },
 };
+
+function unlessTooLarge(decompress: () => Buffer): Buffer | null {
+  try {
+    return decompress();
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') return null;
+    throw error;
+  }
+}
 
 /** How a sink's batches are compressed, by Kafka's name. */
 export const BATCH_CODECS = Object.freeze({

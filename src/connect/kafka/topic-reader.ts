@@ -13,7 +13,12 @@ import { EARLIEST, type KafkaClient, LATEST, type TopicMetadata } from './client
 import type { FetchLane } from './connections.ts';
 import { Credit } from './credit.ts';
 import { type FetchedPartition, releaseAnswer } from './fetch.ts';
-import type { FetchedRecords, KafkaPosition, ReaderOptions } from './io-port.ts';
+import {
+  type FetchedRecords,
+  type KafkaPosition,
+  type ReaderOptions,
+  recordLimits,
+} from './io-port.ts';
 import { isStaleMetadata, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { outOfRange, recreated } from './lost-records.ts';
 import { visibleRecords } from './record-batch.ts';
@@ -255,15 +260,19 @@ export class TopicReader {
     const answer = await this.#client.fetch(leader, this.#lane, { ...limits, topics });
     if (this.#isClosed) return false;
     let isStale = false;
+    let hasTaken = false;
     for (const fetched of answer) {
       const one = led.find(
         ({ topicId, partition }) => topicId === fetched.topicId && partition === fetched.partition,
       );
       if (one === undefined) continue;
+      // Decompressed records may be many times what was fetched: the others come once more.
+      if (hasTaken && this.#credit.isOverdrawn) break;
       if (fetched.errorCode === KAFKA_CODES.offsetOutOfRange) {
         throw await outOfRange(this.#client, leader, one);
       }
       if (this.#take(one, fetched)) isStale = true;
+      hasTaken ||= fetched.records.length > 0;
     }
     releaseAnswer(answer);
     return isStale;
@@ -276,17 +285,17 @@ export class TopicReader {
       if (isStaleMetadata(errorCode)) return true;
       throw new KafkaError(`${one.split} cannot be read`, errorCode, String(errorCode));
     }
-    const { decompressedBytesMax } = this.#options.fetch;
-    const visible = visibleRecords(
-      fetched.records,
-      fetched.aborted,
-      RECORD_CODECS,
-      decompressedBytesMax,
-    );
+    const limits = recordLimits(one.split, this.#options.fetch);
+    const visible = visibleRecords(fetched.records, fetched.aborted, RECORD_CODECS, limits);
     const { nextOffset, bytes, recordCount } = visible;
     const from = one.offset;
     const isMoved = nextOffset !== null && nextOffset > from;
-    if (isMoved) one.offset = nextOffset;
+    if (isMoved) {
+      one.offset = nextOffset;
+      // Brokers fill an answer in the order that was asked: it has had its turn.
+      this.#partitions.delete(one.split);
+      this.#partitions.set(one.split, one);
+    }
     if (!isMoved && lastStableOffset === one.toldEnd) return false;
     one.toldEnd = lastStableOffset;
     this.#credit.use(bytes?.length ?? 0);

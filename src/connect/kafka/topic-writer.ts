@@ -1,10 +1,11 @@
 /**
  * TopicWriter: the topic that the epochs of a spool are delivered to (spool-deliverer.ts; kafka.md, pitfalls 13-15).
  *
- * What cannot be mended by waiting: another server that uses its transactional id, a message that the topic refuses, a login
- * that is refused.
+ * A batch that is too large for the topic goes out again as several smaller ones. What cannot be mended by waiting: another
+ * server that uses its transactional id, a record that the topic refuses, a login that is refused.
  */
 
+import { isUtf8 } from 'node:buffer';
 import { must } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import { SqlError } from '../../base/sql-error.ts';
@@ -19,6 +20,15 @@ import { RecordBatchWriter } from './record-batch-writer.ts';
 import { BATCH_CODECS } from './record-codecs.ts';
 import type { ProducedPartition } from './requests.ts';
 
+/** A batch as it was sent. */
+interface SentBatch {
+  readonly recordCount: number;
+  readonly byteCount: number;
+  readonly uncompressedByteCount: number;
+  /** Of its first record. */
+  readonly key: Buffer | null;
+}
+
 export class TopicWriter implements SpoolTarget {
   readonly name: string;
   readonly #client: KafkaClient;
@@ -27,6 +37,13 @@ export class TopicWriter implements SpoolTarget {
   readonly #leaders = new Map<string, readonly number[]>();
   /** Of each partition, what is gathered. */
   #batches: RecordBatchWriter[] = [];
+  /** Of each partition, the key of the first record that is gathered. */
+  #firstKeys: (Buffer | null)[] = [];
+  /** Of all partitions. */
+  #gatheredBytes = 0;
+  #batchBytesMax: number;
+  /** Of the last request: where one is too large for the topic, it is. */
+  #largest: SentBatch | null = null;
   /** Where records without a key go for now. */
   #keyless = 0;
   /** When the running transaction began, in ms; null: none is running. */
@@ -37,6 +54,7 @@ export class TopicWriter implements SpoolTarget {
     this.name = `topic "${topic}"`;
     this.#client = client;
     this.#options = options;
+    this.#batchBytesMax = options.batchBytesMax;
     this.#delivery =
       transaction === null
         ? new AtLeastOnce(client, directory)
@@ -50,12 +68,13 @@ export class TopicWriter implements SpoolTarget {
     const progress = await this.#delivery.start(this.#leaders);
     const count = must(this.#leaders.get(topic)).length;
     this.#batches = Array.from({ length: count }, () => new RecordBatchWriter());
+    this.#gatheredBytes = 0;
     return progress;
   }
 
   async send(frame: Frame): Promise<void> {
     this.#beganAt ??= performance.now();
-    const { batchBytesMax, epochHeader } = this.#options;
+    const { epochHeader } = this.#options;
     const common: readonly SpoolHeader[] = epochHeader
       ? [['millrace.epoch', Buffer.from(String(frame.epoch))]]
       : [];
@@ -63,7 +82,11 @@ export class TopicWriter implements SpoolTarget {
       const partition = key === null ? this.#keyless : partitionOf(key, this.#batches.length);
       const batch = this.#batches[partition]!;
       const size = recordSize(key, value, headers) + RECORD_OVERHEAD;
-      if (batch.recordCount > 0 && batch.size + size > batchBytesMax) await this.#flush();
+      const isFull = batch.recordCount > 0 && batch.size + size > this.#batchBytesMax;
+      if (isFull || this.#gatheredBytes + size > REQUEST_BYTES_MAX) await this.#flush();
+      if (batch.recordCount === 0)
+        this.#firstKeys[partition] = key === null ? null : Buffer.from(key);
+      this.#gatheredBytes += size;
       batch.append(timestampMs, key, value, [...headers, ...common]);
     }
   }
@@ -78,10 +101,19 @@ export class TopicWriter implements SpoolTarget {
     if (!(error instanceof KafkaError)) throw error;
     const { topic } = this.#options;
     if (error.isAuthentication) throw error.toSqlError('Kafka refused the login');
-    if (TOO_LARGE.has(error.code)) throw tooLarge(topic, error);
+    if (TOO_LARGE.has(error.code)) return this.#shrink();
     if (REFUSED.has(error.code)) throw error.toSqlError(`Kafka refused to write to "${topic}"`);
     if (FENCED.has(error.code) && this.#isInTime) throw fenced(topic);
     return error.message;
+  }
+
+  /** Batches are smaller from now on. Throws where a record alone is too large. */
+  #shrink(): string {
+    const { topic } = this.#options;
+    const largest = must(this.#largest, 'a batch that was refused was sent');
+    if (largest.recordCount === 1) throw tooLarge(topic, largest);
+    this.#batchBytesMax = Math.floor(largest.uncompressedByteCount / SHRINK_FACTOR);
+    return `"${topic}" takes no batches of ${largest.byteCount} bytes: smaller ones follow`;
   }
 
   /** The coordinator fences a transaction also when its time is over. */
@@ -104,18 +136,32 @@ export class TopicWriter implements SpoolTarget {
   async #flush(): Promise<void> {
     const { topic, compression } = this.#options;
     const batches: ProducedPartition[] = [];
+    let largest: SentBatch | null = null;
     for (const [partition, batch] of this.#batches.entries()) {
-      if (batch.recordCount === 0) continue;
-      const options = this.#delivery.batchOptions(topic, partition, batch.recordCount);
-      batches.push({ topic, partition, records: batch.take(options, BATCH_CODECS[compression]) });
+      const { recordCount, size: uncompressedByteCount } = batch;
+      if (recordCount === 0) continue;
+      const options = this.#delivery.batchOptions(topic, partition, recordCount);
+      const records = batch.take(options, BATCH_CODECS[compression]);
+      batches.push({ topic, partition, records });
+      const { length: byteCount } = records;
+      if (largest !== null && largest.byteCount >= byteCount) continue;
+      const key = this.#firstKeys[partition] ?? null;
+      largest = { recordCount, byteCount, uncompressedByteCount, key };
     }
     this.#keyless = (this.#keyless + 1) % this.#batches.length;
-    if (batches.length > 0) await this.#delivery.send(batches, this.#leaders);
+    this.#gatheredBytes = 0;
+    if (largest === null) return;
+    this.#largest = largest;
+    await this.#delivery.send(batches, this.#leaders);
   }
 }
 
 /** Bytes of a record beside key, value and headers, at most. */
 const RECORD_OVERHEAD = 128;
+/** Brokers take requests of 100 MiB unless they are told otherwise. */
+const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+const SHRINK_FACTOR = 4;
+const KEY_LENGTH_SHOWN = 100;
 const FENCED: ReadonlySet<number | null> = new Set([
   KAFKA_CODES.invalidProducerEpoch,
   KAFKA_CODES.producerFenced,
@@ -137,8 +183,16 @@ function fenced(topic: string): SqlError {
   });
 }
 
-function tooLarge(topic: string, { message }: KafkaError): SqlError {
-  return new SqlError('54000', `a message is too large for the topic "${topic}": ${message}`, {
-    hint: "Raise the topic's max.message.bytes, then RESUME SINK; or create the sink with a lower properties.batch.size.",
+function tooLarge(topic: string, { byteCount, key }: SentBatch): SqlError {
+  const shown = key === null ? '' : ` (key ${shownKey(key)})`;
+  const message = `a record of ${byteCount} bytes${shown} is too large for the topic "${topic}"`;
+  return new SqlError('54000', message, {
+    hint: "Raise the topic's max.message.bytes, then RESUME SINK (for dead letters RESUME SOURCE).",
   });
+}
+
+/** As text where it is one. */
+function shownKey(key: Buffer): string {
+  const text = isUtf8(key) ? key.toString() : `\\x${key.toString('hex')}`;
+  return text.length > KEY_LENGTH_SHOWN ? `${text.slice(0, KEY_LENGTH_SHOWN)}...` : text;
 }

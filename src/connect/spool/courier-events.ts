@@ -1,5 +1,6 @@
 /** What the thread that delivers a spool tells the thread that fills it, as messages. */
 
+import { statusText } from '../../base/sql-error.ts';
 import { fromPortError, type PortError, toPortError } from '../../base/threads.ts';
 import type { SpoolPosition } from './spool.ts';
 import type { SpoolDelivererEvents } from './spool-deliverer.ts';
@@ -30,6 +31,6 @@ export function tell(listener: CourierListener, event: CourierEvent): void {
       listener.onTrouble(event.reason);
       return;
     case 'failed':
-      listener.onFailed(fromPortError(event.error).message);
+      listener.onFailed(statusText(fromPortError(event.error)));
   }
 }

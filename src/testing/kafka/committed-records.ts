@@ -17,6 +17,7 @@ export interface CommittedRecord {
 }
 
 const MIB = 1024 * 1024;
+const LIMITS = { partition: 'the topic', batchBytesMax: 256 * MIB, bytesMax: 256 * MIB };
 
 /** In the order of partitions and offsets. */
 export async function committedRecords(
@@ -97,7 +98,7 @@ async function visitPartition(
     const topics = [{ topicId: id, partitions: wanted }];
     const [fetched] = await client.fetch(leader, lane, { ...limits, topics });
     const { records: bytes, aborted } = must(fetched);
-    const visible = visibleRecords(bytes, aborted, RECORD_CODECS, 256 * MIB);
+    const visible = visibleRecords(bytes, aborted, RECORD_CODECS, LIMITS);
     if (visible.bytes !== null) {
       for (const record of recordsIn(visible.bytes, partition, offset, end)) visit(record);
     }

@@ -357,7 +357,11 @@ test('a transaction whose end the brokers have lost', { skip: SKIP }, async () =
   // Nobody knows.
   await restartAfter((impostor) => impostor.hang('6'));
   await sql.awaitRows("SELECT state, error FROM millrace.sinks WHERE name = 'hung_out'", [
-    ['failed', 'a transaction of this sink hangs in hung-1'],
+    [
+      'failed',
+      'a transaction of this sink hangs in hung-1. The brokers have lost how it ended. ' +
+        "End it with Kafka's kafka-transactions.sh abort, then RESUME SINK.",
+    ],
   ]);
   await sql.query('DROP SINK hung_out');
 });

@@ -86,13 +86,17 @@ export class Backfill {
 
   /** All that is left, inside the epoch in which the view appears. */
   finish(): void {
+    if (!this.job.isFailed) this.#takeRest();
+    this.cancel();
+  }
+
+  #takeRest(): void {
     const { control } = this.#context;
     if (this.#pin === null) for (const _ of this.#snapshot(control.published));
     else if (control.published > this.#pin.epoch) {
       for (const _ of this.#changes(this.#pin.epoch, control.published));
     }
     for (const _ of this.#history(true));
-    this.cancel();
   }
 
   /** Lets go of the snapshot. */

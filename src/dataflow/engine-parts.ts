@@ -72,6 +72,9 @@ export class EngineParts {
   readonly #running: RunningEpoch;
   readonly #memory: Memory;
   readonly #scratch: Scratch;
+  /** The number that the next letter had when the newest checkpoint was taken. */
+  #letterIdSaved: number;
+  #isCheckpointDue = false;
   #isRestoring = false;
   #isStarted = false;
 
@@ -88,6 +91,7 @@ export class EngineParts {
       ageUsMax: BigInt(deadLetterAgeMsMax) * 1000n,
     };
     this.letters = new LetterLog(limits, setup.metadata?.letters ?? null);
+    this.#letterIdSaved = this.letters.nextId;
   }
 
   createSystemRelations(): void {
@@ -133,7 +137,18 @@ export class EngineParts {
     }
   }
 
+  /**
+   * A source was dropped whose letters no checkpoint may have yet: until one has, a start reads its records for them. Told
+   * once.
+   */
+  takeCheckpointDue(): boolean {
+    const isDue = this.#isCheckpointDue;
+    this.#isCheckpointDue = false;
+    return isDue;
+  }
+
   metadata(): EngineMetadata {
+    this.#letterIdSaved = this.letters.nextId;
     const relations = [...this.relations.values()]
       .filter(({ definition }) => definition.kind !== 'source')
       .map((relation) => ({
@@ -244,13 +259,15 @@ export class EngineParts {
     return relation;
   }
 
-  /** Throws where an expression cannot be compiled. */
+  /** Throws where an expression cannot be compiled. One that the log drops in the end, together with its source, rests. */
   makeJob(state: JobState, log = this.problems): Job {
     const { definition, counters } = state;
     const settings = valueSettings(definition.settings);
     const keepsLateRows = definition.plan.lateRows === 'dead_letter';
     const { id } = definition;
-    return new Job(state, {
+    const isForgotten = this.#setup.forgotten?.has(id) === true;
+    const begun = isForgotten ? { ...state, failure: 'it is about to be dropped' } : state;
+    return new Job(begun, {
       memory: this.#memoryNamed(jobMemoryName(id)),
       settings,
       problems: new ViewProblems(id, settings, log, keepsLateRows, { ...counters }),
@@ -380,6 +397,7 @@ export class EngineParts {
     }
     for (const feed of this.feeds.values()) feed.starts.forget(id);
     this.sinks.drop(id, this.#running.epoch);
+    if (this.feeds.has(id)) this.#isCheckpointDue ||= this.letters.nextId > this.#letterIdSaved;
     this.feeds.get(id)?.close();
     this.feeds.delete(id);
     this.relations.delete(id);

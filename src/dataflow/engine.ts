@@ -301,7 +301,11 @@ export class Engine {
     const { log } = durability;
     if (log === null) return null;
     const { prepared, chunks, idle, nowUs } = contents;
-    const { ddl, dml } = manifestCommits(prepared.map(({ commit }) => commit.request));
+    const { letters } = this.#step.parts;
+    const { ddl, dml } = manifestCommits(
+      prepared.map(({ commit }) => commit.request),
+      (id) => letters.countOf(id),
+    );
     const splits = [...progressOf(chunks), ...idle.map(idleProgress)];
     log.append(encodeLogEntry({ kind: 'epoch', epoch, nowUs, splits, dml, ddl }));
     return this.#syncIfNeeded(durability, prepared.length);

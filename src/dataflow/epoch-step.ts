@@ -280,6 +280,7 @@ export class EpochStep {
   /** A manifest's ranges, read again. */
   replaySplits(splits: readonly SplitProgress[]): void {
     for (const progress of splits) {
+      if (this.#setup.forgotten?.has(progress.sourceId)) continue;
       const feed = must(
         this.parts.feeds.get(progress.sourceId),
         'a manifest names an unknown source',

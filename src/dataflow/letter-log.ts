@@ -162,6 +162,13 @@ export class LetterLog {
     return this.#nextId;
   }
 
+  /** Letters that the relation has ever had. */
+  countOf(relationId: number): number {
+    let all = 0;
+    for (const one of this.#counts.values()) if (one.relationId === relationId) all += one.count;
+    return all;
+  }
+
   get #kept(): number {
     return this.#blocks.reduce((sum, block) => sum + keptOf(block), 0);
   }

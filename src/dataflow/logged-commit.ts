@@ -29,14 +29,19 @@ export type LoggedCommits = readonly {
 
 const NO_ROWS = new Uint8Array(0);
 
-/** The records of a commit: its DML, then its posts. */
-export function manifestCommits(requests: readonly CommitRequest[]): {
+/** The records of a commit: its DML, then its posts. `letterCount`: of a relation, dead letters that it has ever had. */
+export function manifestCommits(
+  requests: readonly CommitRequest[],
+  letterCount: (id: number) => number,
+): {
   readonly ddl: LoggedCommits | null;
   readonly dml: DmlRecord[];
 } {
   if (requests.length === 0) return { ddl: null, dml: [] };
   const ddl = requests.map(({ ddl, catalog, dml, posts = [], replays = [] }) => ({
-    ddl,
+    ddl: ddl.map((action) =>
+      action.kind === 'drop' ? { ...action, letterCount: letterCount(action.id) } : action,
+    ),
     catalog,
     dml: dml.map(({ judge, rows }) => ({ judge, isTruncate: rows === null })),
     ...(posts.length === 0

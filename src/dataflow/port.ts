@@ -85,8 +85,11 @@ export type DdlAction =
       readonly index: IndexSchema;
     }
   | { readonly kind: 'drop_index'; readonly relationId: number; readonly id: number }
-  /** A table, source, view or sink; whatever hangs on it was dropped before, in the same list. */
-  | { readonly kind: 'drop'; readonly id: number }
+  /**
+   * A table, source, view or sink; whatever hangs on it was dropped before, in the same list. `letterCount`: the engine's own, in
+   * the log: dead letters that it has ever had; absent: not known.
+   */
+  | { readonly kind: 'drop'; readonly id: number; readonly letterCount?: number }
   /** The engine's own: dead letters numbered below `beforeId` are trimmed (semantics.md rule 27). */
   | { readonly kind: 'trim_dead_letters'; readonly beforeId: number }
   /** Records of a source may have NULL in the column from now on. */

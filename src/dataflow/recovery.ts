@@ -4,19 +4,17 @@
  */
 
 import type { Clock } from '../base/clock.ts';
-import type { PlacedText } from '../connect/sealed-options.ts';
 import { Memory } from '../memory/memory.ts';
 import { CheckpointWriter } from '../state/checkpoint.ts';
 import { DataDir } from '../state/data-dir.ts';
 import type { EpochControl } from '../state/epoch-control.ts';
 import { EpochNumbers } from '../state/epoch-numbers.ts';
-import type { Manifest } from '../state/manifest.ts';
 import { recover } from '../state/recovery.ts';
 import { StorageClient } from '../state/storage-client.ts';
 import { Engine } from './engine.ts';
 import type { EngineMetadata } from './engine-state.ts';
 import type { Connectors } from './feed-context.ts';
-import type { LoggedCommits } from './logged-commit.ts';
+import { Foreseen } from './foreseen.ts';
 import type { EngineOptions } from './port.ts';
 
 export interface OpenSetup {
@@ -75,14 +73,14 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
   const memories = new Map<string, Memory>();
   const maxBytes = setup.options.stateBytesMax;
   const { databasePath, logDirectory, sinkDirectory, incarnation } = dataDir;
-  const foreseenOptions = new Map<number, readonly PlacedText[]>();
+  const foreseen = new Foreseen();
   const recovery = recover(databasePath, logDirectory, {
     createMemory: (name) => {
       const memory = Memory.create({ maxBytes });
       memories.set(name, memory);
       return memory;
     },
-    foresee: (manifest) => noteAlterations(manifest, foreseenOptions),
+    foresee: (manifest) => foreseen.note(manifest),
   });
   const storage = new StorageClient(databasePath);
   const checkpoints = new CheckpointWriter(storage);
@@ -96,7 +94,8 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
     sinkRoot: sinkDirectory,
     memories,
     metadata,
-    foreseenOptions,
+    foreseenOptions: foreseen.options,
+    forgotten: foreseen.forgotten(metadata),
     lastEpoch: recovery.reservedThrough,
   });
   let replayed = 0;
@@ -121,14 +120,4 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
       }
     },
   };
-}
-
-/** What was altered of each source's and sink's options, in order. */
-function noteAlterations({ ddl }: Manifest, noted: Map<number, readonly PlacedText[]>): void {
-  for (const commit of (ddl ?? []) as LoggedCommits) {
-    for (const action of commit.ddl) {
-      if (action.kind !== 'alter_options') continue;
-      noted.set(action.id, [...(noted.get(action.id) ?? []), ...action.texts]);
-    }
-  }
 }

@@ -23,6 +23,8 @@ export interface StepSetup {
   readonly metadata: EngineMetadata | null;
   /** By source or sink: how the log that is to be replayed alters its options. Absent: it does not. */
   readonly foreseenOptions?: ReadonlyMap<number, readonly PlacedText[]>;
+  /** Sources that it drops and nobody needs to read again, and what reads them (foreseen.ts). Absent: none. */
+  readonly forgotten?: ReadonlySet<number>;
   /** No epoch beyond it was ever given away: a sink that knows a later one is not ours. */
   readonly lastEpoch: number;
   /** Something has arrived: run an epoch soon. */

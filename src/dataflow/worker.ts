@@ -34,6 +34,7 @@ class EpochLoop {
     if (this.engine === null) return;
     if (this.engine.runEpoch()) this.wake();
     else this.#sleep(this.engine);
+    if (this.engine.step.parts.takeCheckpointDue()) checkpoint(this.engine);
   }
 
   #sleep(engine: Engine): void {
@@ -96,13 +97,15 @@ async function start(): Promise<void> {
     },
   });
   loop.wake();
-  const checkpoint = setInterval(() => {
-    if (engine.isCheckpointing) return;
-    engine.checkpoint().catch((error: unknown) => {
-      self.post({ kind: 'log', level: 'error', text: `checkpoint failed: ${String(error)}` });
-    });
-  }, options.checkpointIntervalMs);
-  checkpoint.unref();
+  setInterval(() => {
+    if (!engine.isCheckpointing) checkpoint(engine);
+  }, options.checkpointIntervalMs).unref();
+}
+
+function checkpoint(engine: Engine): void {
+  engine.checkpoint().catch((error: unknown) => {
+    self.post({ kind: 'log', level: 'error', text: `checkpoint failed: ${String(error)}` });
+  });
 }
 
 type Asking = Exclude<ToWorker, { readonly kind: 'watch' }>;

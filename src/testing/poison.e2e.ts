@@ -1,4 +1,4 @@
-/** Dead letters of a file full of poison: all are there, exactly as they came, and the same after kill -9. */
+/** Dead letters of a file full of poison: all are there, exactly as they came, and the same after kill -9 and DROP. */
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,12 +24,13 @@ function record(n: number): string {
   return sort === 2 ? `nothing ${n}` : `{"k":${n},"s":"${'long '.repeat(400)}`;
 }
 
-test('letters are exact, many in an epoch, and the same after kill -9', async () => {
+test('letters are exact, many in an epoch, the same after kill -9, and without their source', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-poison-'));
   const records = Array.from({ length: RECORDS }, (_, n) => record(n));
   writeFileSync(join(directory, 'a.ndjson'), `${records.join('\n')}\n`);
   const args = ['--file-root', directory, '--dead-letter-record-size', '1KB'];
-  const server = await ServerProcess.start({ args });
+  const tuning = { checkpointIntervalMs: 3_600_000 };
+  const server = await ServerProcess.start({ args, tuning });
   try {
     let sql = await SqlClient.connect(server.url);
     await sql.query(`CREATE SOURCE s (k int, s text)
@@ -55,6 +56,16 @@ test('letters are exact, many in an epoch, and the same after kill -9', async ()
     assert.deepEqual((await sql.query(LETTERS)).rows, letters);
     assert.deepEqual((await sql.query(SOURCES)).rows, counters);
     assert.deepEqual((await sql.query('SELECT n, k FROM v')).rows, view);
+    // They outlive their source, whose records are gone.
+    await sql.query('DROP SOURCE s CASCADE');
+    await sql.awaitValue('SELECT last_checkpoint_epoch > 0 FROM millrace.epochs', 't');
+    await sql.close();
+    rmSync(join(directory, 'a.ndjson'));
+    await server.kill();
+    await server.restart();
+    sql = await SqlClient.connect(server.url);
+    const kept = LETTERS.replace("source = 's' AND", '');
+    assert.deepEqual((await sql.query(kept)).rows, letters);
     await sql.close();
   } finally {
     await server.dispose();

@@ -192,6 +192,17 @@ export class EngineParts {
     return { letters, firstId: this.letters.add(added, nowUs) };
   }
 
+  /** Under which sinks, and sources whose letters are sent, may keep something. */
+  sinkUuids(): Set<string> {
+    const sinks = [...this.jobs.values()].flatMap(({ definition }) =>
+      definition.kind === 'create_sink' ? [definition.uuid] : [],
+    );
+    const letters = [...this.feeds.values()].flatMap(
+      (feed) => feed.state().definition.letterUuid ?? [],
+    );
+    return new Set([...sinks, ...letters]);
+  }
+
   handles(): RelationHandle[] {
     return [...this.relations.values()].flatMap((relation) => relation.handle() ?? []);
   }

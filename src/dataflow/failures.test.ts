@@ -1,14 +1,22 @@
 /** What goes wrong stays where it is: failing rows, failing views, sinks through restarts. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { SqlError } from '../base/sql-error.ts';
 import type { AggregateNode, PlanNode, ScanNode } from '../plan/plan-node.ts';
 import { FLOAT8, INT8 } from '../types/data-type.ts';
-import { createTable, createView, EngineBench } from './engine-bench.ts';
+import { createSource, createTable, createView, EngineBench } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
 import { type CreateSinkAction, VIEW_ERRORS_ID } from './port.ts';
 
@@ -155,6 +163,39 @@ test('a sink has every epoch once, in order, through restarts', async () => {
     const rows = bench.delivered.map((line) => line.replace(/^\d+ /, ''));
     assert.deepEqual(rows, ['+ 1 2', '+ 2 1', '- 1 2', '+ 1 1', '+ 3 1', '- 2 1']);
     await bench.opened.close();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a start removes what sinks kept that were never made, and nothing else', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-sink-'));
+  const uuid = (last: string) => `0b5f64a1-9d0c-4f52-8a53-1de9b2f0000${last}`;
+  const source = {
+    ...createSource(SINK + 1, 's', COLUMNS, null),
+    letterUuid: uuid('2'),
+  };
+  try {
+    const bench = await EngineBench.open({ dataDir: directory });
+    await bench.commit({ ddl: [TABLE_ACTION, { ...createSink(), uuid: uuid('1') }, source] });
+    const sinks = join(directory, 'sinks');
+    const kept = [uuid('1'), uuid('2'), `${uuid('3')}.old`, 'another'];
+    for (const name of [...kept, uuid('4')]) mkdirSync(join(sinks, name), { recursive: true });
+    writeFileSync(join(sinks, uuid('4'), '1'), 'rows');
+    writeFileSync(join(sinks, uuid('5')), 'a file');
+    symlinkSync(join(sinks, 'another'), join(sinks, uuid('6')));
+    const copy = `${directory}-copy`;
+    cpSync(directory, copy, { recursive: true, verbatimSymlinks: true });
+    const again = await EngineBench.open({ dataDir: copy }, bench);
+    assert.deepEqual(
+      readdirSync(join(copy, 'sinks')).sort(),
+      [...kept, uuid('5'), uuid('6')].sort(),
+    );
+    const removed = again.logged.filter((line) => line.includes('never made'));
+    assert.deepEqual(removed, [`info removed what a sink kept that was never made (${uuid('4')})`]);
+    await again.opened.close();
+    await bench.opened.close();
+    rmSync(copy, { recursive: true });
   } finally {
     rmSync(directory, { recursive: true });
   }

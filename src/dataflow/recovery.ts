@@ -104,6 +104,7 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
     replayed += 1;
   }
   if (replayed > 0) setup.log('info', `replayed ${replayed} epochs of the log`);
+  removeStraySinks(dataDir, engine, setup);
   engine.start({ log, numbers: new EpochNumbers(log, recovery.reservedThrough), checkpoints });
   return {
     engine,
@@ -120,4 +121,13 @@ function openDirectory(setup: OpenSetup, dataDir: DataDir): OpenEngine {
       }
     },
   };
+}
+
+/** What a crash in the middle of CREATE SINK has left goes. */
+function removeStraySinks(dataDir: DataDir, engine: Engine, { log }: OpenSetup): void {
+  for (const { name, problem } of dataDir.removeStraySinks(engine.step.parts.sinkUuids())) {
+    const what = `what a sink kept that was never made (${name})`;
+    if (problem === null) log('info', `removed ${what}`);
+    else log('warn', `could not remove ${what}: ${problem}`);
+  }
 }

@@ -65,9 +65,41 @@ export class DataDir {
     return path.join(this.path, 'catalog.db');
   }
 
+  /**
+   * Removes what sinks that there are not have kept: a crash in the middle of CREATE SINK leaves it. `uuids`: of those that
+   * there are. The names of what was removed, or could not be, with the reason then.
+   */
+  removeStraySinks(
+    uuids: ReadonlySet<string>,
+  ): { readonly name: string; readonly problem: string | null }[] {
+    return namesIn(this.sinkDirectory)
+      .filter((name) => UUID.test(name) && !uuids.has(name))
+      .map((name) => ({ name, problem: removeAll(path.join(this.sinkDirectory, name)) }));
+  }
+
   /** Gives the lock back. */
   close(): void {
     this.#lock.close();
+  }
+}
+
+/** How the directories of sinks are named. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Directories in a directory, which may not be there. Links are none. */
+function namesIn(directory: string): string[] {
+  if (!fs.existsSync(directory)) return [];
+  const entries = fs.readdirSync(directory, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+/** Why it could not be removed; null: it is gone. */
+function removeAll(directory: string): string | null {
+  try {
+    fs.rmSync(directory, { recursive: true });
+    return null;
+  } catch (error) {
+    return fileProblem(error);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The Kafka sink against a real broker: what arrives, once, through restarts; what is refused and why. */
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -167,7 +167,22 @@ test('a sink that has failed goes on with RESUME, once the reason is gone', {
   await sql.query('DROP SINK narrow_out');
 });
 
-test('a large snapshot goes out in several transactions, through kill -9 amid it', {
+/** Kills the server while it makes a sink, which is not there then, and has left nothing. */
+async function killAmid(createSink: string): Promise<void> {
+  const directories = () => {
+    const sinks = join(server.dataDir, 'sinks');
+    return existsSync(sinks) ? readdirSync(sinks) : [];
+  };
+  const before = directories();
+  const other = await SqlClient.connect(server.url);
+  const refused = assert.rejects(other.query(createSink));
+  await polled(directories, (now) => now.length > before.length, undefined, 1);
+  await server.killAndRestart(sql);
+  await refused;
+  assert.deepEqual(directories(), before);
+}
+
+test('a large snapshot goes out in several transactions, through kill -9 amid it and before', {
   skip: SKIP,
 }, async () => {
   const rows = 200_000;
@@ -176,9 +191,9 @@ test('a large snapshot goes out in several transactions, through kill -9 amid it
   await sql.query(
     `INSERT INTO large SELECT id, repeat('x', 200) FROM generate_series(0, ${rows - 1}) AS id`,
   );
-  await sql.query(
-    `CREATE SINK large_out FROM large ${sinkOptions('large')} FORMAT PLAIN ENCODE JSON`,
-  );
+  const createSink = `CREATE SINK large_out FROM large ${sinkOptions('large')} FORMAT PLAIN ENCODE JSON`;
+  await killAmid(createSink);
+  await sql.query(createSink);
   const sink = (what: string) => `SELECT ${what} FROM millrace.sinks WHERE name = 'large_out'`;
   await sql.awaitValue(sink('spooled_epoch > 0'), 't');
   await server.killAndRestart(sql);

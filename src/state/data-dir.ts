@@ -13,6 +13,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
+import { writeDurably } from '../base/durable-file.ts';
 import { fileProblem } from '../base/file-problem.ts';
 import { systemRandomBytes } from '../base/random.ts';
 import { syncDirectory } from '../base/sync-directory.ts';
@@ -199,16 +200,8 @@ function refuseForeign(directory: string): void {
 function writeFormat(directory: string): string {
   const hex = Buffer.from(systemRandomBytes(16)).toString('hex');
   const incarnation = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-  const file = path.join(directory, 'millrace.json');
-  const temporary = `${file}.new`;
-  const fd = fs.openSync(temporary, 'w', 0o600);
-  try {
-    fs.writeSync(fd, `${JSON.stringify({ format: FORMAT, incarnation })}\n`);
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-  fs.renameSync(temporary, file);
+  const format = JSON.stringify({ format: FORMAT, incarnation });
+  writeDurably(path.join(directory, 'millrace.json'), `${format}\n`);
   // SQLite would make it, and what belongs to it, as readable as umask allows, in a directory that may be open to others.
   fs.closeSync(fs.openSync(path.join(directory, 'catalog.db'), 'a', 0o600));
   syncDirectory(directory);

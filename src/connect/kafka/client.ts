@@ -66,6 +66,12 @@ export interface ProducerIdentity {
 
 export type TransactionOutcome = 'commit' | 'abort';
 
+export interface LastTransaction extends ProducerIdentity {
+  /** How it ended, or will end when a producer starts; null: since one has started, there was none. */
+  readonly outcome: TransactionOutcome | null;
+  readonly isOpen: boolean;
+}
+
 /** ListOffsets: special times. */
 export const EARLIEST = -2n;
 export const LATEST = -1n;
@@ -241,13 +247,19 @@ export class KafkaClient {
     );
   }
 
-  /** How the last transaction of an id ended, or will end; null: there was none, or it is not known. */
-  async lastOutcome(node: number, transactionalId: string): Promise<TransactionOutcome | null> {
+  /** The last transaction of an id; null: nothing is known of the id, or may be. */
+  async lastTransaction(node: number, transactionalId: string): Promise<LastTransaction | null> {
     const connection = await this.#connect(node, 'other');
     const answer = await tolerant(describeTransactionsV0.api.async(connection, [transactionalId]));
-    const { errorCode, transactionState: state } = must(answer.transactionStates[0]);
-    if (errorCode !== 0 || state === 'Empty') return null;
-    return state === 'PrepareCommit' || state === 'CompleteCommit' ? 'commit' : 'abort';
+    const { errorCode, transactionState, ...identity } = must(answer.transactionStates[0]);
+    if (errorCode !== 0) return null;
+    const { producerId, producerEpoch } = identity;
+    return {
+      producerId,
+      producerEpoch,
+      outcome: outcomeOf(transactionState),
+      isOpen: transactionState === 'Ongoing',
+    };
   }
 
   /** The partitions among those that a node leads where a transaction of the producer is open; those that may not be read are left out. */
@@ -349,4 +361,10 @@ function parseBroker(text: string): BrokerAddress {
 /** `operations` below 0: the broker does not tell. */
 function isAllowed(operations: number, wanted: number): boolean {
   return operations < 0 || (operations & wanted) !== 0;
+}
+
+/** Of a state as DescribeTransactions names it. */
+function outcomeOf(state: string): TransactionOutcome | null {
+  if (state === 'Empty') return null;
+  return state === 'PrepareCommit' || state === 'CompleteCommit' ? 'commit' : 'abort';
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts';
 import { NO_PROGRESS, type SpoolProgress } from '../spool/spool-deliverer.ts';
 import type { KafkaClient } from './client.ts';
 import type { KafkaConfig } from './kafka-config.ts';
+import { OutcomeNote } from './outcome-note.ts';
 import {
   PROGRESS_PARTITION,
   parseProgress,
@@ -48,13 +49,25 @@ export class ExactlyOnce implements Delivery {
   readonly #producer: TransactionalProducer;
   readonly #progress = new RecordBatchWriter();
 
-  constructor(client: KafkaClient, config: KafkaConfig, options: TransactionOptions, clock: Clock) {
+  /** `directory`: of the sink, for what it has to note. */
+  constructor(
+    client: KafkaClient,
+    config: KafkaConfig,
+    options: TransactionOptions,
+    directory: string,
+    clock: Clock,
+  ) {
     this.#client = client;
     this.#clock = clock;
     this.#config = config;
     this.#options = options;
     this.topics = [options.progressTopic];
-    this.#producer = new TransactionalProducer(client, options.id, options.timeoutMs);
+    this.#producer = new TransactionalProducer(
+      client,
+      options.id,
+      options.timeoutMs,
+      new OutcomeNote(directory),
+    );
   }
 
   async start(leaders: Leaders): Promise<SpoolProgress> {

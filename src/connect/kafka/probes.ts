@@ -141,6 +141,9 @@ async function withSchemas(options: KafkaSinkOptions): Promise<KafkaSinkOptions>
   };
 }
 
+/** A new sink has had no transactions. */
+const NOTHING_TO_SETTLE = () => Promise.resolve();
+
 async function checkTransactions(
   client: KafkaClient,
   { transactionTimeoutMs }: TopicDelivery,
@@ -148,7 +151,7 @@ async function checkTransactions(
   { timeout }: DeliveryOptions,
 ): Promise<void> {
   try {
-    await startProducer(client, id, transactionTimeoutMs);
+    await startProducer(client, id, transactionTimeoutMs, NOTHING_TO_SETTLE);
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error;
     if (error.code === KAFKA_CODES.transactionalIdAuthorizationFailed) throw noTransactions(id);

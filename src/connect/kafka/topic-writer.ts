@@ -58,7 +58,7 @@ export class TopicWriter implements SpoolTarget {
     this.#delivery =
       transaction === null
         ? new AtLeastOnce(client, directory)
-        : new ExactlyOnce(client, config, transaction, clock);
+        : new ExactlyOnce(client, config, transaction, directory, clock);
   }
 
   async start(): Promise<SpoolProgress> {

@@ -3,13 +3,23 @@
  *
  * `start` fences whoever used the id before and aborts what it left open; sequences of partitions begin again with it. After
  * any failure the outcome of the transaction is unknown: the caller starts again and looks at what was committed.
- * Source: KIP-98.
+ *
+ * Hanging transactions: brokers may lose the end of a transaction in some partitions. It is ended there as it has ended
+ * elsewhere, by a transaction of those partitions. One that ends a commit must never be aborted: a crash amid it is seen at the
+ * next start, which ends it under its own identity, by the note (outcome-note.ts), before it takes the id over.
+ * Source: KIP-98, KIP-664.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { SqlError } from '../../base/sql-error.ts';
-import type { KafkaClient, ProducerIdentity, TransactionOutcome } from './client.ts';
+import type {
+  KafkaClient,
+  LastTransaction,
+  ProducerIdentity,
+  TransactionOutcome,
+} from './client.ts';
 import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
+import type { OutcomeNote } from './outcome-note.ts';
 import type { BatchOptions } from './record-batch-writer.ts';
 import type { ProducedPartition } from './requests.ts';
 
@@ -34,6 +44,7 @@ export class TransactionalProducer {
   readonly #client: KafkaClient;
   readonly #id: string;
   readonly #timeoutMs: number;
+  readonly #note: OutcomeNote;
   #coordinator = -1;
   #identity: ProducerIdentity | null = null;
   /** Of the last transaction before the start; null: not known. */
@@ -42,31 +53,64 @@ export class TransactionalProducer {
   /** Partitions of the running transaction. */
   readonly #added = new Set<string>();
 
-  constructor(client: KafkaClient, id: string, timeoutMs: number) {
+  constructor(client: KafkaClient, id: string, timeoutMs: number, note: OutcomeNote) {
     this.#client = client;
     this.#id = id;
     this.#timeoutMs = timeoutMs;
+    this.#note = note;
   }
 
   async start(): Promise<void> {
     this.#sequences.clear();
     this.#added.clear();
-    const started = await startProducer(this.#client, this.#id, this.#timeoutMs);
+    const started = await startProducer(
+      this.#client,
+      this.#id,
+      this.#timeoutMs,
+      (coordinator, last) => this.#settle(coordinator, last),
+    );
     this.#coordinator = started.coordinator;
     this.#identity = started.identity;
-    // A start that was cut short leaves an empty transaction behind: what was known before still counts.
-    this.#lastOutcome = started.lastOutcome ?? this.#lastOutcome;
+  }
+
+  /** Before a start that makes the coordinator forget: how the last transaction ended, which is noted. */
+  async #settle(coordinator: number, last: LastTransaction | null): Promise<void> {
+    this.#lastOutcome = await this.#outcomeOf(coordinator, last);
+    if (this.#lastOutcome === null) return;
+    this.#note.write({ outcome: this.#lastOutcome, ending: null });
+  }
+
+  async #outcomeOf(
+    coordinator: number,
+    last: LastTransaction | null,
+  ): Promise<TransactionOutcome | null> {
+    const noted = this.#note.read();
+    const known = last?.outcome ?? noted?.outcome ?? null;
+    if (noted === null || noted.ending === null) return known;
+    const { outcome, ending } = noted;
+    if (last !== null && isSame(ending, last)) {
+      if (last.isOpen) await this.#client.endTransaction(coordinator, this.#id, ending, outcome);
+      return outcome;
+    }
+    if (outcome === 'commit' && last?.outcome !== 'commit') throw tookBack(this.#id);
+    return known;
   }
 
   /** After `start`: ends the last transaction in the partitions where it hangs. 55000 where nobody knows how it ended. */
   async endHanging(leaders: Leaders): Promise<void> {
     const hanging = await this.#openPartitions(leaders);
-    if (hanging.size === 0) return;
-    if (this.#lastOutcome === null) throw hangs(hanging);
+    if (hanging.size > 0) await this.#endIn(hanging);
+    this.#note.clear();
+  }
+
+  async #endIn(hanging: ReadonlyMap<string, readonly number[]>): Promise<void> {
+    const outcome = this.#lastOutcome;
+    if (outcome === null) throw hangs(hanging);
+    this.#note.write({ outcome, ending: this.#producer });
     await patiently(() =>
       this.#client.addPartitions(this.#coordinator, this.#id, this.#producer, hanging),
     );
-    await this.#end(this.#lastOutcome);
+    await this.#end(outcome);
   }
 
   /** By topic. */
@@ -130,22 +174,28 @@ export class TransactionalProducer {
 export interface StartedProducer {
   readonly coordinator: number;
   readonly identity: ProducerIdentity;
-  /** How the transaction before ended; null: there was none, or it is not known. */
-  readonly lastOutcome: TransactionOutcome | null;
 }
 
-/** Fences whoever used the id before, and aborts what it left open. */
+/**
+ * Fences whoever used the id before, and aborts what it left open. `settle` is told of the last transaction before, each time
+ * that this is tried.
+ */
 export function startProducer(
   client: KafkaClient,
   id: string,
   timeoutMs: number,
+  settle: (coordinator: number, last: LastTransaction | null) => Promise<void>,
 ): Promise<StartedProducer> {
   return patiently(async () => {
     const coordinator = await client.coordinator('transaction', id);
-    const lastOutcome = await client.lastOutcome(coordinator, id);
+    await settle(coordinator, await client.lastTransaction(coordinator, id));
     const identity = await client.initProducer(coordinator, id, timeoutMs);
-    return { coordinator, identity, lastOutcome };
+    return { coordinator, identity };
   });
+}
+
+function isSame(one: ProducerIdentity, other: ProducerIdentity): boolean {
+  return one.producerId === other.producerId && one.producerEpoch === other.producerEpoch;
 }
 
 /** Appends batches at their leaders, all at once; `transactionalId` null: outside a transaction. */
@@ -185,6 +235,14 @@ function hangs(partitions: ReadonlyMap<string, readonly number[]>): SqlError {
   const names = [...partitions].flatMap(([topic, numbers]) => numbers.map((n) => `${topic}-${n}`));
   return new SqlError('55000', `a transaction of this sink hangs in ${names.join(', ')}`, {
     hint: "The brokers have lost how it ended. End it with Kafka's kafka-transactions.sh abort, then RESUME SINK.",
+  });
+}
+
+/** We were away for longer than brokers keep a transaction open, at the one moment at which that matters. */
+function tookBack(id: string): SqlError {
+  const what = `the brokers took back a part of a transaction of "${id}" that was committed`;
+  return new SqlError('55000', what, {
+    hint: 'They had lost its end, and rows of it are missing: empty the topic, DROP the sink and create it again.',
   });
 }
 

@@ -114,10 +114,6 @@ const HINTS: ReadonlyMap<string, string> = new Map([
     "Compare by hand: the view's query EXCEPT ALL the view, and the other way round.",
   ],
   [
-    'REPLAY DEAD LETTERS FOR a view',
-    'A watermark does not go back: its late rows would be late again. Create the view with a greater allowed_lateness.',
-  ],
-  [
     'REPLAY DEAD LETTERS of generated records',
     'What is generated stays as it is: create the source again, as it should be.',
   ],

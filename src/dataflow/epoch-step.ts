@@ -72,6 +72,7 @@ export class EpochStep {
       scratch,
       problems: this.#problems,
       feed: (id) => this.parts.feeds.get(id),
+      job: (id) => this.parts.jobs.get(id),
       apply: (feed, chunk) => this.#applyChunk(feed, chunk),
       nowUs: () => this.#nowUs,
       deliver: ({ relation }, batch) => {

@@ -6,7 +6,7 @@
  * Correctness: what is left after the replay is the same, because nothing that stays reads any of them (statements' rows are in
  * the log), but for one thing: dead letters outlive what they are of, and their numbers are one sequence. So a source is
  * forgotten only where neither it nor anything over it has had letters since the checkpoint, by the counts that their drops
- * carry, and none of its letters was replayed.
+ * carry, and none of their letters was replayed.
  */
 
 import type { PlacedText } from '../connect/sealed-options.ts';
@@ -32,7 +32,9 @@ export class Foreseen {
   note({ ddl }: Manifest): void {
     for (const { ddl: actions, replays = [] } of (ddl ?? []) as LoggedCommits) {
       for (const action of actions) this.#noteAction(action);
-      for (const { sourceId } of replays) this.#replayed.add(sourceId);
+      for (const replay of replays) {
+        this.#replayed.add('viewId' in replay ? replay.viewId : replay.sourceId);
+      }
     }
   }
 
@@ -62,11 +64,12 @@ export class Foreseen {
       jobs.set(definition.id, scannedRelations(definition.plan.node));
     }
     const counts = countsOf(checkpoint?.letters.counts ?? []);
-    const isQuiet = (id: number) => this.#dropped.get(id) === (counts.get(id) ?? 0);
+    const isQuiet = (id: number) =>
+      this.#dropped.get(id) === (counts.get(id) ?? 0) && !this.#replayed.has(id);
     const forgotten = new Set<number>();
     for (const source of [...sources, ...this.#sources]) {
       const all = [source, ...readersOf(source, jobs)];
-      if (this.#replayed.has(source) || !all.every(isQuiet)) continue;
+      if (!all.every(isQuiet)) continue;
       for (const id of all) forgotten.add(id);
     }
     return forgotten;

@@ -24,8 +24,11 @@ export interface GraphContext extends OperatorContext {
   readonly clock?: Clock;
   /** The instant of now(): the statement's, or the epoch's that runs. */
   nowUs(): bigint;
-  /** The sink of one node's problems, where they are written down with their columns; absent: `problems`. */
-  problemsOf?(node: PlanNode): ProblemSink;
+  /**
+   * The sink of one node's problems, where they are written down with their columns; absent: `problems`. `number`: of its
+   * operator in the graph (Graph.judgeAgain).
+   */
+  problemsOf?(node: PlanNode, number: number): ProblemSink;
   /** Rows of a batch that an operator puts out at most (1 and 7 in tests). */
   readonly batchRowsMax: number;
 }

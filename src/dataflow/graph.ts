@@ -7,10 +7,12 @@
  * calls every operator once, inputs before the operators that they feed.
  */
 
-import { assert, unreachable } from '../base/assert.ts';
+import { assert, must, unreachable } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
+import type { Scratch } from '../memory/scratch.ts';
 import type { PlanNode, ScanNode } from '../plan/plan-node.ts';
 import { type GraphContext, neverRetracts } from './graph-context.ts';
+import { type LateRow, lateBatch } from './late-rows.ts';
 import { type DeltaSink, type EpochContext, type Operator, WATERMARK_NONE } from './operator.ts';
 import { AggregateOperator } from './operators/aggregate.ts';
 import { EmitOnCloseOperator } from './operators/emit-on-close.ts';
@@ -86,6 +88,11 @@ interface Step {
   readonly output: CountingSink;
 }
 
+interface MadeOperator {
+  readonly node: PlanNode;
+  readonly operator: Operator;
+}
+
 export interface OperatorCounts {
   readonly name: string;
   readonly rows: number;
@@ -96,18 +103,20 @@ export interface OperatorCounts {
 
 export class Graph {
   readonly scans: readonly GraphScan[];
+  readonly #operators: readonly MadeOperator[];
   readonly #steps: readonly Step[];
   readonly #output: { readonly rows: number };
   readonly #root: WatermarkSource;
 
   constructor(
-    scans: readonly GraphScan[],
+    { scans, operators }: Pick<GraphBuilder, 'scans' | 'operators'>,
     steps: readonly Step[],
     root: WatermarkSource,
     output: { readonly rows: number },
   ) {
     this.#output = output;
     this.scans = scans;
+    this.#operators = operators;
     this.#steps = steps;
     this.#root = root;
   }
@@ -115,6 +124,22 @@ export class Graph {
   /** Watermarks of the root's output. */
   get watermarks(): readonly bigint[] {
     return this.#root.watermarks;
+  }
+
+  /**
+   * A row that was late comes to its operator once more, judged by the watermark of the epoch before; false: it cannot. One that
+   * is taken back can only leave a session, which knows its rows: elsewhere the row may never have come in.
+   */
+  judgeAgain(
+    { operator: number, port, values }: LateRow,
+    weight: 1 | -1,
+    scratch: Scratch,
+  ): boolean {
+    const { node, operator } = must(this.#operators[number], 'a late row of no operator');
+    if (weight < 0 && !(operator instanceof SessionOperator)) return false;
+    const columns = must(inputsOf(node)[port]).columns;
+    operator.onDelta(port, lateBatch(columns, values, weight, scratch));
+    return true;
   }
 
   /** A statement that took rows back has ended, inside an epoch. */
@@ -178,7 +203,7 @@ export function buildGraph(plan: PlanNode, context: GraphContext): Graph {
   const builder = new GraphBuilder(context, shared);
   const output = new CountingSink(context.output);
   const root = builder.build(plan, output);
-  return new Graph(builder.scans, inOrder(builder.steps, root), root, output);
+  return new Graph(builder, inOrder(builder.steps, root), root, output);
 }
 
 class CountingSink implements DeltaSink {
@@ -237,6 +262,8 @@ interface SharedOperator {
 
 class GraphBuilder {
   readonly scans: GraphScan[] = [];
+  /** In the order in which they were made. */
+  readonly operators: MadeOperator[] = [];
   readonly steps = new Map<WatermarkSource, Step>();
   readonly #context: GraphContext;
   readonly #shared: ReadonlyMap<PlanNode, number>;
@@ -269,8 +296,10 @@ class GraphBuilder {
 
   #buildOperator(node: Exclude<PlanNode, ScanNode>, to: DeltaSink): Operator {
     const output = new CountingSink(to);
-    const problems = this.#context.problemsOf?.(node) ?? this.#context.problems;
+    const number = this.operators.length;
+    const problems = this.#context.problemsOf?.(node, number) ?? this.#context.problems;
     const operator = makeOperator(node, { ...this.#context, output, problems });
+    this.operators.push({ node, operator });
     const input = { rows: 0 };
     const inputs: WatermarkSource[] = [];
     this.steps.set(operator, { operator, inputs, input, output });

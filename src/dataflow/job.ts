@@ -16,6 +16,7 @@ import type { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
 import type { ValueSettings } from '../types/value.ts';
 import { buildGraph, type Graph, type GraphScan, scannedRelations } from './graph.ts';
+import type { LateRow } from './late-rows.ts';
 import type { DeltaSink, EpochContext } from './operator.ts';
 import type { CreateSinkAction, CreateViewAction, JobStatus, SinkStatus } from './port.ts';
 import type { ProblemCounters, ViewProblems } from './problems.ts';
@@ -78,8 +79,8 @@ export class Job {
       settings,
       isInView: true,
       environment: null,
-      problems: problems.sinkOf(state.definition.plan.node),
-      problemsOf: (node) => problems.sinkOf(node),
+      problems: problems.sinkOf(state.definition.plan.node, 0),
+      problemsOf: (node, number) => problems.sinkOf(node, number),
       rootCell: () => this.#cell(next++),
       nowUs: () => context.nowUs(),
       batchRowsMax,
@@ -177,6 +178,18 @@ export class Job {
 
   setWatermarks(relationId: number, watermarks: readonly bigint[]): void {
     for (const scan of this.#scansOf(relationId)) scan.setWatermarks(watermarks);
+  }
+
+  /** A row that was late once more; true: it is not late any more, and goes on. */
+  judgeAgain(row: LateRow, weight: 1 | -1): boolean {
+    let isUsed = false;
+    this.#guard(() => {
+      const mark = this.#scratch.mark();
+      const { problems } = this.#context;
+      isUsed = problems.judgeAgain(() => this.graph.judgeAgain(row, weight, this.#scratch));
+      this.#scratch.release(mark);
+    });
+    return isUsed;
   }
 
   /** A statement that took rows back has ended: operators may let go of what it held together. */

@@ -32,7 +32,7 @@ const VALUES: Readonly<Record<(typeof DEAD_LETTER_COLUMNS)[number], ValueOf>> = 
   key: ({ raw }) => raw?.key ?? null,
   raw: ({ raw }) => raw?.value ?? null,
   is_cut: ({ raw }) => raw?.isCut ?? null,
-  context: ({ raw }) => raw?.context ?? null,
+  context: ({ raw, lateRow = null }) => raw?.context ?? lateRow,
 };
 
 function int8(value: number | null): bigint | null {

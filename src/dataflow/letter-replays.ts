@@ -17,7 +17,7 @@ import type { KeptRecord, SchemaAnswer } from '../connect/source.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { Value } from '../types/data-type.ts';
-import type { LetterReplay, ReplayResult } from './port.ts';
+import type { LetterRanges, RecordReplay, ReplayResult } from './port.ts';
 import type { ProblemRelations } from './problem-relations.ts';
 import { letterColumn } from './problems.ts';
 import { isValid } from './rows.ts';
@@ -65,14 +65,14 @@ export class LetterReplays {
   }
 
   /** Throws where the records cannot be taken; nothing has happened then. */
-  check({ sourceId }: LetterReplay): void {
+  check({ sourceId }: RecordReplay): void {
     const feed = this.#context.feed(sourceId);
     if (feed === undefined) throw new SqlError('42P01', 'the source was dropped');
     feed.checkReplay();
   }
 
   /** The replay with the schemas that its records name, as the registry has them now; null: they name none. */
-  askSchemas(replay: LetterReplay): Promise<LetterReplay> | null {
+  askSchemas(replay: RecordReplay): Promise<RecordReplay> | null {
     const records = () => {
       const whole = this.#chosen(replay).filter(isWhole);
       return whole.map((row) => letterOf(row).record);
@@ -82,7 +82,7 @@ export class LetterReplays {
   }
 
   /** The letters that there are. */
-  #chosen({ sourceId, ranges }: LetterReplay): Value[][] {
+  #chosen({ sourceId, ranges }: RecordReplay): Value[][] {
     return this.#context.problems.published(
       (row) =>
         row[KIND] === 'rejected' &&
@@ -91,11 +91,7 @@ export class LetterReplays {
     );
   }
 
-  apply(replays: readonly LetterReplay[]): ReplayResult[] {
-    return replays.map((replay) => this.#apply(replay));
-  }
-
-  #apply(replay: LetterReplay): ReplayResult {
+  apply(replay: RecordReplay): ReplayResult {
     const { sourceId, schemas = [] } = replay;
     const feed = must(this.#context.feed(sourceId), 'letters of an unknown source are replayed');
     const rows = this.#chosen(replay);
@@ -211,7 +207,7 @@ function groups(letters: readonly Letter[]): readonly (readonly Letter[])[] {
 }
 
 /** Ranges in order. O(log ranges). */
-function isIn(ranges: LetterReplay['ranges'], id: number): boolean {
+export function isIn(ranges: LetterRanges, id: number): boolean {
   let low = 0;
   let high = ranges.length;
   while (low < high) {

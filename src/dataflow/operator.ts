@@ -61,8 +61,8 @@ export interface OperatorContext {
 
 /** Late rows, rows with NULL times and failing rows: what is kept out of a view, and counted (semantics.md rules 11, 15, 18, 24). */
 export interface ProblemSink {
-  /** `rows`: u32 row numbers of `batch` that are late. */
-  onLate(batch: DeltaBatch, rows: Uint32Array): void;
+  /** `rows`: u32 row numbers of `batch`, which came in at `port`, that are late. */
+  onLate(batch: DeltaBatch, rows: Uint32Array, port: number): void;
   onNullTime(batch: DeltaBatch, rows: Uint32Array): void;
   /** The row is withheld where the error arises; its weight says whether the error comes or goes. */
   onError(

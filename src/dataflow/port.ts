@@ -194,20 +194,32 @@ export interface PostResult {
   readonly isRepeated: boolean;
 }
 
-/** REPLAY DEAD LETTERS: rejected records of a source go through it again (semantics.md rule 27). */
-export interface LetterReplay {
+/** REPLAY DEAD LETTERS: rejected records of a source go through it again, late rows of a view are judged again (rule 27). */
+export type LetterReplay = RecordReplay | LateReplay;
+
+/** Numbers of letters: first and last of each range, in order. */
+export type LetterRanges = readonly (readonly [number, number])[];
+
+export interface RecordReplay {
   readonly sourceId: number;
-  /** Numbers of letters: first and last of each range, in order. Others than the source's rejected ones are passed over. */
-  readonly ranges: readonly (readonly [number, number])[];
+  /** Others than the source's rejected ones are passed over. */
+  readonly ranges: LetterRanges;
   /** What the schema registry had under the ids that the records name, when it was asked; absent: nothing was asked. */
   readonly schemas?: readonly SchemaAnswer[];
 }
 
+export interface LateReplay {
+  /** A view or sink. */
+  readonly viewId: number;
+  /** Others than its late rows are passed over. */
+  readonly ranges: LetterRanges;
+}
+
 /** What became of the letters. */
 export interface ReplayResult {
-  /** Their records were taken in, and they are gone. */
+  /** Their records or rows were taken in, and they are gone. */
   readonly replayed: number;
-  /** Rejected again: they stay, with the error of now. */
+  /** Rejected again, with the error of now, or late again: they stay. */
   readonly rejected: number;
   /** Their bytes were cut, or are not known: they stay. */
   readonly unreadable: number;

@@ -6,6 +6,7 @@
  * checkpoints. Cost: O(1) a bad row; nothing for good ones.
  */
 
+import { must } from '../base/assert.ts';
 import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { readValue } from '../batch/read-value.ts';
@@ -14,8 +15,10 @@ import type { RawRecord, RecordPlace } from '../connect/source.ts';
 import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
 import { INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
+import { type LateRow, lateValues } from './late-rows.ts';
 import type { ProblemSink } from './operator.ts';
 import { DEAD_LETTER_COLUMNS, type EngineColumn, type LetterCount } from './port.ts';
+import { inputsOf } from './shared-subtrees.ts';
 
 export const DEAD_LETTERS: readonly EngineColumn[] = [
   { name: 'id', type: INT8 },
@@ -62,6 +65,8 @@ export interface DeadLetter {
   readonly place?: Omit<RecordPlace, 'position'> | undefined;
   /** The record as it came; absent: it is not known any more. */
   readonly raw?: RawRecord | undefined;
+  /** Of a late row: what it takes to judge it again, a LateRow. */
+  readonly lateRow?: string;
 }
 
 /** An epoch's problems of the whole engine, on their way into the stored relations. */
@@ -110,12 +115,15 @@ const LONG_COLUMNS = (['split', 'position', 'row', 'reason', 'key', 'raw'] as co
 
 /** About what a letter takes, as a row of DEAD_LETTERS. */
 export function rowBytes(row: readonly Value[]): number {
-  return LONG_COLUMNS.reduce((sum, column) => sum + lengthOf(row[column] ?? null), LETTER_BYTES);
+  const lateRow = row[letterColumn('kind')] === 'late' ? row[letterColumn('context')] : null;
+  const own = LETTER_BYTES + lengthOf(lateRow ?? null);
+  return LONG_COLUMNS.reduce((sum, column) => sum + lengthOf(row[column] ?? null), own);
 }
 
 /** The same of one that is no row yet. */
-export function letterBytes({ split, position, row, reason, raw }: DeadLetter): number {
-  const kept = lengthOf(raw?.key ?? null) + lengthOf(raw?.value ?? null);
+export function letterBytes({ split, position, row, reason, raw, lateRow }: DeadLetter): number {
+  const record = lengthOf(raw?.key ?? null) + lengthOf(raw?.value ?? null);
+  const kept = record + lengthOf(lateRow ?? null);
   return LETTER_BYTES + kept + lengthOf(split) + lengthOf(position) + lengthOf(row) + reason.length;
 }
 
@@ -135,6 +143,8 @@ export class ViewProblems {
   readonly #settings: ValueSettings;
   #log: ProblemLog;
   readonly #keepsLateRows: boolean;
+  /** A late row is judged again: is it late again? null: none is. */
+  #isLateAgain: boolean | null = null;
 
   constructor(
     viewId: number,
@@ -157,12 +167,24 @@ export class ViewProblems {
     this.#log = log;
   }
 
-  /** The sink of one node's operator. */
-  sinkOf(node: PlanNode): ProblemSink {
+  /** `judge`: gives a late row to its operator once more, if it can; true: it is used now. */
+  judgeAgain(judge: () => boolean): boolean {
+    this.#isLateAgain = false;
+    const isUsed = judge() && !this.#isLateAgain;
+    this.#isLateAgain = null;
+    if (isUsed) this.counters.late -= 1;
+    return isUsed;
+  }
+
+  /** The sink of one node's operator, which has a number in its graph. */
+  sinkOf(node: PlanNode, operator: number): ProblemSink {
     const shapes = columnsSeenBy(node);
     return {
-      onLate: (batch, rows) => this.#letters(batch, rows, shapes, 'late'),
-      onNullTime: (batch, rows) => this.#letters(batch, rows, shapes, 'null_time'),
+      onLate: (batch, rows, port) => {
+        const { columns } = must(inputsOf(node)[port]);
+        this.#letters(batch, rows, 'late', [columns], { operator, port });
+      },
+      onNullTime: (batch, rows) => this.#letters(batch, rows, 'null_time', shapes, null),
       onUsed: (count, lateAssignments) => {
         this.counters.used += count;
         this.counters.lateAssignments += lateAssignments;
@@ -179,9 +201,14 @@ export class ViewProblems {
   #letters(
     batch: DeltaBatch,
     rows: Uint32Array,
-    shapes: readonly (readonly PlanColumn[])[],
     kind: 'late' | 'null_time',
+    shapes: readonly (readonly PlanColumn[])[],
+    input: Pick<LateRow, 'operator' | 'port'> | null,
   ): void {
+    if (this.#isLateAgain !== null) {
+      this.#isLateAgain = true;
+      return;
+    }
     for (const row of rows) {
       const weight = weightOf(batch, row);
       const copies = Math.abs(weight);
@@ -201,6 +228,7 @@ export class ViewProblems {
             : 'the row has no time, or an infinite one',
         op: weight < 0 ? 'delete' : 'insert',
         sqlstate: null,
+        ...(input === null ? {} : { lateRow: lateRowText(batch, row, shapes[0]!, input) }),
       };
       for (let copy = 0; copy < copies; copy++) this.#log.addLetter(letter);
     }
@@ -212,6 +240,16 @@ export class ViewProblems {
       shapes.find((one) => one.length === width) ?? shapes.find((one) => one.length < width);
     return rowText(batch, row, shape ?? [], this.#settings);
   }
+}
+
+function lateRowText(
+  batch: DeltaBatch,
+  row: number,
+  columns: readonly PlanColumn[],
+  input: Pick<LateRow, 'operator' | 'port'>,
+): string {
+  const late: LateRow = { ...input, values: lateValues(batch, row, columns) };
+  return JSON.stringify(late);
 }
 
 /** A row as a JSON object of texts, the first columns of the batch. */

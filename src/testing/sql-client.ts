@@ -40,9 +40,15 @@ export function serverError(error: unknown): ServerError | null {
   };
 }
 
+/** Without a hint it has an empty one. */
+export interface Notice {
+  readonly message: string;
+  readonly hint: string;
+}
+
 export class SqlClient {
   readonly #timeoutMs: number;
-  readonly #notices: string[] = [];
+  readonly #notices: Notice[] = [];
   #client: pg.Client;
   #isLost = false;
 
@@ -70,7 +76,7 @@ export class SqlClient {
       query_timeout: this.#timeoutMs,
       connectionTimeoutMillis: 10_000,
     });
-    client.on('notice', (notice) => this.#notices.push(notice.message ?? ''));
+    client.on('notice', ({ message = '', hint = '' }) => this.#notices.push({ message, hint }));
     client.on('error', () => {
       if (client === this.#client) this.#isLost = true;
     });
@@ -81,9 +87,14 @@ export class SqlClient {
     return this.#isLost;
   }
 
-  /** Messages of NOTICEs since the last call. */
-  takeNotices(): string[] {
+  /** NOTICEs since the last call. */
+  takeNotices(): Notice[] {
     return this.#notices.splice(0);
+  }
+
+  /** The messages of NOTICEs since the last call. */
+  takeNoticeTexts(): string[] {
+    return this.takeNotices().map(({ message }) => message);
   }
 
   /** Runs a text (simple query protocol); the result is that of its last statement. */

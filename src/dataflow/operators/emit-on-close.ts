@@ -88,7 +88,7 @@ export class EmitOnCloseOperator implements Operator {
       else memory.u32[(sel >>> 2) + n++] = row;
     }
     if (late.length === 0) return batch;
-    problems.onLate(batch, Uint32Array.from(late));
+    problems.onLate(batch, Uint32Array.from(late), 0);
     return n === 0 ? null : select(batch, sel, n, scratch);
   }
 

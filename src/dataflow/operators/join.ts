@@ -82,7 +82,7 @@ export class JoinOperator implements Operator {
     if (this.#interval === null) return batch;
     const late = this.#interval.lateRows(port, batch);
     if (late === null) return batch;
-    this.#context.problems.onLate(batch, late);
+    this.#context.problems.onLate(batch, late, port);
     const isLate = new Set(late);
     return this.#select(batch, (row) => !isLate.has(row));
   }

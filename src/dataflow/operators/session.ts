@@ -151,7 +151,7 @@ export class SessionOperator implements Operator {
       else this.#takeOne(one);
       scratch.release(mark);
     }
-    if (late.length > 0) problems.onLate(batch, Uint32Array.from(late));
+    if (late.length > 0) problems.onLate(batch, Uint32Array.from(late), 0);
   }
 
   /** A batch of one row. Copies taken back that went with a session that is over are late, wherever others would join now. */
@@ -164,7 +164,7 @@ export class SessionOperator implements Operator {
     }
     if (held > 0) this.#take(this.#withWeight(one, -held));
     const late = this.#withWeight(one, weight + held);
-    this.#context.problems.onLate(late, Uint32Array.of(0));
+    this.#context.problems.onLate(late, Uint32Array.of(0), 0);
   }
 
   /** Copies of a batch's only row in open sessions. */

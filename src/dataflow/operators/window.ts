@@ -180,7 +180,7 @@ export class WindowOperator implements Operator {
 
   #report(batch: DeltaBatch): void {
     const { problems } = this.#context;
-    if (this.#late.count > 0) problems.onLate(batch, rowsOf(this.#late));
+    if (this.#late.count > 0) problems.onLate(batch, rowsOf(this.#late), 0);
     if (this.#nullTime.count > 0) problems.onNullTime(batch, rowsOf(this.#nullTime));
     if (this.#used > 0) problems.onUsed(this.#used, this.#lateAssignments);
     this.#used = 0;

@@ -178,7 +178,7 @@ test('records before their schema: nothing changes until REPLAY, which takes the
   const left = "SELECT count(*) FROM millrace.dead_letters WHERE source = 'ahead'";
   await sql.awaitValue(left, '4');
   assert.equal(await replayed('REPLAY DEAD LETTERS FOR ahead'), 0);
-  assert.deepEqual(sql.takeNotices(), ['dead letters that were rejected again: 4']);
+  assert.deepEqual(sql.takeNoticeTexts(), ['dead letters that were rejected again: 4']);
   const second = { ...FIRST, doc: '2' };
   assert.equal(await client.register('ahead-value', 'AVRO', JSON.stringify(second)), next);
   // The source has not heard of it: neither a later view nor a recovery decodes what was rejected.

@@ -406,7 +406,7 @@ test('state without bound is told of', { skip: SKIP }, async () => {
   await sql.query(
     `CREATE SINK ticks_out FROM ticks ${sinkOptions('ticks', ", primary_key = 'n', on_duplicate_key = 'latest'")} FORMAT UPSERT ENCODE JSON`,
   );
-  assert.deepEqual(sql.takeNotices(), [
+  assert.deepEqual(sql.takeNoticeTexts(), [
     'the state of a sink whose key is not proven unique grows with the number of its keys',
   ]);
 });

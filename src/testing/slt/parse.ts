@@ -29,7 +29,7 @@ export interface Modifiers {
   readonly isBackground: boolean;
   readonly skipIf: readonly string[];
   readonly onlyIf: readonly string[];
-  /** What the HINT of the expected error must match; null: not checked. */
+  /** What the HINT of the expected error, or notice, must match; null: not checked. */
   readonly hint: RegExp | null;
 }
 

@@ -6,7 +6,13 @@
 
 import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type ServerError, SqlClient, serverError, type TextResult } from '../sql-client.ts';
+import {
+  type Notice,
+  type ServerError,
+  SqlClient,
+  serverError,
+  type TextResult,
+} from '../sql-client.ts';
 import {
   type Expectation,
   type ExpectedError,
@@ -189,9 +195,12 @@ class SltRun {
     try {
       result = await client.query(this.#substituted(record.sql));
     } catch (error) {
-      return errorProblem(record.expected, error) ?? hintProblem(record.hint, error);
+      const hint = serverError(error)?.hint ?? '';
+      return errorProblem(record.expected, error) ?? hintProblem(record.hint, [hint]);
     }
-    return successProblem(record.expected, result, client.takeNotices());
+    const notices = client.takeNotices();
+    const hints = notices.map((notice) => notice.hint);
+    return successProblem(record.expected, result, notices) ?? hintProblem(record.hint, hints);
   }
 
   async #query(record: QueryRecord): Promise<string | null> {
@@ -321,10 +330,10 @@ function errorProblem(expected: Expectation, error: unknown): string | null {
     : `expected ${shortly(expected)}\n     got ${described(error)}`;
 }
 
-function hintProblem(expected: RegExp | null, error: unknown): string | null {
-  const hint = serverError(error)?.hint ?? '';
-  if (expected === null || expected.test(hint)) return null;
-  return `expected the hint ${expected.source}, got ${JSON.stringify(hint)}`;
+/** `hints`: of the error, or of all notices. */
+function hintProblem(expected: RegExp | null, hints: readonly string[]): string | null {
+  if (expected === null || hints.some((hint) => expected.test(hint))) return null;
+  return `expected the hint ${expected.source}, got ${JSON.stringify(hints)}`;
 }
 
 function isAsExpected(expected: ExpectedError, got: ServerError): boolean {
@@ -338,7 +347,7 @@ function isAsExpected(expected: ExpectedError, got: ServerError): boolean {
 function successProblem(
   expected: Expectation,
   result: TextResult,
-  notices: readonly string[],
+  notices: readonly Notice[],
 ): string | null {
   switch (expected.kind) {
     case 'ok':
@@ -348,7 +357,7 @@ function successProblem(
         ? null
         : `expected count ${expected.count}, got ${result.rowCount}`;
     case 'notice':
-      return notices.some((notice) => expected.pattern.test(notice))
+      return notices.some(({ message }) => expected.pattern.test(message))
         ? null
         : `expected a notice ${expected.pattern}, got ${JSON.stringify(notices)}`;
     case 'error': {

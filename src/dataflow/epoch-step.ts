@@ -266,6 +266,7 @@ export class EpochStep {
   }
 
   applyChunks(chunks: readonly { feed: SourceFeed; chunk: SourceChunk }[]): void {
+    for (const { feed, chunk } of chunks) feed.beginSplit(chunk.split, chunk.batch !== null);
     for (const { feed, chunk } of chunks) this.#applyChunk(feed, chunk);
   }
 
@@ -280,12 +281,12 @@ export class EpochStep {
 
   /** A manifest's ranges, read again. */
   replaySplits(splits: readonly SplitProgress[]): void {
-    for (const progress of splits) {
-      if (this.#setup.forgotten?.has(progress.sourceId)) continue;
-      const feed = must(
-        this.parts.feeds.get(progress.sourceId),
-        'a manifest names an unknown source',
-      );
+    const read = splits.filter(({ sourceId }) => !this.#setup.forgotten?.has(sourceId));
+    const feedOf = ({ sourceId }: SplitProgress): SourceFeed =>
+      must(this.parts.feeds.get(sourceId), 'a manifest names an unknown source');
+    for (const one of read) feedOf(one).beginSplit(one.split, one.rowCount > 0);
+    for (const progress of read) {
+      const feed = feedOf(progress);
       feed.refreshWanted();
       try {
         this.#replaySplit(feed, progress);

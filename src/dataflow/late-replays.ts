@@ -2,8 +2,7 @@
  * LateReplays: late rows go back to their view, and are judged again (semantics.md rule 27).
  *
  * A watermark does not go back, and yet a row need not be late for ever: a session may have come up to it since, which it
- * joins; and a row of one of several splits may have been judged by a watermark that the epoch did not reach in the end, because a
- * split came or came back behind it. A row is judged by the watermark of the epoch before. One that is late again keeps its
+ * joins. A row is judged by the watermark of the epoch before. One that is late again keeps its
  * letter, and nothing else happens; of one that is not, the letter goes, and it counts as used.
  * Cost: one pass over all letters there are, O(1) a letter that is judged.
  */

@@ -380,8 +380,6 @@ export class SourceFeed {
   /** The end of a manifest's range: whether the split has ended, or counts as idle. */
   finishReplay(progress: SplitProgress): void {
     const { split, from, to, isEnded, isIdle } = progress;
-    // From its beginning on, also without rows, a split holds the watermark back.
-    this.relation.watermark.split(split);
     if (isEnded) {
       const end = { from: to as Json, to: to as Json, batch: null, rejected: [] };
       this.take({ split, ...end, isAtEnd: true, isEnded }, () => {});
@@ -423,19 +421,28 @@ export class SourceFeed {
   }
 
   /**
+   * A split has a part in the epoch whose rows are taken in next: from its beginning on, also without rows, it holds the
+   * watermark back, and with rows it is not idle. It does so for the rows of all splits of the epoch: else a row could be judged
+   * by a watermark that the epoch does not come to, and its later retraction by a lesser one.
+   */
+  beginSplit(name: string, hasRows: boolean): void {
+    const split = this.relation.watermark.split(name);
+    if (hasRows) split.isIdle = false;
+  }
+
+  /**
    * A chunk becomes part of the epoch: its rows, with all known columns and their watermarks, are delivered (of a source that
    * keeps the newest row of each key: its changes), its rejected records are dead letters, its split moves on.
    */
   take(chunk: SourceChunk, deliver: (batch: DeltaBatch) => void): void {
     this.#splits.move(chunk.split, chunk.from, chunk.to);
     if (chunk.schemas !== undefined) this.noteSchemas(chunk.schemas);
-    const watermark = this.relation.watermark.split(chunk.split);
-    if (chunk.batch !== null) watermark.isIdle = false;
     this.rows.take(chunk, this.#wanted, deliver);
     chunk.release?.();
     const rowCount = (chunk.batch?.rowCount ?? 0) + chunk.rejected.length;
     this.#rate.add(rowCount, this.#context.clock.monotonicUs());
     if (chunk.isEnded) {
+      const watermark = this.relation.watermark.split(chunk.split);
       watermark.isEnded = true;
       watermark.running = WATERMARK_END;
     }

@@ -55,6 +55,39 @@ const counts: AggregateNode = {
   columns: [column('v', INT8), column('n', INT8)],
 };
 
+/** How many rows begin in each 10 µs. */
+const windowCounts: AggregateNode = {
+  kind: 'aggregate',
+  input: {
+    kind: 'window',
+    windowKind: 'tumble',
+    input: {
+      ...scan,
+      properties: {
+        key: [0],
+        isAppendOnly: false,
+        watermarks: [{ column: 2, source: 0, shiftUs: '0' }],
+      },
+    },
+    time: 2,
+    sizeUs: '10',
+    slideUs: '10',
+    offsetUs: '0',
+    partition: [],
+    watermark: 0,
+    allowedLatenessUs: '0',
+    columns: [...COLUMNS, ...['ws', 'we', 'wt'].map((name) => column(name, TIMESTAMP))],
+    properties: {
+      key: null,
+      isAppendOnly: false,
+      watermarks: [{ column: 4, source: 0, shiftUs: '0' }],
+    },
+  },
+  keys: [3],
+  calls: counts.calls,
+  columns: [column('ws', TIMESTAMP), column('n', INT8)],
+};
+
 interface Crash {
   readonly directory: string;
   /** What a kill -9 leaves: the directory as it is now. */
@@ -145,6 +178,32 @@ test('the newest row of each key, through crashes with and without a checkpoint'
   await bench.commit({ ddl: [createView(VIEW + 1, counts)] });
   assertModel(bench, [VIEW, VIEW + 1]);
   await bench.opened.close();
+});
+
+test('a row and its end are judged alike, also where a split begins behind the row in its epoch', async (context) => {
+  const crash = directories(context);
+  const bench = await EngineBench.open({ dataDir: crash.directory });
+  const source = bench.source('s');
+  source.hasEmptySplit = true;
+  await bench.commit({ ddl: [stored(KEYED), createView(VIEW, windowCounts)] });
+  const arrive = (...records: (readonly [k: bigint, at: bigint | null])[]): void => {
+    for (const [k, at] of records) {
+      source.rows.push([k, at, at]);
+      source.ops.push(at === null ? DELETE : UPSERT);
+    }
+    source.available = source.rows.length;
+    bench.run();
+  };
+  arrive([1n, 100n], [2n, 5n]);
+  arrive([2n, null], [1n, 101n]);
+  const copy = await EngineBench.open({ dataDir: crash.copy() }, bench);
+  for (const one of [bench, copy]) {
+    const [job] = one.opened.engine.status().jobs;
+    assert.equal(job!.state, 'running', job!.error ?? '');
+    assert.equal(one.read(VIEW), '+ "1970-01-01 00:00:00.0001" 1');
+    assert.equal(job!.late, 0);
+    await one.opened.close();
+  }
 });
 
 test('records that were compacted away: where the newest of each key is enough, it goes on', async (context) => {

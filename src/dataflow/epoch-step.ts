@@ -73,7 +73,7 @@ export class EpochStep {
       problems: this.#problems,
       feed: (id) => this.parts.feeds.get(id),
       job: (id) => this.parts.jobs.get(id),
-      apply: (feed, chunk) => this.#applyChunk(feed, chunk),
+      apply: (feed, chunk) => this.applyChunks([{ feed, chunk }]),
       nowUs: () => this.#nowUs,
       deliver: ({ relation }, batch) => {
         this.#rowsIn += absoluteWeight(batch);

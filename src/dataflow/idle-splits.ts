@@ -41,9 +41,10 @@ export class IdleSplits {
     const timeoutUs = this.#timeoutUs;
     if (timeoutUs === null) return [];
     return [...this.#endings].flatMap(([split, sinceUs]) => {
-      if (sinceUs === null) return [];
-      const { isIdle, isEnded } = this.#watermark.split(split);
-      return isIdle || isEnded ? [] : [[split, sinceUs + timeoutUs]];
+      // One that no epoch has begun does not begin here: a replay would not know of it.
+      const watermark = this.#watermark.splits.get(split);
+      if (sinceUs === null || watermark === undefined) return [];
+      return watermark.isIdle || watermark.isEnded ? [] : [[split, sinceUs + timeoutUs]];
     });
   }
 }

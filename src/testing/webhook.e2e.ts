@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { request } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 
@@ -297,4 +298,20 @@ test('a table of a webhook keeps its rows without a reader', async (t) => {
     200,
   );
   assert.deepEqual((await client.query('SELECT n FROM v ORDER BY n')).rows, [['1'], ['1']]);
+});
+
+test('what is posted ends that a source is idle', async (t) => {
+  const { server, client } = await started(t);
+  await client.query(`CREATE TABLE t (id int, at timestamptz, WATERMARK FOR at AS at)
+    WITH (connector = 'webhook', watermark.idle_timeout = '1 second') FORMAT PLAIN ENCODE JSON`);
+  const isIdle = () => client.value("SELECT is_idle FROM millrace.watermarks WHERE relation = 't'");
+  const send = async (id: number) => {
+    const body = `{"id": ${id}, "at": "2026-01-01T00:00:30Z"}`;
+    assert.equal((await post(server, 'public/t', body)).status, 200);
+  };
+  await send(1);
+  assert.equal(await isIdle(), 'f');
+  while ((await isIdle()) === 'f') await delay(20);
+  await send(2);
+  assert.equal(await isIdle(), 'f');
 });

@@ -6,7 +6,8 @@
  * A small one is done in one go inside that epoch. A large one works in slices between epochs, so that no other view waits;
  * until it is done nothing of it is logged or seen, and a crash leaves no trace. A replay does it in one go.
  * State: positions in the inputs; the pin. Nothing is judged late by a table's watermark while it runs; a source's records
- * are judged row by row by a watermark of the view's own, which ends where the shared one stands.
+ * are judged row by row by a watermark of the view's own, which ends where the shared one stands; where a source has several
+ * splits none of them is late, since they are read one after the other.
  */
 
 import { must } from '../base/assert.ts';
@@ -27,6 +28,8 @@ const HISTORY_ROWS = 65_536;
 const PART_ROWS = 8192;
 /** Changed rows that are left for the epoch in which the view appears. */
 const REST_ROWS = 4096;
+/** Stands for the other splits of a source, wherever they were when a row of one came: it holds the watermark back. */
+const OTHER_SPLITS = '*';
 
 export interface BackfillContext {
   readonly control: EpochControl;
@@ -180,6 +183,7 @@ export class Backfill {
     for (const { feed, taken, watermark } of this.#histories) {
       const { id } = feed.relation;
       const wanted = feed.wantedBy([this.job]);
+      if (feed.positions.size > 1) watermark.split(OTHER_SPLITS);
       const mark = scratch.mark();
       let rows = 0;
       for (const chunk of feed.history(wanted, taken, isPatient)) {

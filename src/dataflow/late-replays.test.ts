@@ -18,6 +18,7 @@ import { DEAD_LETTERS_ID, type ReplayResult } from './port.ts';
 const SOURCE = 20_001;
 const SESSIONS = 20_002;
 const WINDOWS = 20_003;
+const LATER = 20_004;
 const COLUMNS = [column('ts', INT8), column('k', INT8)];
 const DELAY = 7;
 const SIZE = 10;
@@ -129,6 +130,23 @@ test('a split that begins in an epoch holds the watermark back for all of its ro
   await run.crash();
   assert.deepEqual(run.counters(WINDOWS), [2, 0]);
   assert.equal(run.bench.read(WINDOWS), '+ 0 10 2 1\n+ 100 110 1 1');
+});
+
+test('a view that comes later judges no row late that another split may have held back', async (context) => {
+  const run = new Run(context);
+  await run.open(true);
+  run.arrive([100, 1], [5, 2]);
+  await run.bench.commit({ ddl: [createView(LATER, countNode(windowNode('tumble')))] });
+  assert.deepEqual(run.counters(LATER), [2, 0]);
+  run.arrive([6, 3]);
+  const wanted = '+ 0 10 2 1\n+ 0 10 3 1\n+ 100 110 1 1';
+  for (const crash of [false, true]) {
+    if (crash) await run.crash();
+    for (const id of [WINDOWS, LATER]) {
+      assert.deepEqual(run.counters(id), [3, 0]);
+      assert.equal(run.bench.read(id), wanted);
+    }
+  }
 });
 
 /** Rows in all sessions. */

@@ -152,15 +152,15 @@ export class TextKeyDecoder implements KeyDecoder {
   }
 }
 
-/** By a key's first byte, which no text begins with: it is packed. */
-type IsPacked = (first: number) => boolean;
+/** By a key's first two bytes, as no text begins: it is packed. `second`: absent where there is one byte. */
+type IsPacked = (first: number, second: number | undefined) => boolean;
 
 /** Packed keys carry the id of a schema behind a zero byte. */
 export const isFramedKey: IsPacked = (first) => first === 0;
 
-/** Packed keys are MessagePack maps. */
-export const isMapKey: IsPacked = (first) =>
-  first >>> 4 === 0x8 || first === 0xde || first === 0xdf;
+/** Packed keys are MessagePack maps. Of a letter that begins as a large one the second byte is 0x80 or more, as no map's is. */
+export const isMapKey: IsPacked = (first, second = 0) =>
+  first >>> 4 === 0x8 || ((first === 0xde || first === 0xdf) && second < 0x80);
 
 /** Keys that are packed as the values are, or text. */
 export class PackedOrTextKeyDecoder implements KeyDecoder {
@@ -186,7 +186,8 @@ export class PackedOrTextKeyDecoder implements KeyDecoder {
     end: number,
     builders: readonly ColumnBuilder[],
   ): SqlError | null {
-    const isPacked = start < end && this.#isPacked(bytes[start]!);
+    const second = start + 1 < end ? bytes[start + 1] : undefined;
+    const isPacked = start < end && this.#isPacked(bytes[start]!, second);
     this.#last = isPacked ? this.#packed : this.#text;
     return this.#last.append(bytes, start, end, builders);
   }

@@ -23,6 +23,8 @@ import {
   TIMESTAMPTZ,
 } from '../../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue } from '../../types/value.ts';
+import { decodeMessages } from '../message-fixture.ts';
+import { isMapKey, PackedOrTextKeyDecoder, TextKeyDecoder } from '../upsert-decoder.ts';
 import { MessagePackDecoder } from './msgpack-decoder.ts';
 
 const COLUMNS: readonly { readonly name: string; readonly type: DataType }[] = [
@@ -140,5 +142,29 @@ test('cut off, broken, trailing and foreign bytes are refused, never worse', () 
       }
     }),
     { numRuns: 2000 },
+  );
+});
+
+test('keys are maps of any size, or text, whatever letter it begins with', () => {
+  const columns = [{ name: 't', type: TEXT }];
+  const packed = new MessagePackDecoder(columns, DEFAULT_SETTINGS);
+  const keys = new PackedOrTextKeyDecoder(
+    packed,
+    new TextKeyDecoder(columns, DEFAULT_SETTINGS),
+    isMapKey,
+  );
+  const member = [0xa1, 0x74, 0xa1, 0x78];
+  const maps = [[0x81], [0xde, 0, 1], [0xdf, 0, 0, 0, 1]].map((head) => [...head, ...member]);
+  // These begin with the bytes that a map of 16 and 32 bits has, too.
+  const texts = ['ދިވެހި', 'ߒߞߏ', 'ä', 'x', '{"t": "x"}'];
+  const messages = [
+    ...maps.map((bytes) => Buffer.from(bytes)),
+    ...texts.map((text) => Buffer.from(text)),
+  ];
+  const read = decodeMessages(keys, [TEXT], messages);
+  const wanted = ['x', 'x', 'x', ...texts.slice(0, -1), 'x'];
+  assert.deepEqual(
+    read.map(({ row, error }) => row?.[0] ?? error),
+    wanted,
   );
 });

@@ -23,8 +23,11 @@ export class DataDirError extends Error {
   override readonly name = 'DataDirError';
 }
 
-/** 2: the rows of aggregates hold no results. Goes up with every change of what lies in the memories of a checkpoint. */
-const FORMAT = 2;
+/**
+ * 2: the rows of aggregates hold no results. 3: the first row of a partition may be all that is kept of it. Goes up with every
+ * change of what lies in the memories of a checkpoint.
+ */
+const FORMAT = 3;
 const LOCK_RETRY_MS = 100;
 const LOCK_TIMEOUT_MS = 5000;
 

@@ -121,10 +121,16 @@ export class BrokerConnections {
           };
     const options = { ...connectionOptions(this.#config), ...login };
     const connection = new Connection(this.#config.clientId, options);
+    let isOpen = false;
+    // While it is opened the caller hears of it, who may open another one in its place.
+    const lose = (): void => {
+      if (isOpen) forget();
+    };
     // A listener of 'error' has to be there, or the process ends; the request that failed tells.
-    connection.on('error', forget);
-    connection.on('close', forget);
+    connection.on('error', lose);
+    connection.on('close', lose);
     await asKafkaError(Promise.resolve(connection.connect(host, port)), `${host}:${port}`);
+    isOpen = true;
     if (sessionMs !== null) this.#retireAfter(SESSION_FACTOR * sessionMs, connection, forget);
     return connection;
   }

@@ -84,6 +84,11 @@ const COORDINATOR_KEYS = { group: 0, transaction: 1 } as const;
 /** Of a commit by somebody who is no member of the group. */
 const NO_GENERATION = -1;
 const NO_MEMBER = '';
+/** Of a transactional id of which waiting would tell no more. */
+const UNTOLD: ReadonlySet<number> = new Set([
+  KAFKA_CODES.transactionalIdNotFound,
+  KAFKA_CODES.transactionalIdAuthorizationFailed,
+]);
 
 export class KafkaClient {
   readonly #config: KafkaConfig;
@@ -247,12 +252,16 @@ export class KafkaClient {
     );
   }
 
-  /** The last transaction of an id; null: nothing is known of the id, or may be. */
+  /** The last transaction of an id; null: nothing is known of the id, or may be told to this login. */
   async lastTransaction(node: number, transactionalId: string): Promise<LastTransaction | null> {
     const connection = await this.#connect(node, 'other');
     const answer = await tolerant(describeTransactionsV0.api.async(connection, [transactionalId]));
     const { errorCode, transactionState, ...identity } = must(answer.transactionStates[0]);
-    if (errorCode !== 0) return null;
+    if (UNTOLD.has(errorCode)) return null;
+    if (errorCode !== 0) {
+      const what = `the last transaction of "${transactionalId}" is not known`;
+      throw new KafkaError(what, errorCode, 'TRANSACTIONS');
+    }
     const { producerId, producerEpoch } = identity;
     return {
       producerId,

@@ -34,6 +34,7 @@ export const KAFKA_CODES = {
   producerFenced: 90,
   unknownTopicId: 100,
   inconsistentTopicId: 103,
+  transactionalIdNotFound: 105,
 } as const;
 
 /** A request failed. `code` is Kafka's; null: the connection did. */

@@ -47,6 +47,8 @@ const clock = new SystemClock();
 /** Where fetched records go: to the other side, with the schemas that they need before them. */
 interface Outlet {
   pass(records: FetchedRecords): void;
+  /** When all that came before has gone. */
+  after(work: () => void): void;
   close(): void;
 }
 
@@ -59,13 +61,18 @@ function registryClient(config: RegistryConfig): SchemaRegistryClient {
 
 function openOutlet(id: number, source: SchemaSource | null): Outlet {
   const onRecords = (records: FetchedRecords) => postRecords(id, records);
-  if (source === null) return { pass: onRecords, close: () => {} };
+  if (source === null) return { pass: onRecords, after: (work) => work(), close: () => {} };
   const { areInKeys, ...config } = source;
   return new SchemaGate(registryClient(config), areInKeys, {
     onSchema: (schemaId, schema) => self.post({ kind: 'schema', id, schemaId, schema }),
     onRecords,
     onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
   });
+}
+
+/** What was read before it is good. */
+function postFailure(id: number, outlet: Outlet, error: unknown): void {
+  outlet.after(() => self.post({ kind: 'failed', id, error: toPortError(error) }));
 }
 
 function openReader(id: number, options: ReaderOptions): Work {
@@ -75,7 +82,7 @@ function openReader(id: number, options: ReaderOptions): Work {
     onSplit: (split, position, end) => self.post({ kind: 'split', id, split, position, end }),
     onRecords: (records) => outlet.pass(records),
     onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
-    onFailed: (error) => self.post({ kind: 'failed', id, error: toPortError(error) }),
+    onFailed: (error) => postFailure(id, outlet, error),
   });
   reader.run();
   return {
@@ -98,7 +105,7 @@ function openRange(id: number, options: RangeOptions): Work {
     onTrouble: (reason: string | null) => self.post({ kind: 'trouble', id, reason }),
   };
   readRange(client, options, events, credit, ending.signal)
-    .catch((error: unknown) => self.post({ kind: 'failed', id, error: toPortError(error) }))
+    .catch((error: unknown) => postFailure(id, outlet, error))
     .finally(() => clients.release(options.config));
   return {
     taken: (byteCount) => credit.giveBack(byteCount),

@@ -54,6 +54,17 @@ export class SchemaGate {
     });
   }
 
+  /** When all that came before has gone through; never, where it is closed until then. */
+  after(work: () => void): void {
+    if (this.#waitingCount === 0) {
+      work();
+      return;
+    }
+    this.#last = this.#last.then(() => {
+      if (!this.#closing.signal.aborted) work();
+    });
+  }
+
   close(): void {
     this.#closing.abort();
   }

@@ -101,6 +101,25 @@ test('a refusal is final, anything else may pass; the secret is not shown', asyn
   await fails(/: unexpected redirect$/, false);
 });
 
+test('what a server repeats of the secret is not shown, nor more than a part of what it says', async (context) => {
+  const answers = [
+    `${'x'.repeat(194)}a+b/c=`,
+    `Basic ${btoa('me:a+b/c=')}`,
+    JSON.stringify({ error: 'x'.repeat(1000) }),
+  ];
+  const { source } = await tokenSource(context, (response, count) => {
+    response.writeHead(500).end(answers[count - 1]);
+  });
+  await assert.rejects(source.token(), refused(/: 500 x{194}\*\*$/, false));
+  await assert.rejects(source.token(), refused(/: 500 Basic \*{8}$/, false));
+  await assert.rejects(source.token(), refused(/: 500 x{196}$/, false));
+});
+
+test('a token may come as something new', async (context) => {
+  const { source } = await tokenSource(context, (response) => given(response.writeHead(201), 't'));
+  assert.equal((await source.token()).text, 't');
+});
+
 test('what may be sent as a token', () => {
   assert.ok(isToken('aGVsbG8.x-_~+/='));
   for (const text of ['', 'a b', 'a\x01auth=Bearer b', 'ä']) assert.ok(!isToken(text), text);

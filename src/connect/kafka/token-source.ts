@@ -28,6 +28,8 @@ const FRESH_FACTOR = 0.8;
 const US_PER_SECOND = 1e6;
 /** What may stand behind "Bearer". */
 const TOKEN = /^[\x21-\x7e]+$/;
+/** As Kafka's own clients. */
+const ANSWERS: ReadonlySet<number> = new Set([200, 201]);
 /** The client's own fault; anything else may pass. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403]);
 const REASON_LENGTH_MAX = 200;
@@ -81,7 +83,7 @@ export class TokenSource {
     const sinceUs = this.#clock.monotonicUs();
     const { status, text } = await this.#post();
     const answer = json(text);
-    if (status !== 200) throw this.#failure(`${status} ${reasonOf(answer, text)}`, status);
+    if (!ANSWERS.has(status)) throw this.#failure(`${status} ${reasonOf(answer, text)}`, status);
     const { access_token: token, expires_in: seconds } = answer ?? {};
     if (typeof token !== 'string' || !TOKEN.test(token)) {
       throw this.#failure('the answer holds no token');
@@ -97,7 +99,7 @@ export class TokenSource {
     try {
       const response = await fetch(url, {
         method: 'POST',
-        headers: { accept: 'application/json', authorization: this.#authorization() },
+        headers: { accept: 'application/json', authorization: `Basic ${this.#credentials()}` },
         body: form,
         // The secret is for this address alone.
         redirect: 'error',
@@ -109,15 +111,18 @@ export class TokenSource {
     }
   }
 
-  #authorization(): string {
+  #credentials(): string {
     const parts = [this.#sasl.username, this.#sasl.password];
     const encoded = this.#endpoint.isUrlEncoded ? parts.map(encodeURIComponent) : parts;
-    return `Basic ${Buffer.from(encoded.join(':')).toString('base64')}`;
+    return Buffer.from(encoded.join(':')).toString('base64');
   }
 
   #failure(reason: string, status: number | null = null): KafkaError {
-    const shown = reason.replaceAll(this.#sasl.password, '********');
-    const message = `no token from ${this.#endpoint.url}: ${shown}`;
+    let shown = reason;
+    for (const secret of [this.#credentials(), this.#sasl.password]) {
+      if (secret !== '') shown = shown.replaceAll(secret, '********');
+    }
+    const message = `no token from ${this.#endpoint.url}: ${shown.slice(0, REASON_LENGTH_MAX)}`;
     return new KafkaError(message, null, NO_TOKEN, status !== null && REFUSALS.has(status));
   }
 }
@@ -155,5 +160,5 @@ function json(text: string): Record<string, unknown> | null {
 
 function reasonOf(answer: Record<string, unknown> | null, text: string): string {
   const named = [answer?.error, answer?.error_description].filter((one) => typeof one === 'string');
-  return named.length > 0 ? named.join(': ') : text.slice(0, REASON_LENGTH_MAX);
+  return named.length > 0 ? named.join(': ') : text;
 }

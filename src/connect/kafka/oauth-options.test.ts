@@ -81,6 +81,8 @@ test('endpoints that nobody listens to on the way', () => {
     'ftp://localhost',
     'token',
     'https://me:marked@example.com',
+    'https:/me:marked@example.com',
+    'me:marked@example.com/token',
   ]) {
     const message = refusal({ 'token.endpoint.url': url, ...CLIENT });
     assert.match(message, /token\.endpoint\.url.* It must be a URL of https, or of http on this/);

@@ -77,7 +77,7 @@ function checkUrl(text: string): string {
     (url?.protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname));
   if (isSafe && url?.username === '' && url.password === '') return text;
   const wanted = 'a URL of https, or of http on this machine, without a name and password';
-  throw badValue(OWNER, ENDPOINT, text.replace(/(?<=:\/\/).*@/, '********@'), wanted);
+  throw badValue(OWNER, ENDPOINT, text.replace(/^(https?:\/*)?.*@/s, '$1********@'), wanted);
 }
 
 function checkExtensions(text: string): Readonly<Record<string, string>> {

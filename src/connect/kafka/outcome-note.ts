@@ -9,6 +9,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeDurably } from '../../base/durable-file.ts';
 import { fileProblem } from '../../base/file-problem.ts';
+import { SqlError } from '../../base/sql-error.ts';
 import { syncDirectory } from '../../base/sync-directory.ts';
 import type { ProducerIdentity, TransactionOutcome } from './client.ts';
 import { KafkaError } from './kafka-error.ts';
@@ -19,11 +20,8 @@ export interface NotedOutcome {
   readonly ending: ProducerIdentity | null;
 }
 
-/** JSON. */
-interface NoteFile {
-  readonly outcome: TransactionOutcome;
-  readonly ending: { readonly producerId: string; readonly producerEpoch: number } | null;
-}
+const NOTE =
+  /^\{"outcome":"(commit|abort)","ending":(?:null|\{"producerId":"(\d{1,19})","producerEpoch":(\d{1,5})\})\}$/;
 
 export class OutcomeNote {
   readonly #file: string;
@@ -33,20 +31,29 @@ export class OutcomeNote {
     this.#file = path.join(directory, 'outcome');
   }
 
+  /** XX001 where it is damaged. */
   read(): NotedOutcome | null {
-    return attempt(() => {
-      if (!fs.existsSync(this.#file)) return null;
-      const { outcome, ending } = JSON.parse(fs.readFileSync(this.#file, 'utf8')) as NoteFile;
-      if (ending === null) return { outcome, ending };
-      return { outcome, ending: { ...ending, producerId: BigInt(ending.producerId) } };
-    });
+    const text = attempt(() =>
+      fs.existsSync(this.#file) ? fs.readFileSync(this.#file, 'utf8') : null,
+    );
+    if (text === null) return null;
+    const match = NOTE.exec(text);
+    if (match === null) throw damaged(this.#file);
+    const outcome = match[1] as TransactionOutcome;
+    const [, , producerId, producerEpoch] = match;
+    if (producerId === undefined) return { outcome, ending: null };
+    const ending = { producerId: BigInt(producerId), producerEpoch: Number(producerEpoch) };
+    return { outcome, ending };
   }
 
   /** Durable when it returns. */
   write({ outcome, ending }: NotedOutcome): void {
-    const file: NoteFile = {
+    const file = {
       outcome,
-      ending: ending && { ...ending, producerId: String(ending.producerId) },
+      ending: ending && {
+        producerId: String(ending.producerId),
+        producerEpoch: ending.producerEpoch,
+      },
     };
     attempt(() => writeDurably(this.#file, JSON.stringify(file)));
   }
@@ -59,6 +66,12 @@ export class OutcomeNote {
       syncDirectory(path.dirname(this.#file));
     });
   }
+}
+
+function damaged(file: string): SqlError {
+  return new SqlError('XX001', `"${file}" is damaged`, {
+    hint: 'How the last transaction of the sink ended is not known, rows may be missing: empty the topic, DROP the sink and create it again.',
+  });
 }
 
 /** What the disk refuses is tried again, as what brokers refuse. */

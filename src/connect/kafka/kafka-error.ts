@@ -1,6 +1,7 @@
 /** What goes wrong with a broker: Kafka's error code where it sent one, and the deepest cause in a sentence. */
 
 import { SqlError } from '../../base/sql-error.ts';
+import type { ProducedResult } from './requests.ts';
 
 /** Error codes of the Kafka protocol that we act on. */
 export const KAFKA_CODES = {
@@ -61,6 +62,19 @@ export class KafkaError extends Error {
           ? '42704'
           : '58000';
     return new SqlError(sqlstate, `${what}: ${this.message}`);
+  }
+}
+
+/** A partition did not take a batch. */
+export class BatchRefused extends KafkaError {
+  readonly topic: string;
+  readonly partition: number;
+
+  constructor({ topic, partition, errorCode }: ProducedResult) {
+    const what = `partition ${partition} of "${topic}" did not take a batch (Kafka's error ${errorCode})`;
+    super(what, errorCode, 'PRODUCE');
+    this.topic = topic;
+    this.partition = partition;
   }
 }
 

@@ -14,7 +14,7 @@ import { type Frame, recordSize, recordsOf, type SpoolHeader } from '../spool/sp
 import type { KafkaClient } from './client.ts';
 import { AtLeastOnce, type Delivery, ExactlyOnce } from './delivery.ts';
 import type { WriterOptions } from './io-port.ts';
-import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
+import { BatchRefused, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import { partitionOf } from './partitioner.ts';
 import { RecordBatchWriter } from './record-batch-writer.ts';
 import { BATCH_CODECS } from './record-codecs.ts';
@@ -42,8 +42,8 @@ export class TopicWriter implements SpoolTarget {
   /** Of all partitions. */
   #gatheredBytes = 0;
   #batchBytesMax: number;
-  /** Of the last request: where one is too large for the topic, it is. */
-  #largest: SentBatch | null = null;
+  /** By partition: the last request. */
+  readonly #sent = new Map<number, SentBatch>();
   /** Where records without a key go for now. */
   #keyless = 0;
   /** When the running transaction began, in ms; null: none is running. */
@@ -101,19 +101,20 @@ export class TopicWriter implements SpoolTarget {
     if (!(error instanceof KafkaError)) throw error;
     const { topic } = this.#options;
     if (error.isAuthentication) throw error.toSqlError('Kafka refused the login');
-    if (TOO_LARGE.has(error.code)) return this.#shrink();
+    if (TOO_LARGE.has(error.code)) return this.#shrink(error);
     if (REFUSED.has(error.code)) throw error.toSqlError(`Kafka refused to write to "${topic}"`);
     if (FENCED.has(error.code) && this.#isInTime) throw fenced(topic);
     return error.message;
   }
 
   /** Batches are smaller from now on. Throws where a record alone is too large. */
-  #shrink(): string {
+  #shrink(error: KafkaError): string {
     const { topic } = this.#options;
-    const largest = must(this.#largest, 'a batch that was refused was sent');
-    if (largest.recordCount === 1) throw tooLarge(topic, largest);
-    this.#batchBytesMax = Math.floor(largest.uncompressedByteCount / SHRINK_FACTOR);
-    return `"${topic}" takes no batches of ${largest.byteCount} bytes: smaller ones follow`;
+    if (!(error instanceof BatchRefused) || error.topic !== topic) return error.message;
+    const sent = must(this.#sent.get(error.partition), 'a batch that was refused was sent');
+    if (sent.recordCount === 1) throw tooLarge(topic, sent);
+    this.#batchBytesMax = Math.floor(sent.uncompressedByteCount / SHRINK_FACTOR);
+    return `"${topic}" takes no batches of ${sent.byteCount} bytes: smaller ones follow`;
   }
 
   /** The coordinator fences a transaction also when its time is over. */
@@ -136,7 +137,7 @@ export class TopicWriter implements SpoolTarget {
   async #flush(): Promise<void> {
     const { topic, compression } = this.#options;
     const batches: ProducedPartition[] = [];
-    let largest: SentBatch | null = null;
+    this.#sent.clear();
     for (const [partition, batch] of this.#batches.entries()) {
       const { recordCount, size: uncompressedByteCount } = batch;
       if (recordCount === 0) continue;
@@ -144,14 +145,12 @@ export class TopicWriter implements SpoolTarget {
       const records = batch.take(options, BATCH_CODECS[compression]);
       batches.push({ topic, partition, records });
       const { length: byteCount } = records;
-      if (largest !== null && largest.byteCount >= byteCount) continue;
       const key = this.#firstKeys[partition] ?? null;
-      largest = { recordCount, byteCount, uncompressedByteCount, key };
+      this.#sent.set(partition, { recordCount, byteCount, uncompressedByteCount, key });
     }
     this.#keyless = (this.#keyless + 1) % this.#batches.length;
     this.#gatheredBytes = 0;
-    if (largest === null) return;
-    this.#largest = largest;
+    if (batches.length === 0) return;
     await this.#delivery.send(batches, this.#leaders);
   }
 }

@@ -18,7 +18,7 @@ import type {
   ProducerIdentity,
   TransactionOutcome,
 } from './client.ts';
-import { KAFKA_CODES, KafkaError } from './kafka-error.ts';
+import { BatchRefused, KAFKA_CODES, KafkaError } from './kafka-error.ts';
 import type { OutcomeNote } from './outcome-note.ts';
 import type { BatchOptions } from './record-batch-writer.ts';
 import type { ProducedPartition } from './requests.ts';
@@ -198,7 +198,7 @@ function isSame(one: ProducerIdentity, other: ProducerIdentity): boolean {
   return one.producerId === other.producerId && one.producerEpoch === other.producerEpoch;
 }
 
-/** Appends batches at their leaders, all at once; `transactionalId` null: outside a transaction. */
+/** Appends batches at their leaders, all at once; `transactionalId` null: outside a transaction. BatchRefused where one is not taken. */
 export async function produceAll(
   client: KafkaClient,
   transactionalId: string | null,
@@ -210,10 +210,7 @@ export async function produceAll(
   );
   const requests = [...byLeader].map(async ([leader, group]) => {
     for (const result of await client.produce(leader, transactionalId, group)) {
-      const { errorCode, topic, partition } = result;
-      if (errorCode === 0) continue;
-      const what = `partition ${partition} of "${topic}" did not take a batch (Kafka's error ${errorCode})`;
-      throw new KafkaError(what, errorCode, 'PRODUCE');
+      if (result.errorCode !== 0) throw new BatchRefused(result);
     }
   });
   const settled = await Promise.allSettled(requests);

@@ -188,6 +188,12 @@ test('damage is told: checksum, format, size after decompression', () => {
   const damaged = new Log().rows(null, ['abc']).bytes;
   damaged[damaged.length - 2]! ^= 1;
   assert.throws(() => read(damaged), { sqlstate: '58030', message: /offset 0 of a-0 is damaged/ });
+  for (const length of [-12, -1000, 0, 10]) {
+    const short = new Log().rows(null, ['abc']).bytes;
+    // The checksum does not count it.
+    short.writeInt32BE(length, 8);
+    assert.throws(() => read(short), { sqlstate: '58030', message: /0 of a-0 is damaged/ });
+  }
   const old = new Log().rows(null, ['abc']).bytes;
   old.writeInt8(1, 16);
   assert.throws(() => read(old), { sqlstate: '0A000', message: /has format 1/ });

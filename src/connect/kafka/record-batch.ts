@@ -84,7 +84,9 @@ export function visibleRecords(
   let byteCount = 0;
   let nextOffset: number | null = null;
   for (let at = 0; at + BATCH_HEADER_SIZE <= bytes.length && byteCount < limits.bytesMax; ) {
-    const end = at + LENGTH_OFFSET + bytes.readInt32BE(at + LENGTH_AT);
+    const length = LENGTH_OFFSET + bytes.readInt32BE(at + LENGTH_AT);
+    // A length that is damaged may be anything; with the wrong one the checksum is wrong.
+    const end = at + Math.max(length, BATCH_HEADER_SIZE);
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
     try {

@@ -11,7 +11,7 @@ import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
-import { inColumn, type RecordDecoder, userError } from './record-decoder.ts';
+import { type RecordDecoder, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 export interface CsvOptions {
@@ -168,8 +168,7 @@ export class CsvDecoder implements RecordDecoder {
       for (i = 0; i < builders.length; i += 1) this.#appendField(bytes, i, builders[i]!);
       return null;
     } catch (error) {
-      const name = this.#names[i];
-      return name === undefined ? userError(error) : inColumn(error, name);
+      return userError(error, this.#names[i]);
     }
   }
 

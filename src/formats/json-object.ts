@@ -21,7 +21,7 @@ import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING, wrongJson } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import { missingValues } from './missing-values.ts';
-import { inColumn, userError } from './record-decoder.ts';
+import { userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const MISSING = -1;
@@ -118,8 +118,7 @@ export class JsonObjectDecoder implements MessageDecoder {
     try {
       return this.#append(bytes, builders, behind);
     } catch (error) {
-      const column = this.#columns[this.#column];
-      return column === undefined ? userError(error) : inColumn(error, column.name);
+      return userError(error, this.#columns[this.#column]?.name);
     }
   }
 

@@ -26,8 +26,9 @@ export interface RecordDecoder {
   readonly errorOffset: number;
 }
 
-/** What was thrown: a user's error; another one is thrown on. */
-export function userError(thrown: unknown): SqlError {
+/** What was thrown: a user's error, told of the column where there is one; another one is thrown on. */
+export function userError(thrown: unknown, column?: string): SqlError {
+  if (column !== undefined) return inColumn(thrown, column);
   if (thrown instanceof SqlError) return thrown;
   throw thrown;
 }

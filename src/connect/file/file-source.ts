@@ -28,7 +28,7 @@ import { type FileEncoding, hasHeader, openDecoder } from './file-format.ts';
 import { type FilePosition, parsePosition, positionJson } from './file-position.ts';
 import { BoundedFiles, type FileSplit, FollowedFile } from './file-split.ts';
 import { lostPosition, type Opener, openAt, opener, statFile } from './located-file.ts';
-import { recordsAgain } from './records-again.ts';
+import { placeAgain, recordsAgain } from './records-again.ts';
 import { ReplayPace } from './replay-pace.ts';
 
 /** What a file source is opened with; JSON. */
@@ -189,12 +189,7 @@ export class FileSource implements SourceReader {
       rejected: again.rejected,
       places: {
         offsetOf: (row) => again.offsets[row]!,
-        placeAt: (offset) => ({
-          position: JSON.stringify({ offset }),
-          offset,
-          topic: null,
-          partition: null,
-        }),
+        placeAt: placeAgain,
       },
       isAtEnd: false,
       isEnded: false,

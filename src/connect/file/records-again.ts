@@ -6,7 +6,7 @@ import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
 import { rejectedWith } from '../rejected.ts';
-import type { KeptRecord, RejectedRecord } from '../source.ts';
+import type { KeptRecord, RecordPlace, RejectedRecord } from '../source.ts';
 import type { Rejecting } from './file-cursor.ts';
 
 export interface FileRecordsAgain {
@@ -29,11 +29,15 @@ export function recordsAgain(
     if (error === null) offsets.push(offset);
     else {
       for (const builder of builders) builder.truncate(offsets.length);
-      const place = { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
-      rejected.push({ ...place, raw, ...rejectedWith(error) });
+      rejected.push({ ...placeAgain(offset), raw, ...rejectedWith(error) });
     }
   }
   return { offsets, rejected };
+}
+
+/** Where a kept record stood: its line is not known any more. */
+export function placeAgain(offset: number): RecordPlace {
+  return { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
 }
 
 function appendAgain(

@@ -98,32 +98,25 @@ export class AvroDecoder implements MessageDecoder {
     end: number,
     builders: readonly ColumnBuilder[],
   ): SqlError | null {
-    try {
-      this.#append(bytes, start, end, builders);
-      return null;
-    } catch (error) {
-      return userError(error);
-    }
-  }
-
-  #append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
     const cursor = this.#cursor;
     cursor.start(bytes, start, end);
-    const plan = this.#bare ?? this.#framedPlan(cursor);
-    const branch = plan.isUnion ? cursor.index(plan.branches.length, 'branch') : 0;
-    const steps = plan.branches[branch]!;
-    if (steps instanceof SqlError) throw steps;
-    let i = 0;
+    let column = -1;
     try {
-      for (; i < steps.length; i += 1) {
-        const { column, read } = steps[i]!;
-        read(cursor, builders[column]!);
+      const plan = this.#bare ?? this.#framedPlan(cursor);
+      const branch = plan.isUnion ? cursor.index(plan.branches.length, 'branch') : 0;
+      const steps = plan.branches[branch]!;
+      if (steps instanceof SqlError) return steps;
+      for (let i = 0; i < steps.length; i += 1) {
+        const step = steps[i]!;
+        column = step.column;
+        step.read(cursor, builders[column]!);
       }
+      column = -1;
+      cursor.expectEnd();
+      return null;
     } catch (error) {
-      const name = this.#columns[steps[i]!.column]?.name;
-      throw name === undefined ? error : inColumn(error, name);
+      return userError(error, this.#columns[column]?.name);
     }
-    cursor.expectEnd();
   }
 
   #framedPlan(cursor: AvroCursor): Plan {

@@ -18,7 +18,7 @@ import type { DecodedColumn } from '../csv.ts';
 import { arrayText } from '../json-array-text.ts';
 import type { MessageDecoder } from '../message-decoder.ts';
 import { missingValues } from '../missing-values.ts';
-import { inColumn, userError } from '../record-decoder.ts';
+import { userError } from '../record-decoder.ts';
 import { type TextAppender, textAppender } from '../text-value.ts';
 import { corrupt, MessagePackCursor } from './cursor.ts';
 
@@ -62,30 +62,25 @@ export class MessagePackDecoder implements MessageDecoder {
     end: number,
     builders: readonly ColumnBuilder[],
   ): SqlError | null {
+    let i = -1;
     try {
-      this.#append(bytes, start, end, builders);
+      this.#findValues(bytes, start, end);
+      for (i = 0; i < builders.length; i += 1) this.#appendFound(bytes, i, end, builders[i]!);
       return null;
     } catch (error) {
-      return userError(error);
+      return userError(error, this.#columns[i]?.name);
     }
   }
 
-  #append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
-    this.#findValues(bytes, start, end);
-    for (let i = 0; i < builders.length; i += 1) {
-      const from = this.#starts[i]!;
-      if (from === MISSING) {
-        builders[i]!.appendValue(this.#missing[i]!);
-        continue;
-      }
-      this.errorOffset = from;
-      this.#cursor.start(bytes, from, end);
-      try {
-        this.#appendValue(bytes, i, builders[i]!);
-      } catch (error) {
-        throw inColumn(error, this.#columns[i]!.name);
-      }
+  #appendFound(bytes: Buffer, i: number, end: number, to: ColumnBuilder): void {
+    const from = this.#starts[i]!;
+    if (from === MISSING) {
+      to.appendValue(this.#missing[i]!);
+      return;
     }
+    this.errorOffset = from;
+    this.#cursor.start(bytes, from, end);
+    this.#appendValue(bytes, i, to);
   }
 
   #findValues(bytes: Buffer, start: number, end: number): void {

@@ -102,20 +102,12 @@ export class ProtobufDecoder implements MessageDecoder {
     end: number,
     builders: readonly ColumnBuilder[],
   ): SqlError | null {
-    try {
-      this.#append(bytes, start, end, builders);
-      return null;
-    } catch (error) {
-      return userError(error);
-    }
-  }
-
-  #append(bytes: Buffer, start: number, end: number, builders: readonly ColumnBuilder[]): void {
     const cursor = this.#cursor;
     cursor.start(bytes, start, end);
-    const plan = this.#bare ?? this.#framed.at(cursor);
     this.#column = -1;
+    let plan = this.#bare;
     try {
+      plan ??= this.#framed.at(cursor);
       while (!cursor.isAtEnd) {
         const number = cursor.tag();
         const step = number <= NUMBER_INDEXED_MAX ? plan.indexed[number] : plan.more.get(number);
@@ -123,10 +115,10 @@ export class ProtobufDecoder implements MessageDecoder {
         else this.#take(step, cursor, builders);
       }
       this.#finish(plan, cursor, builders);
+      return null;
     } catch (error) {
-      reset(plan);
-      const name = this.#columns[this.#column]?.name;
-      throw name === undefined ? error : inColumn(error, name);
+      if (plan !== null) reset(plan);
+      return userError(error, this.#columns[this.#column]?.name);
     }
   }
 

@@ -12,7 +12,7 @@ import { INFINITY_US, MINUS_INFINITY_US, TIMESTAMP_MIN_US } from '../types/calen
 import type { DataType, Value } from '../types/data-type.ts';
 import { Decimal } from '../types/decimal.ts';
 import { Interval } from '../types/interval.ts';
-import { canonicalJsonb } from '../types/jsonb.ts';
+import { canonicalJsonb, type JsonNode, JsonObject, parseJson } from '../types/jsonb.ts';
 import { DEFAULT_SETTINGS, formatValue, parseTypeName } from '../types/value.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { MessageDecoder } from './message-decoder.ts';
@@ -258,4 +258,20 @@ export function unframed(
   const [message] = encodeMessages(encoder, columns, [row]);
   assert.deepEqual([...message!.subarray(0, frame.length)], frame);
   return message!.subarray(frame.length);
+}
+
+/**
+ * The JavaScript value of a JSON text, by our own reader: JSON.parse of V8 may take an escaped key for another that it has
+ * read before (a quotation mark for a backslash, https://github.com/nodejs/node/issues/63785).
+ */
+export function jsonValueOf(text: string): unknown {
+  return plainValue(parseJson(text));
+}
+
+function plainValue(node: JsonNode): unknown {
+  if (node instanceof Decimal) return Number(node.toString());
+  if (node instanceof JsonObject) {
+    return Object.fromEntries(node.members.map(([key, value]) => [key, plainValue(value)]));
+  }
+  return Array.isArray(node) ? node.map(plainValue) : node;
 }

@@ -23,7 +23,7 @@ import {
   TIMESTAMPTZ,
 } from '../../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue } from '../../types/value.ts';
-import { decodeMessages } from '../message-fixture.ts';
+import { decodeMessages, jsonValueOf } from '../message-fixture.ts';
 import { isMapKey, PackedOrTextKeyDecoder, TextKeyDecoder } from '../upsert-decoder.ts';
 import { MessagePackDecoder } from './msgpack-decoder.ts';
 
@@ -118,7 +118,10 @@ test('any JSON value comes as jsonb', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const text = only('j', { j: value });
-      assert.deepEqual(text === null ? null : JSON.parse(text), JSON.parse(JSON.stringify(value)));
+      assert.deepEqual(
+        text === null ? null : jsonValueOf(text),
+        jsonValueOf(JSON.stringify(value)),
+      );
     }),
   );
 });

@@ -22,8 +22,9 @@ export type FetchLane = number;
 /** A coordinator of groups may answer late: nothing else waits for it. */
 export type Purpose = `fetch ${FetchLane}` | 'group' | 'other';
 
-/** So much of a login's time a connection is used. */
-const SESSION_FACTOR = 0.85;
+/** The rest of a login's time, in which a connection is not used any more: a request may be long on its way. */
+const SESSION_REST_FACTOR = 0.15;
+const SESSION_REST_MS_MIN = 1000;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class BrokerConnections {
@@ -131,7 +132,7 @@ export class BrokerConnections {
     connection.on('close', lose);
     await asKafkaError(Promise.resolve(connection.connect(host, port)), `${host}:${port}`);
     isOpen = true;
-    if (sessionMs !== null) this.#retireAfter(SESSION_FACTOR * sessionMs, connection, forget);
+    if (sessionMs !== null) this.#retireAfter(usedMs(sessionMs), connection, forget);
     return connection;
   }
 
@@ -156,6 +157,12 @@ export class BrokerConnections {
     this.#retired.delete(connection);
     closeAll([Promise.resolve(connection)]).catch(() => undefined);
   }
+}
+
+/** So long a connection is used whose login is good for `sessionMs`. */
+function usedMs(sessionMs: number): number {
+  const restMs = Math.max(SESSION_REST_FACTOR * sessionMs, SESSION_REST_MS_MIN);
+  return Math.max(sessionMs - restMs, sessionMs / 2);
 }
 
 async function closeAll(open: readonly Promise<Connection | FetchConnection>[]): Promise<void> {

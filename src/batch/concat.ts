@@ -102,9 +102,9 @@ export function copyBatch(batch: DeltaBatch, scratch: Scratch): DeltaBatch {
   const columns = batch.columns.map((column) => {
     const values = copy(column.values, n * storageWidth(column.storage));
     const validity = copy(column.validity, (n + 7) >>> 3);
-    if (column.storage === 'view') copyLongViews(batch.memory, values, validity, n, scratch);
     return { storage: column.storage, values, validity };
   });
+  copyLongViews(batch.memory, columns, n, scratch);
   return {
     memory: scratch.memory,
     rowCount: n,
@@ -114,27 +114,64 @@ export function copyBatch(batch: DeltaBatch, scratch: Scratch): DeltaBatch {
   };
 }
 
-/** How much more than the strings' own bytes a block may be that is copied as one. */
-const BLOCK_SLACK = 4096;
+/** Views whose long bytes lie in [first, end), `total` of them wanted. */
+interface LongViews {
+  readonly values: number;
+  readonly total: number;
+  readonly first: number;
+  readonly end: number;
+}
 
-/** Makes n views, copied as they were, own their long bytes: as one block where they lie close together. */
+/** So much is copied as one block for a byte that is wanted, as fast as string by string. */
+const SPREAD_MAX = 3;
+
+/** Makes n views of each column, copied as they were, own their long bytes: as one block where they lie close together. */
 function copyLongViews(
   source: Memory,
-  values: number,
-  validity: number,
+  columns: readonly Column[],
   n: number,
   scratch: Scratch,
 ): void {
-  if (validity !== 0) clearNulls(scratch.memory, values, validity, n);
-  const { total, first, end } = longBytes(scratch.memory.u32, values, n);
-  if (total === 0) return;
-  if (end - first <= total + BLOCK_SLACK) {
-    const block = alignedAs(first, scratch.alloc(end - first + ALIGNMENT_SLACK));
-    const { u8, u32 } = scratch.memory;
-    u8.set(source.u8.subarray(first, end), block);
-    moveLongViews(u32, values, n, block - first);
-    return;
+  const { u32 } = scratch.memory;
+  const views: LongViews[] = [];
+  for (const { storage, values, validity } of columns) {
+    if (storage !== 'view') continue;
+    if (validity !== 0) clearNulls(scratch.memory, values, validity, n);
+    const range = longBytes(u32, values, n);
+    if (range.total > 0) views.push({ values, ...range });
   }
+  // Fields of texts lie side by side, columns that were computed each by itself.
+  if (copyBlock(source, views, n, scratch)) return;
+  for (const one of views) {
+    if (!copyBlock(source, [one], n, scratch)) copyStrings(source, one, n, scratch);
+  }
+}
+
+/** Copies what the views' bytes lie in as one; false: they lie too far apart. */
+function copyBlock(
+  source: Memory,
+  views: readonly LongViews[],
+  n: number,
+  scratch: Scratch,
+): boolean {
+  if (views.length === 0) return true;
+  const total = views.reduce((sum, one) => sum + one.total, 0);
+  const first = Math.min(...views.map((one) => one.first));
+  const end = Math.max(...views.map((one) => one.end));
+  if (end - first > SPREAD_MAX * total) return false;
+  const block = alignedAs(first, scratch.alloc(end - first + ALIGNMENT_SLACK));
+  const { u8, u32 } = scratch.memory;
+  u8.set(source.u8.subarray(first, end), block);
+  for (const { values } of views) moveLongViews(u32, values, n, block - first);
+  return true;
+}
+
+function copyStrings(
+  source: Memory,
+  { values, total }: LongViews,
+  n: number,
+  scratch: Scratch,
+): void {
   let to = scratch.alloc(total);
   const { u32 } = scratch.memory;
   for (let i = 0, at = values >>> 2; i < n; i += 1, at += 4) {
@@ -158,11 +195,7 @@ function clearNulls(memory: Memory, values: number, validity: number, n: number)
 }
 
 /** Sum of the long views' lengths, each rounded up to words, and the range in which their bytes lie. */
-function longBytes(
-  u32: Uint32Array,
-  values: number,
-  n: number,
-): { readonly total: number; readonly first: number; readonly end: number } {
+function longBytes(u32: Uint32Array, values: number, n: number): Omit<LongViews, 'values'> {
   let total = 0;
   let first = Number.POSITIVE_INFINITY;
   let end = 0;

@@ -44,7 +44,8 @@ function assertCopied(rows: readonly (readonly Value[])[], gap: number): void {
 }
 
 test('a copy owns its long texts, whether they lie close together or far apart', () => {
-  const long = (i: number) => `${i}: a text of more than twelve bytes, ä${'x'.repeat(Math.abs(i) % 7)}`;
+  const long = (i: number) =>
+    `${i}: a text of more than twelve bytes, ä${'x'.repeat(Math.abs(i) % 7)}`;
   const rows = Array.from({ length: 100 }, (_, i): Value[] => [
     i % 5 === 0 ? null : long(i),
     i % 3 === 0 ? null : i,

@@ -2,7 +2,14 @@
 
 import { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
-import type { RawRecord, RejectedRecord, SourceColumn } from './source.ts';
+import { copyBytes } from '../memory/copy-bytes.ts';
+import type { RawRecord, RecordPlace, RejectedRecord, SourceColumn } from './source.ts';
+
+/** Bytes [start, end) of a buffer. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
 
 interface CheckedField {
   readonly field: number;
@@ -36,27 +43,35 @@ export class NotNullFields {
   }
 }
 
-/** What a letter says of the error that its record was rejected with. */
-export function rejectedWith({
-  sqlstate,
-  message,
-  fields: { detail },
-}: SqlError): Pick<RejectedRecord, 'sqlstate' | 'reason'> {
-  return { sqlstate, reason: detail === undefined ? message : `${message} (${detail})` };
+/** A record as its letter shows it. */
+export function rejectedRecord(
+  { position, offset, topic, partition }: RecordPlace,
+  raw: RawRecord,
+  { sqlstate, message, fields: { detail } }: SqlError,
+): RejectedRecord {
+  const reason = detail === undefined ? message : `${message} (${detail})`;
+  return { position, offset, topic, partition, raw, sqlstate, reason };
 }
 
 /** Copies of at most `bytesMax` bytes of key and value: the buffers that they lie in are used again. */
 export function rawRecord(
-  key: Uint8Array | null,
-  value: Uint8Array | null,
+  bytes: Uint8Array,
+  key: Span | null,
+  value: Span | null,
   context: string,
   bytesMax: number,
 ): RawRecord {
-  // Not `slice`: of a Buffer that is a view, not a copy.
-  const kept = (bytes: Uint8Array | null) =>
-    bytes === null
-      ? null
-      : Buffer.from(bytes.length > bytesMax ? bytes.subarray(0, bytesMax) : bytes);
-  const isCut = (key?.length ?? 0) > bytesMax || (value?.length ?? 0) > bytesMax;
+  const isCut = lengthOf(key) > bytesMax || lengthOf(value) > bytesMax;
+  const kept = (part: Span | null) => (part === null ? null : beginning(bytes, part, bytesMax));
   return { key: kept(key), value: kept(value), isCut, context };
+}
+
+function lengthOf(span: Span | null): number {
+  return span === null ? 0 : span.end - span.start;
+}
+
+function beginning(bytes: Uint8Array, { start, end }: Span, lengthMax: number): Buffer {
+  const kept = Buffer.allocUnsafe(Math.min(end - start, lengthMax));
+  copyBytes(bytes, start, start + kept.length, kept, 0);
+  return kept;
 }

@@ -1,5 +1,5 @@
 /**
- * An epoch's dead letters as a batch of DEAD_LETTERS, column by column.
+ * An epoch's dead letters as a batch of DEAD_LETTERS.
  *
  * Cost: O(1) a letter, and a copy of what it keeps; what it has in common with the letter before is not encoded again.
  */
@@ -7,7 +7,7 @@
 import { ColumnBuilder } from '../batch/column-builder.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { Scratch } from '../memory/scratch.ts';
-import type { DataType, Value } from '../types/data-type.ts';
+import type { Value } from '../types/data-type.ts';
 import type { DEAD_LETTER_COLUMNS } from './port.ts';
 import { DEAD_LETTERS, type DeadLetter } from './problems.ts';
 
@@ -39,8 +39,12 @@ function int8(value: number | null): bigint | null {
   return value === null ? null : BigInt(value);
 }
 
+/** Texts that differ from letter to letter. */
+const OWN_TEXTS: ReadonlySet<string> = new Set(['position', 'reason', 'context']);
+
 const COLUMNS = DEAD_LETTERS.map(({ name, type }) => {
-  return { type, of: VALUES[name as keyof typeof VALUES] };
+  const of = VALUES[name as keyof typeof VALUES];
+  return { type, of, isOwn: OWN_TEXTS.has(name) };
 });
 
 /** The letters, numbered from `firstId` on, of the epoch of instant `nowUs`. */
@@ -51,20 +55,66 @@ export function letterBatch(
   scratch: Scratch,
 ): DeltaBatch {
   const { memory } = scratch;
-  const columns = COLUMNS.map(({ type, of }) => {
-    const values = letters.map((letter, i) => of(letter, firstId + i, nowUs));
-    return columnOf(type, values, scratch);
+  const builders = COLUMNS.map(({ type, of, isOwn }) => {
+    const builder = new ColumnBuilder(memory, scratch, type, letters.length);
+    return { of, values: isOwn ? new TextValues(builder) : new RunValues(builder) };
   });
+  // Letter by letter: what belongs to one lies together, too.
+  for (const [i, letter] of letters.entries()) {
+    for (const { of, values } of builders) values.add(of(letter, firstId + i, nowUs));
+  }
+  const columns = builders.map(({ values }) => values.build());
   return { memory, rowCount: letters.length, columns, weights: 0, rowWatermarks: 0 };
 }
 
-function columnOf(type: DataType, values: readonly Value[], scratch: Scratch): Column {
-  const builder = new ColumnBuilder(scratch.memory, scratch, type, values.length);
-  let last: Value | undefined;
-  for (const value of values) {
-    if (value === last) builder.appendAgain();
-    else builder.appendValue(value);
-    last = value;
+/** Values of which equal ones follow each other. */
+class RunValues {
+  readonly #builder: ColumnBuilder;
+  #last: Value | undefined;
+  /** How often the last one is to be repeated. */
+  #repeats = 0;
+
+  constructor(builder: ColumnBuilder) {
+    this.#builder = builder;
   }
-  return builder.build();
+
+  add(value: Value): void {
+    if (value === this.#last) {
+      this.#repeats += 1;
+      return;
+    }
+    this.#flush();
+    this.#builder.appendValue(value);
+    this.#last = value;
+  }
+
+  #flush(): void {
+    if (this.#repeats === 0) return;
+    this.#builder.appendAgain(this.#repeats);
+    this.#repeats = 0;
+  }
+
+  build(): Column {
+    this.#flush();
+    return this.#builder.build();
+  }
+}
+
+/** Texts that are encoded together. */
+class TextValues {
+  readonly #builder: ColumnBuilder;
+  readonly #texts: (string | null)[] = [];
+
+  constructor(builder: ColumnBuilder) {
+    this.#builder = builder;
+  }
+
+  add(value: Value): void {
+    this.#texts.push(value as string | null);
+  }
+
+  build(): Column {
+    this.#builder.appendTexts(this.#texts);
+    return this.#builder.build();
+  }
 }

@@ -66,7 +66,8 @@ export class LetterLog {
     const firstId = this.#nextId;
     let block: LetterBlock | null = null;
     let from = 0;
-    for (const [i, { kind, relationId, bytes }] of letters.entries()) {
+    for (let i = 0; i < letters.length; i += 1) {
+      const { kind, relationId, bytes } = letters[i]!;
       const next = letters[i + 1];
       if (next?.kind !== kind || next.relationId !== relationId) {
         this.#count(kind, relationId, i + 1 - from);

@@ -72,8 +72,9 @@ export class ProblemRelations {
   /** Those of sources that send them to a topic: `batch` has them as rows. */
   #sendLetters(letters: readonly DeadLetter[], batch: DeltaBatch): void {
     const { memory, scratch } = this.#target;
-    for (const [id, rows] of Map.groupBy(letters.keys(), (row) => letters[row]!.sourceId ?? 0)) {
-      if (this.#parts.sinks.get(id) === undefined) continue;
+    for (const id of new Set(letters.map(({ sourceId }) => sourceId))) {
+      if (id === null || this.#parts.sinks.get(id) === undefined) continue;
+      const rows = [...letters.keys()].filter((row) => letters[row]!.sourceId === id);
       const { name } = this.#parts.relation(id).definition;
       const list = scratch.alloc(Math.max(16, 4 * rows.length));
       memory.u32.set(rows, list >>> 2);

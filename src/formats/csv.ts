@@ -11,7 +11,7 @@ import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
-import { type RecordDecoder, userError } from './record-decoder.ts';
+import { inColumn, type RecordDecoder, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 export interface CsvOptions {
@@ -161,35 +161,44 @@ export class CsvDecoder implements RecordDecoder {
   }
 
   append(bytes: Buffer, builders: readonly ColumnBuilder[]): SqlError | null {
-    let i = -1;
     try {
       this.#checkRecord(bytes);
       this.#checkFieldCount();
-      for (i = 0; i < builders.length; i += 1) this.#appendField(bytes, i, builders[i]!);
-      return null;
     } catch (error) {
-      return userError(error, this.#names[i]);
+      return userError(error);
     }
+    for (const [i, builder] of builders.entries()) {
+      const error = this.#appendField(bytes, i, builder);
+      if (error !== null) return inColumn(error, this.#names[i]!);
+    }
+    return null;
   }
 
-  #appendField(bytes: Buffer, i: number, to: ColumnBuilder): void {
+  #appendField(bytes: Buffer, i: number, to: ColumnBuilder): SqlError | null {
     const field = this.#fieldOf[i]!;
     const form = this.#forms[field]!;
     const start = this.#starts[field]!;
     const end = this.#ends[field]!;
     this.#errorOffset = start;
-    if (form === PLAIN) this.#appendPlain(bytes, start, end, i, to);
-    else if (form === QUOTED) this.#appenders[i]!(to, bytes, start + 1, end - 1);
-    else {
-      const length = this.#unquote(bytes, start, end);
-      this.#appenders[i]!(to, this.#copy, 0, length);
-    }
+    if (form === PLAIN) return this.#appendPlain(bytes, start, end, i, to);
+    const appender = this.#appenders[i]!;
+    if (form === QUOTED) return appender(to, bytes, start + 1, end - 1);
+    const length = this.#unquote(bytes, start, end);
+    return appender(to, this.#copy, 0, length);
   }
 
-  #appendPlain(bytes: Buffer, start: number, end: number, i: number, to: ColumnBuilder): void {
+  #appendPlain(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    i: number,
+    to: ColumnBuilder,
+  ): SqlError | null {
     const nullText = this.#nullText;
-    if (end - start === nullText.length && isEqual(bytes, start, nullText)) to.appendNull();
-    else this.#appenders[i]!(to, bytes, start, end);
+    const isNull = end - start === nullText.length && isEqual(bytes, start, nullText);
+    if (!isNull) return this.#appenders[i]!(to, bytes, start, end);
+    to.appendNull();
+    return null;
   }
 
   #begin(at: number): void {

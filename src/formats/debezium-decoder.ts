@@ -22,7 +22,7 @@ import {
 import type { DecodedColumn } from './csv.ts';
 import { changeOf, columnsNamed, noAfter, noBefore } from './debezium-change.ts';
 import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
-import { userError } from './record-decoder.ts';
+import { orThrow, userError } from './record-decoder.ts';
 import { RowKey } from './row-key.ts';
 
 const NONE: readonly number[] = [];
@@ -181,8 +181,4 @@ export class DebeziumDecoder implements ChangeDecoder {
     this.#errorOffset = decoder.errorOffset;
     orThrow(error);
   }
-}
-
-function orThrow(error: SqlError | null): void {
-  if (error !== null) throw error;
 }

@@ -31,7 +31,7 @@ import {
   TEXT_WRONG,
 } from '../kernels/json-layout.ts';
 import { type Kernels, kernelsOf } from '../kernels/kernels.ts';
-import { ALIGNMENT_SLACK, alignedAs } from '../memory/copy-words.ts';
+import { copyBytes } from '../memory/copy-bytes.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { ByteAllocator } from '../memory/views.ts';
 import type { DataType } from '../types/data-type.ts';
@@ -56,8 +56,8 @@ const KINDS: ReadonlyMap<string, number> = new Map([
   ['timestamptz', KIND_TIMESTAMPTZ],
 ]);
 
-/** Appends the column whose JSON text is bytes[start, end); start -1: it is missing. */
-export type AppendLeft = (column: number, start: number, end: number) => void;
+/** Appends the column whose JSON text is bytes[start, end), start -1: it is missing; false: it is wrong, the row ends here. */
+export type AppendLeft = (column: number, start: number, end: number) => boolean;
 
 /** Whether names of these columns can be matched by the kernel: ASCII that JSON does not escape, and different without case. */
 export function canMatchNames(root: JsonNode): boolean {
@@ -110,8 +110,8 @@ export class JsonKernel {
   }
 
   /**
-   * Appends a row from bytes[start, end); false: nothing was appended, see `wrong`. `behind`: the bytes
-   * before it do not change until `forget`. `appendLeft` may throw: then the builders hold a part of the row.
+   * Appends a row from bytes[start, end); false: nothing was appended, see `wrong`, or a part of the row, up to the column
+   * that `appendLeft` refused. `behind`: the bytes before it do not change until `forget`.
    */
   append(
     bytes: Buffer,
@@ -136,21 +136,26 @@ export class JsonKernel {
       this.#wrongAt = this.#memory!.u32[(this.#program >>> 2) + PROGRAM_WRONG_AT]! - shift;
       return false;
     }
-    if (answer === TEXT_STORED) for (const builder of builders) builder.took(true);
-    else this.#take(builders, shift, appendLeft);
+    if (answer !== TEXT_STORED) return this.#take(builders, shift, appendLeft);
+    for (const builder of builders) builder.took(true);
     return true;
   }
 
-  #take(builders: readonly ColumnBuilder[], shift: number, appendLeft: AppendLeft): void {
+  #take(builders: readonly ColumnBuilder[], shift: number, appendLeft: AppendLeft): boolean {
     let span = this.#spans >>> 2;
     for (let i = 0; i < builders.length; i += 1, span += SPAN_WORDS) {
       const { u32 } = this.#memory!;
       const status = u32[span + 3]!;
       if (status === COLUMN_STORED) builders[i]!.took(true);
       else if (status === COLUMN_NULL) builders[i]!.took(false);
-      else if (u32[span] === 0) appendLeft(i, -1, -1);
-      else appendLeft(i, u32[span]! - shift, u32[span + 1]! - shift);
+      else {
+        const isMissing = u32[span] === 0;
+        const start = isMissing ? -1 : u32[span]! - shift;
+        const end = isMissing ? -1 : u32[span + 1]! - shift;
+        if (!appendLeft(i, start, end)) return false;
+      }
     }
+    return true;
   }
 
   /** New builders: their addresses, and the tree, into their memory. */
@@ -200,9 +205,8 @@ export class JsonKernel {
   }
 
   #copy(bytes: Buffer, from: number, to: number): void {
-    const block = this.#allocator!.alloc(to - from + TEXT_PADDING + ALIGNMENT_SLACK);
-    this.#window = alignedAs(bytes.byteOffset + from, block);
-    this.#memory!.u8.set(bytes.subarray(from, to), this.#window);
+    this.#window = this.#allocator!.alloc(to - from + TEXT_PADDING);
+    copyBytes(bytes, from, to, this.#memory!.u8, this.#window);
     this.#bytes = bytes;
     this.#from = from;
     this.#to = to;

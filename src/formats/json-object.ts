@@ -21,15 +21,20 @@ import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING, wrongJson } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import { missingValues } from './missing-values.ts';
-import { userError } from './record-decoder.ts';
+import { inColumn, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const MISSING = -1;
 /** The n of null. */
 const NULL_START = 110;
 
-/** Appends a value from its JSON text bytes[start, end), which is not null; throws as a TextAppender does. */
-export type TokenAppender = TextAppender;
+/** Appends a value from its JSON text bytes[start, end), which is not null; throws the type's SqlError, and then appends nothing. */
+export type TokenAppender = (
+  builder: ColumnBuilder,
+  bytes: Buffer,
+  start: number,
+  end: number,
+) => void;
 
 /** What a member's name stands for. */
 interface Found {
@@ -61,8 +66,8 @@ export class JsonObjectDecoder implements MessageDecoder {
   #start = 0;
   #end = 0;
   #errorOffset = 0;
-  /** The column whose value is being appended; -1: none is. */
-  #column = -1;
+  /** Of the column that was appended last; null: nothing is wrong with it. */
+  #columnError: SqlError | null = null;
 
   /**
    * `columns`: what the builders hold, in their order; paths of those that are no members of the object itself; `tokens`: by
@@ -114,66 +119,84 @@ export class JsonObjectDecoder implements MessageDecoder {
     this.#errorOffset = start;
     this.#bytes = bytes;
     this.#builders = builders;
-    this.#column = -1;
-    try {
-      return this.#append(bytes, builders, behind);
-    } catch (error) {
-      return userError(error, this.#columns[this.#column]?.name);
-    }
-  }
-
-  #append(bytes: Buffer, builders: readonly ColumnBuilder[], behind: number): SqlError | null {
+    this.#columnError = null;
     const kernel = this.#kernel;
-    const [start, end] = [this.#start, this.#end];
     if (!kernel?.append(bytes, start, end, behind, builders, this.#appendColumn)) {
-      const error = kernel === null ? null : this.#refusal(kernel.wrong, kernel.wrongAt);
+      const error = this.#columnError ?? this.#refusal() ?? this.#appendRead();
       if (error !== null) return error;
-      this.#readObject(bytes);
-      for (let i = 0; i < builders.length; i += 1) {
-        this.#appendColumn(i, this.#starts[i]!, this.#ends[i]!);
-      }
     }
     // What is wrong with the row as a whole is wrong where it starts.
     this.#errorOffset = start;
     return null;
   }
 
-  /** What a kernel says is wrong at offset `at`; null where it leaves that to the bytes, and they do not tell. */
-  #refusal(wrong: number, at: number): SqlError | null {
+  /** As the kernel does, of any text. */
+  #appendRead(): SqlError | null {
+    try {
+      this.#readObject(this.#bytes);
+    } catch (error) {
+      return userError(error);
+    }
+    for (let i = 0; i < this.#builders.length; i += 1) {
+      if (!this.#appendColumn(i, this.#starts[i]!, this.#ends[i]!)) return this.#columnError;
+    }
+    return null;
+  }
+
+  /** What the kernel says is wrong; null where it leaves that to the bytes, and they do not tell. */
+  #refusal(): SqlError | null {
+    if (this.#kernel === null) return null;
+    const { wrong, wrongAt: at } = this.#kernel;
     if (wrong === TEXT_LEFT) return null;
     this.#errorOffset = at;
     if (wrong !== WRONG_ENCODING) return wrongJson(wrong, at < this.#end ? this.#bytes[at]! : -1);
     return encodingError(this.#bytes, this.#start, this.#end);
   }
 
-  readonly #appendColumn = (column: number, from: number, to: number): void => {
+  /** Errors are caught next to where they are thrown: the more calls there are between, the longer that takes V8. */
+  readonly #appendColumn = (column: number, from: number, to: number): boolean => {
     const builder = this.#builders[column]!;
     if (from === MISSING) {
       builder.appendValue(this.#missing[column]!);
-      return;
+      return true;
     }
     this.#errorOffset = from;
-    this.#column = column;
-    this.#appendValue(this.#bytes, from, to, column, builder);
+    let error: SqlError | null;
+    try {
+      error = this.#appendValue(this.#bytes, from, to, column, builder);
+    } catch (thrown) {
+      error = userError(thrown);
+    }
+    if (error === null) return true;
+    this.#columnError = inColumn(error, this.#columns[column]!.name);
+    return false;
   };
 
-  #appendValue(bytes: Buffer, start: number, end: number, i: number, to: ColumnBuilder): void {
+  #appendValue(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    i: number,
+    to: ColumnBuilder,
+  ): SqlError | null {
     const appender = this.#appenders[i]!;
     const token = this.#tokens[i]!;
     const first = bytes[start];
-    if (first === NULL_START) to.appendNull();
-    else if (token !== null) token(to, bytes, start, end);
-    else if (this.#isJson[i]) appender(to, bytes, start, end);
-    else if (first === STRING) {
-      if (!hasBackslash(bytes, start, end)) appender(to, bytes, start + 1, end - 1);
-      else {
-        const length = this.#scanner.unescape(bytes, start + 1, end - 1);
-        appender(to, this.#scanner.text, 0, length);
-      }
-    } else if (this.#isArray[i] && first === ARRAY_START) {
+    if (first === NULL_START || token !== null) {
+      if (first === NULL_START) to.appendNull();
+      else token?.(to, bytes, start, end);
+      return null;
+    }
+    if (first === STRING && !this.#isJson[i]) {
+      if (!hasBackslash(bytes, start, end)) return appender(to, bytes, start + 1, end - 1);
+      const length = this.#scanner.unescape(bytes, start + 1, end - 1);
+      return appender(to, this.#scanner.text, 0, length);
+    }
+    if (this.#isArray[i] && first === ARRAY_START) {
       const text = Buffer.from(arrayText(bytes.toString('utf8', start, end)));
-      appender(to, text, 0, text.length);
-    } else appender(to, bytes, start, end);
+      return appender(to, text, 0, text.length);
+    }
+    return appender(to, bytes, start, end);
   }
 
   /** Checks the text and notes where the columns' values are. */

@@ -33,6 +33,11 @@ export function userError(thrown: unknown, column?: string): SqlError {
   throw thrown;
 }
 
+/** For those that are called where throwing is the way. */
+export function orThrow(error: SqlError | null): void {
+  if (error !== null) throw error;
+}
+
 /** What was thrown, told of a column. */
 export function inColumn(thrown: unknown, column: string): SqlError {
   const error = userError(thrown);

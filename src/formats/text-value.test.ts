@@ -20,6 +20,7 @@ import {
   withTypmod,
 } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue, inputValue } from '../types/value.ts';
+import { orThrow } from './record-decoder.ts';
 import { textAppender } from './text-value.ts';
 
 const memory = Memory.create();
@@ -36,7 +37,7 @@ function outcome(read: () => string): string {
 function appended(type: DataType, text: string): string {
   const builder = new ColumnBuilder(memory, scratch, type, 16);
   const bytes = Buffer.from(`<${text}>`);
-  textAppender(type, DEFAULT_SETTINGS)(builder, bytes, 1, bytes.length - 1);
+  orThrow(textAppender(type, DEFAULT_SETTINGS)(builder, bytes, 1, bytes.length - 1));
   return formatValue(type, readValue(memory, builder.build(), type, 0)!, DEFAULT_SETTINGS);
 }
 

@@ -6,22 +6,29 @@
  * errors included, goes there. The bytes are valid UTF-8 (record-decoder.ts).
  */
 
+import type { SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
-import { inputValue, type ValueSettings } from '../types/value.ts';
+import { inputValue, invalidInput, type ValueSettings } from '../types/value.ts';
+import { userError } from './record-decoder.ts';
 
-/** Appends the value whose text is bytes[start, end); throws the type's SqlError, and then appends nothing. */
+/** Appends the value whose text is bytes[start, end); or gives the type's error, and appends nothing. */
 export type TextAppender = (
   builder: ColumnBuilder,
   bytes: Buffer,
   start: number,
   end: number,
-) => void;
+) => SqlError | null;
 
 /** The appender of a type. Settings: time zone and date order of the texts. */
 export function textAppender(type: DataType, settings: ValueSettings): TextAppender {
   const slow: TextAppender = (builder, bytes, start, end) => {
-    builder.appendValue(inputValue(type, bytes.toString('utf8', start, end), settings));
+    try {
+      builder.appendValue(inputValue(type, bytes.toString('utf8', start, end), settings));
+      return null;
+    } catch (error) {
+      return userError(error);
+    }
   };
   if (type.id === 'varchar' && type.typmod !== -1) return limitedText(type.typmod - 4, slow);
   if (type.typmod !== -1) return slow;
@@ -30,10 +37,11 @@ export function textAppender(type: DataType, settings: ValueSettings): TextAppen
     case 'varchar':
       return appendText;
     case 'int2':
+      return smallInteger(32_767, orNoInteger('smallint', slow));
     case 'int4':
-      return smallInteger(type.id === 'int2' ? 32_767 : 2_147_483_647, slow);
+      return smallInteger(2_147_483_647, orNoInteger('integer', slow));
     case 'int8':
-      return bigInteger(slow);
+      return bigInteger(orNoInteger('bigint', slow));
     case 'float8':
       return float(slow);
     case 'numeric':
@@ -49,20 +57,32 @@ export function textAppender(type: DataType, settings: ValueSettings): TextAppen
   }
 }
 
+/** The commonest of errors without the time that throwing one takes. */
+function orNoInteger(typeName: string, slow: TextAppender): TextAppender {
+  return (builder, bytes, start, end) => {
+    for (let at = start; at < end; at += 1) {
+      const digit = bytes[at]! - ZERO;
+      if (digit >= 0 && digit <= 9) return slow(builder, bytes, start, end);
+    }
+    return invalidInput(typeName, bytes.toString('utf8', start, end));
+  };
+}
+
 const ZERO = 48;
 const MINUS = 45;
 const POINT = 46;
 /** Digits that fit a double exactly, whatever they are. */
 const DIGITS_MAX = 15;
 
-function appendText(builder: ColumnBuilder, bytes: Buffer, start: number, end: number): void {
+function appendText(builder: ColumnBuilder, bytes: Buffer, start: number, end: number): null {
   builder.appendBytes(bytes.subarray(start, end));
+  return null;
 }
 
 function limitedText(lengthMax: number, slow: TextAppender): TextAppender {
   return (builder, bytes, start, end) => {
-    if (end - start <= lengthMax) appendText(builder, bytes, start, end);
-    else slow(builder, bytes, start, end);
+    const isShort = end - start <= lengthMax;
+    return (isShort ? appendText : slow)(builder, bytes, start, end);
   };
 }
 
@@ -84,16 +104,18 @@ function parseInteger(bytes: Buffer, start: number, end: number): number {
 function smallInteger(max: number, slow: TextAppender): TextAppender {
   return (builder, bytes, start, end) => {
     const value = parseInteger(bytes, start, end);
-    if (value >= -max && value <= max) builder.appendI32(value);
-    else slow(builder, bytes, start, end);
+    if (!(value >= -max && value <= max)) return slow(builder, bytes, start, end);
+    builder.appendI32(value);
+    return null;
   };
 }
 
 function bigInteger(slow: TextAppender): TextAppender {
   return (builder, bytes, start, end) => {
     const value = parseInteger(bytes, start, end);
-    if (Number.isNaN(value)) slow(builder, bytes, start, end);
-    else builder.appendI64(BigInt(value));
+    if (Number.isNaN(value)) return slow(builder, bytes, start, end);
+    builder.appendI64(BigInt(value));
+    return null;
   };
 }
 
@@ -128,12 +150,10 @@ const POWERS = Array.from({ length: DIGITS_MAX + 1 }, (_, i) => 10 ** i);
 
 function float(slow: TextAppender): TextAppender {
   return (builder, bytes, start, end) => {
-    if (!parseDecimal(bytes, start, end)) {
-      slow(builder, bytes, start, end);
-      return;
-    }
+    if (!parseDecimal(bytes, start, end)) return slow(builder, bytes, start, end);
     const value = decimal.unscaled / POWERS[decimal.scale]!;
     builder.appendF64(decimal.isNegative ? -value : value);
+    return null;
   };
 }
 
@@ -143,15 +163,13 @@ const numericView = new DataView(numericBytes.buffer);
 
 function numeric(slow: TextAppender): TextAppender {
   return (builder, bytes, start, end) => {
-    if (!parseDecimal(bytes, start, end)) {
-      slow(builder, bytes, start, end);
-      return;
-    }
+    if (!parseDecimal(bytes, start, end)) return slow(builder, bytes, start, end);
     const unscaled = decimal.isNegative ? 0 - decimal.unscaled : decimal.unscaled;
     numericView.setUint16(0, decimal.scale, true);
     numericView.setUint32(4, unscaled >>> 0, true);
     numericView.setInt32(8, Math.floor(unscaled / 0x1_0000_0000), true);
     builder.appendBytes(numericBytes);
+    return null;
   };
 }
 
@@ -195,8 +213,9 @@ function daysFromCivil(year: number, month: number, day: number): number {
 function date(slow: TextAppender): TextAppender {
   return (builder, bytes, start, end) => {
     const days = end - start === 10 ? parseDays(bytes, start) : NO_TIME;
-    if (Number.isNaN(days)) slow(builder, bytes, start, end);
-    else builder.appendI32(days);
+    if (Number.isNaN(days)) return slow(builder, bytes, start, end);
+    builder.appendI32(days);
+    return null;
   };
 }
 
@@ -235,7 +254,8 @@ function timestamp(hasZone: boolean, slow: TextAppender): TextAppender {
     let us = NO_TIME;
     if (!hasZone) us = parseMicroseconds(bytes, start, end);
     else if (bytes[end - 1] === 90) us = parseMicroseconds(bytes, start, end - 1);
-    if (Number.isNaN(us)) slow(builder, bytes, start, end);
-    else builder.appendI64(BigInt(us));
+    if (Number.isNaN(us)) return slow(builder, bytes, start, end);
+    builder.appendI64(BigInt(us));
+    return null;
   };
 }

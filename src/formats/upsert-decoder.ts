@@ -123,8 +123,7 @@ export class TextKeyDecoder implements KeyDecoder {
     const error = encodingError(bytes, start, end);
     if (error !== null) return error;
     try {
-      this.#appendSingle(bytes, start, end, this.#single, builders[0]!);
-      return null;
+      return this.#appendSingle(bytes, start, end, this.#single, builders[0]!);
     } catch (thrown) {
       return userError(thrown);
     }
@@ -136,19 +135,19 @@ export class TextKeyDecoder implements KeyDecoder {
     end: number,
     appender: TextAppender,
     builder: ColumnBuilder,
-  ): void {
+  ): SqlError | null {
     const isString = end - start >= 2 && bytes[start] === STRING && bytes[end - 1] === STRING;
     if (!isString) {
       const isNumber = this.#number !== null && NUMBER.test(bytes.toString('latin1', start, end));
-      if (isNumber) this.#number(builder, bytes, start, end);
-      else appender(builder, bytes, start, end);
-      return;
+      if (!isNumber) return appender(builder, bytes, start, end);
+      this.#number(builder, bytes, start, end);
+      return null;
     }
     this.#scanner.start(bytes, start, end);
     this.#scanner.skipString();
     this.#scanner.expectEnd();
     const length = this.#scanner.unescape(bytes, start + 1, end - 1);
-    appender(builder, this.#scanner.text, 0, length);
+    return appender(builder, this.#scanner.text, 0, length);
   }
 }
 

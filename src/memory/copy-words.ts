@@ -5,18 +5,9 @@
  * Cost: O(length / 4).
  */
 
-/** Bytes that a block needs on top for `alignedAs`. */
-export const ALIGNMENT_SLACK = 8;
+import { copyBytes } from './copy-bytes.ts';
 
-/**
- * The first address in a block that is aligned as the byte address `source` is: V8 copies into shared memory in words only
- * between places that are aligned alike, and byte by byte, seven times as slow, between others.
- */
-export function alignedAs(source: number, block: number): number {
-  return block + ((source - block) & (ALIGNMENT_SLACK - 1));
-}
-
-/** From here on the engine's own copy is faster. */
+/** From here on copyBytes is faster. */
 const WORDS_LENGTH_MAX = 512;
 
 /**
@@ -31,8 +22,13 @@ export function copyWords(
   length: number,
 ): void {
   if (length > WORDS_LENGTH_MAX) {
-    const bytes = new Uint8Array(source.buffer, from, length);
-    new Uint8Array(target.buffer, to, length).set(bytes);
+    copyBytes(
+      new Uint8Array(source.buffer),
+      from,
+      from + length,
+      new Uint8Array(target.buffer),
+      to,
+    );
     return;
   }
   let at = from >>> 2;

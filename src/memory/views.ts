@@ -5,6 +5,7 @@
  * Cost: all O(length) at worst; inequality of views mostly shows in the first 8 bytes.
  */
 
+import { copyBytes } from './copy-bytes.ts';
 import type { Memory } from './memory.ts';
 
 export const VIEW_INLINE_MAX = 12;
@@ -27,7 +28,7 @@ export function writeView(
   const length = bytes.length;
   if (length > VIEW_INLINE_MAX) {
     const block = allocator.alloc(length);
-    memory.u8.set(bytes, block);
+    copyBytes(bytes, 0, length, memory.u8, block);
     writeLongView(memory, address, block, length);
     return block;
   }

@@ -9,6 +9,7 @@
 
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
+import { copyBytes } from '../memory/copy-bytes.ts';
 import {
   type ChangedPages,
   type CheckpointHead,
@@ -132,7 +133,7 @@ function capturePages(
   const bytes = new Uint8Array(changed.length * PAGE_BYTES);
   changed.forEach((page, i) => {
     const start = page * PAGE_BYTES;
-    bytes.set(memory.u8.subarray(start, start + PAGE_BYTES), i * PAGE_BYTES);
+    copyBytes(memory.u8, start, start + PAGE_BYTES, bytes, i * PAGE_BYTES);
   });
   const removed = saved === undefined ? [] : [...saved.keys()].filter((page) => !fresh.has(page));
   return { name, pages: Uint32Array.from(changed), removed: Uint32Array.from(removed), bytes };

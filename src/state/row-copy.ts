@@ -6,6 +6,7 @@
 
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import { storageWidth } from '../batch/delta-batch.ts';
+import { copyBytes } from '../memory/copy-bytes.ts';
 import { copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
@@ -77,7 +78,7 @@ function copyFixed(
   const isRun = rows[count - 1]! - rows[0]! === count - 1;
   if (isRun) {
     const start = column.values + width * rows[0]!;
-    target.u8.set(source.u8.subarray(start, start + width * count), values + width * out);
+    copyBytes(source.u8, start, start + width * count, target.u8, values + width * out);
     return;
   }
   if (width === 1) {

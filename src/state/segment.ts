@@ -15,6 +15,7 @@ import { copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Storage } from '../types/data-type.ts';
 import { INLINE_BYTES, isValid } from './row-identity.ts';
+import { copyU8, copyU32, copyWide } from './selected-values.ts';
 
 export const SEGMENT_ROWS_MAX = 65_536;
 export const SEGMENT_ROWS_MIN = 64;
@@ -387,19 +388,27 @@ export class Segment {
     first: number,
   ): void {
     const given = source.u32;
+    let copied = 0;
+    let copiedLength = 0;
+    let address = 0;
     for (let i = from; i < to; i++) {
       const row = selection[i]!;
       const at = (column.values >>> 2) + 4 * row;
       const length = isValid(source, column, row) ? given[at]! : 0;
       const isLong = length > INLINE_BYTES;
-      const address = isLong ? this.#allocBytes(length) : 0;
+      // Rows of one value often have the same bytes, and then share them here, too.
+      const isAgain = isLong && given[at + 3] === copied && length === copiedLength;
+      if (isLong && !isAgain) address = this.#allocBytes(length);
       const words = this.memory.u32;
       const out = (target >>> 2) + 4 * (first + i - from);
       words[out] = length;
       words[out + 1] = length === 0 ? 0 : given[at + 1]!;
       words[out + 2] = length === 0 || isLong ? 0 : given[at + 2]!;
       words[out + 3] = length === 0 ? 0 : isLong ? address : given[at + 3]!;
-      if (isLong) copyWords(given, given[at + 3]!, words, address, length);
+      if (!isLong || isAgain) continue;
+      copied = given[at + 3]!;
+      copiedLength = length;
+      copyWords(given, copied, words, address, length);
     }
   }
 
@@ -454,45 +463,5 @@ export class Segment {
     fresh[this.#word + CHUNK_AT] = chunk + 8 + size;
     fresh[this.#word + CHUNK_END] = chunk + chunkSize;
     return chunk + 8;
-  }
-}
-
-function copyU8(
-  source: Uint8Array,
-  at: number,
-  target: Uint8Array,
-  out: number,
-  selection: Uint32Array,
-  from: number,
-  to: number,
-): void {
-  for (let i = from; i < to; i++) target[out++] = source[at + selection[i]!]!;
-}
-
-function copyU32(
-  source: Uint32Array,
-  at: number,
-  target: Uint32Array,
-  out: number,
-  selection: Uint32Array,
-  from: number,
-  to: number,
-): void {
-  for (let i = from; i < to; i++) target[out++] = source[at + selection[i]!]!;
-}
-
-function copyWide(
-  source: Uint32Array,
-  at: number,
-  target: Uint32Array,
-  out: number,
-  selection: Uint32Array,
-  from: number,
-  to: number,
-): void {
-  for (let i = from; i < to; i++) {
-    const word = at + 2 * selection[i]!;
-    target[out++] = source[word]!;
-    target[out++] = source[word + 1]!;
   }
 }

@@ -49,9 +49,12 @@ export function findChain(
   const mask = words[table >>> 2]! - 1;
   const entries = (table + HEADER) >>> 2;
   for (let probe = hash & mask; ; probe = (probe + 1) & mask) {
-    const id = Atomics.load(words, entries + 2 * probe + 1);
+    const at = entries + 2 * probe;
+    // Of a version that a reader may see the hash was stored before it took its snapshot.
+    if (words[at] !== hash && words[at] !== 0) continue;
+    const id = Atomics.load(words, at + 1);
     if (id === 0) return 0;
-    if (id !== DELETED && words[entries + 2 * probe] === hash && isMatch(id)) return id;
+    if (id !== DELETED && words[at] === hash && isMatch(id)) return id;
   }
 }
 

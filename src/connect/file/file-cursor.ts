@@ -10,7 +10,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
-import { type NotNullFields, rawRecord, rejectedWith } from '../rejected.ts';
+import { type NotNullFields, rawRecord, rejectedRecord } from '../rejected.ts';
 import type { RawRecord, RejectedRecord } from '../source.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { type FilePosition, HEAD_BYTES, TAIL_BYTES } from './file-position.ts';
@@ -222,7 +222,7 @@ export class FileCursor {
       offset,
       errorOffset,
     });
-    return { position, offset, topic: null, partition: null, raw, ...rejectedWith(error) };
+    return rejectedRecord({ position, offset, topic: null, partition: null }, raw, error);
   }
 
   /** A record beyond RECORD_BYTES_MAX: what follows its first line end is read on. */
@@ -240,8 +240,8 @@ export class FileCursor {
     let end = next;
     if (end > this.#start && this.#buffer[end - 1] === LF) end -= 1;
     if (end > this.#start && this.#buffer[end - 1] === CR) end -= 1;
-    const value = this.#buffer.subarray(this.#start, end);
-    return rawRecord(null, value, this.#context, this.#rejecting.bytesMax);
+    const value = { start: this.#start, end };
+    return rawRecord(this.#buffer, null, value, this.#context, this.#rejecting.bytesMax);
   }
 
   /** Goes behind the next line end; all that is there is skipped when there is none. */

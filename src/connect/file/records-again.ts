@@ -5,7 +5,7 @@ import { SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
-import { rejectedWith } from '../rejected.ts';
+import { rejectedRecord } from '../rejected.ts';
 import type { KeptRecord, RecordPlace, RejectedRecord } from '../source.ts';
 import type { Rejecting } from './file-cursor.ts';
 
@@ -29,7 +29,7 @@ export function recordsAgain(
     if (error === null) offsets.push(offset);
     else {
       for (const builder of builders) builder.truncate(offsets.length);
-      rejected.push({ ...placeAgain(offset), raw, ...rejectedWith(error) });
+      rejected.push(rejectedRecord(placeAgain(offset), raw, error));
     }
   }
   return { offsets, rejected };

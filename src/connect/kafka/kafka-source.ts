@@ -16,7 +16,7 @@ import { type ChangeDecoder, NO_CHANGE, UPSERT } from '../../formats/change-deco
 import type { ValueSettings } from '../../types/settings.ts';
 import { openRecordDecoder, type RecordEncoding } from '../change-formats.ts';
 import { registryOf } from '../encodings.ts';
-import { NotNullFields, rejectedWith } from '../rejected.ts';
+import { NotNullFields, rejectedRecord } from '../rejected.ts';
 import type {
   ChunkPlaces,
   Json,
@@ -415,7 +415,7 @@ export class KafkaSource implements SourceReader {
     for (const builder of rows.fields) builder.truncate(rows.rowCount);
     const place = recordPlace(split, walker.offset, byteOffset);
     const raw = rawOf(walker, this.#context.rejectedBytesMax);
-    rows.rejected.push({ ...place, raw, ...rejectedWith(error) });
+    rows.rejected.push(rejectedRecord(place, raw, error));
   }
 
   #emptyBuilders(rowsMax: number): ReadRows {

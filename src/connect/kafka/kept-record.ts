@@ -1,6 +1,6 @@
 /** What the dead letter of a Kafka record keeps of it, and the record again. */
 
-import { rawRecord } from '../rejected.ts';
+import { rawRecord, type Span } from '../rejected.ts';
 import type { KeptRecord, RawRecord, RecordPlace } from '../source.ts';
 import type { RecordHeader, RecordWalker } from './record-batch.ts';
 import { parseSplitName } from './topic-filter.ts';
@@ -79,10 +79,17 @@ function keptHeader({ key, value }: RecordHeader): readonly [string, string | nu
 /** The record found. */
 export function rawOf(walker: KafkaRecord, bytesMax: number): RawRecord {
   const { bytes, keyStart, keyLength, valueStart, valueLength, timestampMs } = walker;
-  const part = (start: number, length: number) =>
-    length < 0 ? null : bytes.subarray(start, start + length);
-  const headers = walker.headers();
-  const beside: RecordContext = { timestampMs, headers: headers.map(keptHeader) };
-  const context = headers.length === 0 ? `{"timestampMs":${timestampMs}}` : JSON.stringify(beside);
-  return rawRecord(part(keyStart, keyLength), part(valueStart, valueLength), context, bytesMax);
+  const key = spanOf(keyStart, keyLength);
+  const value = spanOf(valueStart, valueLength);
+  return rawRecord(bytes, key, value, contextOf(timestampMs, walker.headers()), bytesMax);
+}
+
+function spanOf(start: number, length: number): Span | null {
+  return length < 0 ? null : { start, end: start + length };
+}
+
+function contextOf(timestampMs: number, headers: readonly RecordHeader[]): string {
+  if (headers.length === 0) return `{"timestampMs":${timestampMs}}`;
+  const context: RecordContext = { timestampMs, headers: headers.map(keptHeader) };
+  return JSON.stringify(context);
 }

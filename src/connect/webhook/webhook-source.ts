@@ -11,7 +11,7 @@ import { BATCH_ROWS_MAX } from '../../batch/delta-batch.ts';
 import type { MessageDecoder } from '../../formats/message-decoder.ts';
 import type { ValueSettings } from '../../types/settings.ts';
 import { type MessageEncoding, openMessageDecoder } from '../encodings.ts';
-import { NotNullFields, rawRecord, rejectedWith } from '../rejected.ts';
+import { NotNullFields, rawRecord, rejectedRecord } from '../rejected.ts';
 import type {
   Json,
   KeptRecord,
@@ -178,8 +178,8 @@ export class WebhookSource implements PushedReader {
     let end = record.length;
     while (end > 0 && SPACES.includes(record[end - 1]!)) end -= 1;
     const { rejectedBytesMax } = this.#context;
-    const raw = rawRecord(null, record.subarray(0, end), '{}', rejectedBytesMax);
-    return { ...placeOf(position), raw, ...rejectedWith(error) };
+    const raw = rawRecord(record, null, { start: 0, end }, '{}', rejectedBytesMax);
+    return rejectedRecord(placeOf(position), raw, error);
   }
 
   nextDueUs(): null {

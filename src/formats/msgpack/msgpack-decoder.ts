@@ -18,7 +18,7 @@ import type { DecodedColumn } from '../csv.ts';
 import { arrayText } from '../json-array-text.ts';
 import type { MessageDecoder } from '../message-decoder.ts';
 import { missingValues } from '../missing-values.ts';
-import { userError } from '../record-decoder.ts';
+import { orThrow, userError } from '../record-decoder.ts';
 import { type TextAppender, textAppender } from '../text-value.ts';
 import { corrupt, MessagePackCursor } from './cursor.ts';
 
@@ -146,7 +146,7 @@ export class MessagePackDecoder implements MessageDecoder {
     const end = this.#cursor.need(number);
     const error = encodingError(bytes, at, end);
     if (error !== null) throw error;
-    this.#appenders[i]!(to, bytes, at, end);
+    orThrow(this.#appenders[i]!(to, bytes, at, end));
   }
 
   #appendInteger(id: string, i: number, to: ColumnBuilder): void {
@@ -159,7 +159,7 @@ export class MessagePackDecoder implements MessageDecoder {
 
   #appendText(i: number, to: ColumnBuilder, text: string): void {
     const bytes = Buffer.from(text);
-    this.#appenders[i]!(to, bytes, 0, bytes.length);
+    orThrow(this.#appenders[i]!(to, bytes, 0, bytes.length));
   }
 }
 

@@ -12,7 +12,8 @@ export interface MeasuredServerOptions {
   readonly args?: readonly string[];
 }
 
-const POLL_MS = 20;
+/** What is waited for takes seconds; a question takes the server about 2 ms of CPU. */
+const POLL_MS = 50;
 const WAIT_SECONDS_MAX = 1800;
 
 export class MeasuredServer {

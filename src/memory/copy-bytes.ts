@@ -15,5 +15,10 @@ export function copyBytes(
   target: Uint8Array,
   at: number,
 ): void {
-  copy.call(source as Buffer, target, at, from, end);
+  // Of a whole source Node.js makes a TypedArray.set: without its last byte it is none.
+  const isWhole = from === 0 && end === source.length && end > 1;
+  const last = isWhole ? end - 1 : end;
+  const byte = isWhole ? source[last]! : 0;
+  copy.call(source as Buffer, target, at, from, last);
+  if (isWhole) target[at + last] = byte;
 }

@@ -12,6 +12,7 @@
  */
 
 import { SqlError } from '../../base/sql-error.ts';
+import { copyBytes } from '../../memory/copy-bytes.ts';
 import { recordBuffers } from './buffer-pool.ts';
 
 export const BATCH_HEADER_SIZE = 61;
@@ -205,7 +206,7 @@ function joined(parts: readonly Part[]): Uint8Array<SharedArrayBuffer> | null {
   let at = 0;
   for (const { header, records } of parts) {
     result.set(header, at);
-    result.set(records, at + BATCH_HEADER_SIZE);
+    copyBytes(records, 0, records.length, result, at + BATCH_HEADER_SIZE);
     const length = BATCH_HEADER_SIZE + records.length;
     view.setInt32(at + LENGTH_AT, length - LENGTH_OFFSET);
     view.setInt16(at + ATTRIBUTES_AT, view.getInt16(at + ATTRIBUTES_AT) & ~COMPRESSION_BITS);

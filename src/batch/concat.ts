@@ -123,8 +123,9 @@ interface LongViews {
   readonly end: number;
 }
 
-/** So much is copied as one block for a byte that is wanted, as fast as string by string. */
+/** So much is copied as one block for a byte that is wanted, as fast as string by string; and so much more than them at most. */
 const SPREAD_MAX = 6;
+const SPREAD_BYTES_MAX = 1 << 20;
 
 /** Makes n views of each column, copied as they were, own their long bytes: as one block where they lie close together. */
 function copyLongViews(
@@ -159,7 +160,7 @@ function copyBlock(
   const total = views.reduce((sum, one) => sum + one.total, 0);
   const first = Math.min(...views.map((one) => one.first));
   const end = Math.max(...views.map((one) => one.end));
-  if (end - first > SPREAD_MAX * total) return false;
+  if (end - first > Math.min(SPREAD_MAX * total, total + SPREAD_BYTES_MAX)) return false;
   const block = scratch.alloc(end - first);
   const { u8, u32 } = scratch.memory;
   copyBytes(source.u8, first, end, u8, block);

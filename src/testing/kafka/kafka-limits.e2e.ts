@@ -26,7 +26,9 @@ before(async () => {
   tokens = endpoint;
   const session = 'listener.name.sasl_plaintext.scram-sha-256.connections.max.reauth.ms';
   const properties = { [session]: '1000' };
-  scene = await KafkaScene.start({}, { tokenKeysUrl: endpoint.keysUrl, properties });
+  const environment = { NODE_EXTRA_CA_CERTS: endpoint.authority };
+  const cluster = { tokenKeysUrl: endpoint.keysUrl, properties };
+  scene = await KafkaScene.start({ environment }, cluster);
   ({ kafka, server, sql } = scene);
 });
 
@@ -148,7 +150,7 @@ test('tokens of an endpoint: renewed before they expire, also with another clien
   tokens.lifetimeSeconds = 5;
   tokens.toldSeconds = 4;
   await secret('client_secret', tokens.clientSecret);
-  const login = `properties.sasl.oauthbearer.token.endpoint.url = '${tokens.url}',
+  const login = `properties.sasl.oauthbearer.token.endpoint.url = '${tokens.secureUrl}',
     properties.sasl.oauthbearer.client.credentials.client.id = 'client',
     properties.sasl.oauthbearer.client.credentials.client.secret = secret client_secret,
     properties.sasl.oauthbearer.scope = 'records other', properties.sasl.oauthbearer.extensions = 'logicalCluster=lkc-1'`;
@@ -168,7 +170,7 @@ test('tokens of an endpoint: renewed before they expire, also with another clien
 
   tokens.refusal = { status: 503, body: 'come back later' };
   await sql.awaitValue(stateOf('renewed'), 'disconnected');
-  assert.equal(await errorOf('renewed'), `no token from ${tokens.url}: 503 come back later`);
+  assert.equal(await errorOf('renewed'), `no token from ${tokens.secureUrl}: 503 come back later`);
   await sendId('renewed', count + 1);
   tokens.refusal = null;
   await sql.awaitValue(`SELECT count(*) FROM renewed_view`, String(count + 1));
@@ -177,7 +179,7 @@ test('tokens of an endpoint: renewed before they expire, also with another clien
   await sql.awaitValue(stateOf('renewed'), 'failed');
   assert.equal(
     await errorOf('renewed'),
-    `Kafka refused the login: no token from ${tokens.url}: 401 invalid_client: no such client`,
+    `Kafka refused the login: no token from ${tokens.secureUrl}: 401 invalid_client: no such client`,
   );
   await sendId('renewed', count + 2);
   await sql.query(`ALTER SECRET client_secret AS '${tokens.clientSecret}'`);
@@ -186,7 +188,7 @@ test('tokens of an endpoint: renewed before they expire, also with another clien
   await sendId('renewed', count + 3);
   await assertSentOnce('renewed_out', count + 3);
   const shown = (await sql.query('SHOW CREATE SOURCE renewed')).rows.flat().join(' ');
-  assert.ok(shown.includes(`token.endpoint.url = '${tokens.url}'`), shown);
+  assert.ok(shown.includes(`token.endpoint.url = '${tokens.secureUrl}'`), shown);
   assert.match(shown, /client\.secret = secret client_secret/);
   await sql.query('DROP SINK renewed_out');
   assert.ok(tokens.given.every(({ token }) => !server.log.includes(token)));

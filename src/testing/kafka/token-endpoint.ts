@@ -1,14 +1,16 @@
 /** An authorization server for tests: signs JSON Web Tokens, gives them for client credentials, and shows its key to brokers. */
 
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { SystemClock } from '../../base/clock.ts';
+import { makeCertificates } from '../services/certificates.ts';
 import { TOKEN_AUDIENCE } from '../services/kafka.ts';
 
 const KEY_ID = 'test';
@@ -18,6 +20,7 @@ export class TokenEndpoint {
   readonly #directory = mkdtempSync(join(tmpdir(), 'millrace-tokens-'));
   readonly #key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   readonly #server: Server;
+  readonly #secureServer: Server;
   /** Of the one client that it knows; tests change it. */
   clientSecret = 'client-secret';
   lifetimeSeconds = 3600;
@@ -32,14 +35,21 @@ export class TokenEndpoint {
     const jwk = this.#key.publicKey.export({ format: 'jwk' });
     const keys = [{ ...jwk, kid: KEY_ID, alg: 'ES256', use: 'sig' }];
     writeFileSync(join(this.#directory, 'keys.json'), JSON.stringify({ keys }));
-    this.#server = createServer((request, response) => {
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
       void this.#answer(request, response);
-    });
+    };
+    this.#server = createServer(answer);
+    makeCertificates(this.#directory);
+    const pem = (name: string) => readFileSync(join(this.#directory, name));
+    const certificate = { key: pem('server.key'), cert: pem('server.pem') };
+    this.#secureServer = createSecureServer(certificate, answer);
   }
 
   static async start(): Promise<TokenEndpoint> {
     const endpoint = new TokenEndpoint();
-    await new Promise<void>((resolve) => endpoint.#server.listen(0, '127.0.0.1', resolve));
+    for (const server of endpoint.#servers) {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    }
     return endpoint;
   }
 
@@ -49,7 +59,17 @@ export class TokenEndpoint {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/token`;
+    return `http://127.0.0.1:${portOf(this.#server)}/token`;
+  }
+
+  /** For servers that trust `authority`. */
+  get secureUrl(): string {
+    return `https://localhost:${portOf(this.#secureServer)}/token`;
+  }
+
+  /** A PEM file. */
+  get authority(): string {
+    return join(this.#directory, 'ca.pem');
   }
 
   /** Since 1970, as tokens tell times. */
@@ -74,9 +94,15 @@ export class TokenEndpoint {
   }
 
   async dispose(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    for (const server of this.#servers) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
     rmSync(this.#directory, { recursive: true });
+  }
+
+  get #servers(): readonly Server[] {
+    return [this.#server, this.#secureServer];
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -94,6 +120,10 @@ export class TokenEndpoint {
     const told = this.toldSeconds === null ? {} : { expires_in: this.toldSeconds };
     response.end(JSON.stringify({ access_token: token, token_type: 'Bearer', ...told }));
   }
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
 }
 
 const UNKNOWN_CLIENT = {

@@ -97,8 +97,21 @@ function text(p: usize): usize {
   return at != start ? at : fail(DIGIT, at);
 }
 
+/** How many of the 16 bytes at `p` are digits before another one. Reads up to 15 bytes behind the end. */
+@inline function digitCount(p: usize): usize {
+  const isOther = i8x16.gt_u(i8x16.sub(v128.load(p), i8x16.splat(48)), i8x16.splat(9));
+  return <usize>ctz<i32>(i8x16.bitmask(isOther) | 0x10000);
+}
+
 function number(at: usize): usize {
   if (byte(at) == 45) at++;
+  // Mostly a whole number: no loop, of whose end the processor would guess wrong.
+  const count = digitCount(at);
+  const behind = at + count;
+  if (count != 0 && count < 16 && behind < end && (count == 1 || load<u8>(at) != 48)) {
+    const next = <u32>load<u8>(behind);
+    if (next != 46 && (next | 32) != 101) return behind;
+  }
   at = byte(at) == 48 ? at + 1 : digits(at);
   if (at != 0 && byte(at) == 46) at = digits(at + 1);
   if (at == 0 || (byte(at) | 32) != 101) return at;
@@ -284,18 +297,37 @@ function isUtf8(start: usize): bool {
   return true;
 }
 
+/**
+ * The number of the 1 to 8 digits at `s`, below 10^8; else something is no digit. Reads up to 7 bytes behind them. Pairs, then
+ * fours, then eights are put together by one multiplication each (D. Lemire, "Quickly parsing eight digits", 2018).
+ */
+@inline function eightDigits(s: usize, count: usize): u64 {
+  let w = load<u64>(s);
+  if (count != 8) w = (w << <u64>(64 - (count << 3))) | (0x3030303030303030 >>> <u64>(count << 3));
+  const isDigits = ((w & 0xf0f0f0f0f0f0f0f0) | (((w + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) >>> 4)) == 0x3333333333333333;
+  if (!isDigits) return u64.MAX_VALUE;
+  w = ((w & 0x0f0f0f0f0f0f0f0f) * 2561) >>> 8;
+  w = ((w & 0x00ff00ff00ff00ff) * 6553601) >>> 16;
+  return ((w & 0x0000ffff0000ffff) * 42949672960001) >>> 32;
+}
+
 /** [-] and 1 to 18 digits, into `integer`. */
 function parseInteger(s: usize, e: usize): bool {
   const isNegative = s < e && load<u8>(s) == 45;
   if (isNegative) s++;
-  if (s == e || e - s > 18) return false;
-  let result: i64 = 0;
-  for (; s < e; s++) {
-    const digit = <u32>load<u8>(s) - 48;
-    if (digit > 9) return false;
-    result = result * 10 + <i64>digit;
+  let left = e - s;
+  if (left == 0 || left > 18) return false;
+  let result: u64 = 0;
+  for (let power: u64 = 1; ; power = 100000000) {
+    const count = left > 8 ? (left - 1 & 7) + 1 : left;
+    const part = eightDigits(s, count);
+    if (part == u64.MAX_VALUE) return false;
+    result = result * power + part;
+    left -= count;
+    if (left == 0) break;
+    s += count;
   }
-  integer = isNegative ? -result : result;
+  integer = isNegative ? -<i64>result : <i64>result;
   return true;
 }
 
@@ -367,12 +399,14 @@ function parseTimestamp(s: usize, e: usize): bool {
   }
   if (length > 19) {
     if (load<u8>(s, 19) != 46 || length == 20) return false;
-    let scale: i64 = 100000;
-    for (let p = s + 20; p < e; p++, scale /= 10) {
+    let fraction: i64 = 0;
+    for (let p = s + 20; p < e; p++) {
       const digit = <u32>load<u8>(p) - 48;
       if (digit > 9) return false;
-      us += <i64>digit * scale;
+      fraction = fraction * 10 + <i64>digit;
     }
+    for (let scale = length; scale < 26; scale++) fraction *= 10;
+    us += fraction;
   }
   integer = daysFromCivil(year, month, day) * 86400000000 + <i64>(hour * 60 + minute) * 60000000 + us;
   return true;

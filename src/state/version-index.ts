@@ -38,7 +38,10 @@ export function tableSize(memory: Memory, table: number): number {
   return HEADER + 8 * memory.u32[table >>> 2]!;
 }
 
-/** Newest row of the chain whose key `isMatch` recognises; 0: none. For readers and the writer. */
+/**
+ * Newest row of the chain whose key `isMatch` recognises; 0: none. For readers and the writer. RangeError: the table lies behind
+ * the views of `memory`, which has grown since they were taken.
+ */
 export function findChain(
   memory: Memory,
   table: number,
@@ -50,8 +53,9 @@ export function findChain(
   const entries = (table + HEADER) >>> 2;
   for (let probe = hash & mask; ; probe = (probe + 1) & mask) {
     const at = entries + 2 * probe;
+    const found = words[at];
     // Of a version that a reader may see the hash was stored before it took its snapshot.
-    if (words[at] !== hash && words[at] !== 0) continue;
+    if (found !== hash && found !== 0 && found !== undefined) continue;
     const id = Atomics.load(words, at + 1);
     if (id === 0) return 0;
     if (id !== DELETED && words[at] === hash && isMatch(id)) return id;

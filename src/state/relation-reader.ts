@@ -67,7 +67,7 @@ export class RelationReader {
       for (let from = 0; from < end; from += BATCH_ROWS_MAX) {
         const count = visibleRows(segment, epoch, from, Math.min(end, from + BATCH_ROWS_MAX), rows);
         if (count === 0) continue;
-        segment.refreshColumns();
+        this.#stable(() => segment.refreshColumns());
         const piece: Piece = { segment, rows, count };
         yield copyRows(this.#memory, [piece], columns, target, weightsOf(piece, 1));
       }
@@ -85,7 +85,7 @@ export class RelationReader {
           if (segment.isLive(row)) rows[count++] = row;
         }
         if (count === 0) continue;
-        segment.refreshColumns();
+        this.#stable(() => segment.refreshColumns());
         const piece: Piece = { segment, rows, count };
         yield copyRows(this.#memory, [piece], columns, target, weightsOf(piece, 1));
       }
@@ -216,7 +216,7 @@ export class RelationReader {
           const to = Math.min(end, from + BATCH_ROWS_MAX);
           const count = choose(segment, fromEpoch, toEpoch, from, to, rows);
           if (count === 0) continue;
-          segment.refreshColumns();
+          this.#stable(() => segment.refreshColumns());
           const piece: Piece = { segment, rows, count };
           yield copyRows(this.#memory, [piece], columns, target, weightsOf(piece, sign));
         }

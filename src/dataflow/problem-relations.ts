@@ -72,9 +72,11 @@ export class ProblemRelations {
   /** Those of sources that send them to a topic: `batch` has them as rows. */
   #sendLetters(letters: readonly DeadLetter[], batch: DeltaBatch): void {
     const { memory, scratch } = this.#target;
-    for (const id of new Set(letters.map(({ sourceId }) => sourceId))) {
-      if (id === null || this.#parts.sinks.get(id) === undefined) continue;
-      const rows = [...letters.keys()].filter((row) => letters[row]!.sourceId === id);
+    const sourceOf = (row: number) => letters[row]!.sourceId ?? 0;
+    const sent = [...letters.keys()].filter(
+      (row) => this.#parts.sinks.get(sourceOf(row)) !== undefined,
+    );
+    for (const [id, rows] of Map.groupBy(sent, sourceOf)) {
       const { name } = this.#parts.relation(id).definition;
       const list = scratch.alloc(Math.max(16, 4 * rows.length));
       memory.u32.set(rows, list >>> 2);

@@ -182,9 +182,12 @@ export class JsonObjectDecoder implements MessageDecoder {
     const appender = this.#appenders[i]!;
     const token = this.#tokens[i]!;
     const first = bytes[start];
-    if (first === NULL_START || token !== null) {
-      if (first === NULL_START) to.appendNull();
-      else token?.(to, bytes, start, end);
+    if (first === NULL_START) {
+      to.appendNull();
+      return null;
+    }
+    if (token !== null) {
+      token(to, bytes, start, end);
       return null;
     }
     if (first === STRING && !this.#isJson[i]) {

@@ -26,12 +26,15 @@ export interface RecordDecoder {
   readonly errorOffset: number;
 }
 
-/** What was thrown: a user's error, told of the column where there is one; another one is thrown on. */
+/** What was thrown: an error of the record, told of the column where there is one; another one, also that memory ends, is thrown on. */
 export function userError(thrown: unknown, column?: string): SqlError {
   if (column !== undefined) return inColumn(thrown, column);
-  if (thrown instanceof SqlError) return thrown;
+  if (thrown instanceof SqlError && !thrown.sqlstate.startsWith(NO_RESOURCES)) return thrown;
   throw thrown;
 }
+
+/** Class 53: no fault of the record. */
+const NO_RESOURCES = '53';
 
 /** For those that are called where throwing is the way. */
 export function orThrow(error: SqlError | null): void {

@@ -1,6 +1,7 @@
 /** Copies of bytes between memories, shared ones too. */
 
 import { Buffer } from 'node:buffer';
+import { assert } from '../base/assert.ts';
 
 const { copy } = Buffer.prototype;
 
@@ -19,6 +20,7 @@ export function copyBytes(
   const isWhole = from === 0 && end === source.length && end > 1;
   const last = isWhole ? end - 1 : end;
   const byte = isWhole ? source[last]! : 0;
-  copy.call(source as Buffer, target, at, from, last);
+  const copied = copy.call(source as Buffer, target, at, from, last);
+  assert(copied === last - from, 'bytes are copied to a place that is too small');
   if (isWhole) target[at + last] = byte;
 }

@@ -28,13 +28,14 @@ export interface LetterStore {
   handle(id: number): RelationHandle | undefined;
 }
 
-/** Rows of `millrace.<name>` at `epoch`, in the order of the relation's columns. */
+/** Rows of `millrace.<name>` at `epoch`, in the order of the relation's columns; others than `wanted` may be null. */
 export function millraceRows(
   name: string,
   status: EngineStatus,
   catalog: Catalog,
   letters: LetterStore,
   epoch: number,
+  wanted: ReadonlySet<string>,
 ): Iterable<Row> {
   switch (name) {
     case 'jobs':
@@ -52,7 +53,7 @@ export function millraceRows(
     case 'secrets':
       return secrets(catalog);
     default:
-      return deadLetters(catalog, letters, epoch);
+      return deadLetters(catalog, letters, epoch, wanted);
   }
 }
 
@@ -226,10 +227,11 @@ function* epochs(status: EngineStatus): Generator<Row> {
   ];
 }
 
-/** A stored relation's rows as text by column name. */
+/** The columns `wanted` of a stored relation, which has `names`, as text by their names. */
 function* storedRows(
   id: number,
   names: readonly string[],
+  wanted: readonly string[],
   letters: LetterStore,
   epoch: number,
 ): Generator<{ readonly row: Readonly<Record<string, string | null>>; readonly weight: number }> {
@@ -238,15 +240,12 @@ function* storedRows(
   if (reader === undefined || handle === undefined) return;
   const target = letters.memories.acquire();
   try {
-    for (const batch of reader.scan(
-      epoch,
-      names.map((_, column) => column),
-      target,
-    )) {
+    const columns = wanted.map((name) => names.indexOf(name));
+    for (const batch of reader.scan(epoch, columns, target)) {
       for (let at = 0; at < batch.rowCount; at++) {
-        const values = names.map((name, column) => {
-          const { type } = must(handle.columns[column]);
-          const value = readValue(batch.memory, must(batch.columns[column]), type, at);
+        const values = wanted.map((name, i) => {
+          const { type } = must(handle.columns[must(columns[i])]);
+          const value = readValue(batch.memory, must(batch.columns[i]), type, at);
           return [
             name,
             value === null ? null : formatValue(type, value, DEFAULT_SETTINGS),
@@ -263,10 +262,17 @@ function* storedRows(
 }
 
 /** Rejected records and late rows (logs), then the errors that views hold (state). */
-function* deadLetters(catalog: Catalog, letters: LetterStore, epoch: number): Generator<Row> {
+function* deadLetters(
+  catalog: Catalog,
+  letters: LetterStore,
+  epoch: number,
+  wanted: ReadonlySet<string>,
+): Generator<Row> {
+  const stored = storedColumns(wanted);
   const name = (id: string | null | undefined): string | null =>
     id === null || id === undefined ? null : (catalog.object(Number(id))?.name ?? id);
-  for (const { row, weight } of storedRows(DEAD_LETTERS_ID, DEAD_LETTER_COLUMNS, letters, epoch)) {
+  const rejected = storedRows(DEAD_LETTERS_ID, DEAD_LETTER_COLUMNS, stored, letters, epoch);
+  for (const { row, weight } of rejected) {
     yield [
       row.id ?? null,
       row.at ?? null,
@@ -275,7 +281,7 @@ function* deadLetters(catalog: Catalog, letters: LetterStore, epoch: number): Ge
       name(row.view_id),
       row.split ?? null,
       row.position ?? null,
-      row.row ?? textOf(row.raw),
+      row.row ?? (wanted.has('row') ? textOf(row.raw) : null),
       row.reason ?? null,
       row.op ?? null,
       row.sqlstate ?? null,
@@ -288,7 +294,8 @@ function* deadLetters(catalog: Catalog, letters: LetterStore, epoch: number): Ge
       row.is_cut ?? null,
     ];
   }
-  for (const { row, weight } of storedRows(VIEW_ERRORS_ID, VIEW_ERROR_COLUMNS, letters, epoch)) {
+  const errors = storedRows(VIEW_ERRORS_ID, VIEW_ERROR_COLUMNS, VIEW_ERROR_COLUMNS, letters, epoch);
+  for (const { row, weight } of errors) {
     yield [
       null,
       null,
@@ -305,6 +312,19 @@ function* deadLetters(catalog: Catalog, letters: LetterStore, epoch: number): Ge
       ...NO_RECORD,
     ];
   }
+}
+
+/** What columns of millrace.dead_letters are made of, where that is not the stored one of their name. */
+const MADE_OF: Readonly<Record<string, readonly string[]>> = {
+  source: ['source_id'],
+  view: ['view_id'],
+  row: ['row', 'raw'],
+};
+
+/** At least one: of no column there would be no rows. */
+function storedColumns(wanted: ReadonlySet<string>): readonly string[] {
+  const names = new Set(['id', ...[...wanted].flatMap((name) => MADE_OF[name] ?? [name])]);
+  return DEAD_LETTER_COLUMNS.filter((name) => names.has(name));
 }
 
 /** What errors of views leave empty: topic, partition, record_offset, key, raw, is_cut. */

@@ -13,10 +13,11 @@ import { type OwnRows, unpackRows } from './own-writes.ts';
 import type { QueryInputs } from './query-execution.ts';
 import type { QueryMemory } from './query-memory.ts';
 
-/** Rows of a system relation, each value in its text form. */
+/** Rows of a system relation, each value in its text form; of others than `columns` they need not have one. */
 export type SystemRowsProvider = (
   schema: string,
   name: string,
+  columns: readonly number[],
 ) => { readonly types: readonly DataType[]; readonly rows: Iterable<readonly (string | null)[]> };
 
 export interface SnapshotSources {
@@ -84,7 +85,7 @@ export function* systemBatches(
   target: QueryMemory,
 ): Generator<DeltaBatch> {
   const { schema, name } = node.relation;
-  const { types, rows } = provider(schema, name);
+  const { types, rows } = provider(schema, name, node.columnIndexes);
   const kept = node.columnIndexes.map((index) => must(types[index]));
   let pending: Value[][] = [];
   for (const row of rows) {

@@ -148,7 +148,7 @@ function systemRowsProvider(
   status: EngineStatus | null,
 ): SystemRowsProvider {
   const { database, catalog } = session;
-  return (schema, name) => {
+  return (schema, name, columns) => {
     const schemaId = must(catalog.schema(schema)).id;
     const relation = must(
       catalog.systemRelations().find((one) => one.schema === schema && one.name === name),
@@ -166,6 +166,7 @@ function systemRowsProvider(
           catalog,
           database.queries,
           database.engine.control.published,
+          new Set(columns.map((column) => must(relation.columns[column]).name)),
         ),
       };
     }

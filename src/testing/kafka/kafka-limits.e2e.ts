@@ -164,6 +164,7 @@ test('tokens of an endpoint: renewed before they expire, also with another clien
   tokens.lifetimeSeconds = 1;
   tokens.toldSeconds = 3600;
   const count = await stream('renewed', steady + 1, hasGiven(2));
+  tokens.lifetimeSeconds = 5;
   tokens.toldSeconds = null;
   await assertSentOnce('renewed_out', count);
   assert.equal(tokens.given[0]!.form, 'grant_type=client_credentials&scope=records+other');

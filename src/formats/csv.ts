@@ -11,7 +11,7 @@ import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
-import { inColumn, type RecordDecoder, userError } from './record-decoder.ts';
+import { orThrow, type RecordDecoder, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 export interface CsvOptions {
@@ -169,7 +169,7 @@ export class CsvDecoder implements RecordDecoder {
     }
     for (const [i, builder] of builders.entries()) {
       const error = this.#appendField(bytes, i, builder);
-      if (error !== null) return inColumn(error, this.#names[i]!);
+      if (error !== null) return userError(error, this.#names[i]!);
     }
     return null;
   }
@@ -299,8 +299,7 @@ export class CsvDecoder implements RecordDecoder {
       });
     }
     if (!this.#isSuspect) return;
-    const error = encodingError(bytes, this.#start, this.#end);
-    if (error !== null) throw error;
+    orThrow(encodingError(bytes, this.#start, this.#end));
   }
 
   #checkFieldCount(): void {

@@ -21,7 +21,7 @@ import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING, wrongJson } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import { missingValues } from './missing-values.ts';
-import { inColumn, userError } from './record-decoder.ts';
+import { orThrow, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const MISSING = -1;
@@ -168,7 +168,7 @@ export class JsonObjectDecoder implements MessageDecoder {
       error = userError(thrown);
     }
     if (error === null) return true;
-    this.#columnError = inColumn(error, this.#columns[column]!.name);
+    this.#columnError = userError(error, this.#columns[column]!.name);
     return false;
   };
 
@@ -215,8 +215,7 @@ export class JsonObjectDecoder implements MessageDecoder {
       throw error;
     }
     if (!scanner.isSuspect) return;
-    const error = encodingError(bytes, this.#start, this.#end);
-    if (error !== null) throw error;
+    orThrow(encodingError(bytes, this.#start, this.#end));
   }
 
   #readRecord(bytes: Buffer, scanner: JsonScanner): void {

@@ -28,9 +28,9 @@ export interface RecordDecoder {
 
 /** What was thrown: an error of the record, told of the column where there is one; another one, also that memory ends, is thrown on. */
 export function userError(thrown: unknown, column?: string): SqlError {
-  if (column !== undefined) return inColumn(thrown, column);
-  if (thrown instanceof SqlError && !thrown.sqlstate.startsWith(NO_RESOURCES)) return thrown;
-  throw thrown;
+  if (!(thrown instanceof SqlError) || thrown.sqlstate.startsWith(NO_RESOURCES)) throw thrown;
+  if (column === undefined) return thrown;
+  return new SqlError(thrown.sqlstate, `column "${column}": ${thrown.message}`, thrown.fields);
 }
 
 /** Class 53: no fault of the record. */
@@ -39,10 +39,4 @@ const NO_RESOURCES = '53';
 /** For those that are called where throwing is the way. */
 export function orThrow(error: SqlError | null): void {
   if (error !== null) throw error;
-}
-
-/** What was thrown, told of a column. */
-export function inColumn(thrown: unknown, column: string): SqlError {
-  const error = userError(thrown);
-  return new SqlError(error.sqlstate, `column "${column}": ${error.message}`, error.fields);
 }

@@ -10,6 +10,7 @@ import { checkTimestamp } from '../types/datetime.ts';
 import { Decimal } from '../types/decimal.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import { inputValue, type ValueSettings } from '../types/value.ts';
+import { orThrow } from './record-decoder.ts';
 
 type Some = NonNullable<Value>;
 
@@ -82,8 +83,7 @@ export function checkTextBytes(bytes: Buffer, start: number, end: number): void 
   for (let i = start; i < end; i += 1) {
     const byte = bytes[i]!;
     if (byte > 0 && byte < 0x80) continue;
-    const error = encodingError(bytes, i, end);
-    if (error !== null) throw error;
+    orThrow(encodingError(bytes, i, end));
     return;
   }
 }

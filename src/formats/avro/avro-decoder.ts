@@ -19,7 +19,7 @@ import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
-import { inColumn, userError } from '../record-decoder.ts';
+import { userError } from '../record-decoder.ts';
 import { FRAME_SIZE, hasFrame, schemaIdAt, unknownSchema } from '../schema-frame.ts';
 import { AvroCursor, corrupt } from './cursor.ts';
 import { defaultBytes } from './default-bytes.ts';
@@ -212,7 +212,7 @@ export function checkAvroColumns(
     const field = writerField(name, record, record);
     if (field === undefined) continue;
     if (valueReader(field.type, type, settings) === null) {
-      throw inColumn(misfit(field.type, type), name);
+      throw userError(misfit(field.type, type), name);
     }
   }
 }

@@ -23,7 +23,7 @@ import {
   type ValueWriter,
   viewBytes,
 } from '../message-encoder.ts';
-import { inColumn } from '../record-decoder.ts';
+import { userError } from '../record-decoder.ts';
 import { writeFrame } from '../schema-frame.ts';
 import { JSON_CONNECT_NAME } from './schema.ts';
 
@@ -121,7 +121,7 @@ export class AvroEncoder implements MessageEncoder {
         }
       }
     } catch (error) {
-      throw inColumn(error, this.#columns[i]!.name);
+      throw userError(error, this.#columns[i]!.name);
     }
   }
 }

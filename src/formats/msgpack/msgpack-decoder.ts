@@ -144,8 +144,7 @@ export class MessagePackDecoder implements MessageDecoder {
   #appendSpan(bytes: Buffer, i: number, to: ColumnBuilder): void {
     const { at, number } = this.#cursor;
     const end = this.#cursor.need(number);
-    const error = encodingError(bytes, at, end);
-    if (error !== null) throw error;
+    orThrow(encodingError(bytes, at, end));
     orThrow(this.#appenders[i]!(to, bytes, at, end));
   }
 
@@ -260,7 +259,6 @@ function members(cursor: MessagePackCursor, bytes: Buffer, count: number, depth:
 function textOf(cursor: MessagePackCursor, bytes: Buffer): string {
   const from = cursor.at;
   cursor.at = cursor.need(cursor.number);
-  const error = encodingError(bytes, from, cursor.at);
-  if (error !== null) throw error;
+  orThrow(encodingError(bytes, from, cursor.at));
   return bytes.toString('utf8', from, cursor.at);
 }

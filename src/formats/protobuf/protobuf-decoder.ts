@@ -19,7 +19,7 @@ import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
 import type { MessageDecoder, WriterSchema } from '../message-decoder.ts';
-import { inColumn, userError } from '../record-decoder.ts';
+import { userError } from '../record-decoder.ts';
 import { ProtobufCursor } from './cursor.ts';
 import { messageOf } from './find-message.ts';
 import { FramedPlans } from './framed-plans.ts';
@@ -235,7 +235,7 @@ export function checkProtobufColumns(
     try {
       if (field !== undefined) checkTarget(field, type, settings);
     } catch (error) {
-      throw inColumn(error, name);
+      throw userError(error, name);
     }
   }
 }

@@ -24,7 +24,7 @@ import {
   type ValueWriter,
   viewBytes,
 } from '../message-encoder.ts';
-import { inColumn } from '../record-decoder.ts';
+import { userError } from '../record-decoder.ts';
 import { writeFrame } from '../schema-frame.ts';
 import { floorDivided } from '../typed-value.ts';
 import { FIXED32, FIXED64, SIZED, VARINT } from './cursor.ts';
@@ -163,7 +163,7 @@ export class ProtobufEncoder implements MessageEncoder {
         if (!isNull(batch, column, row)) this.#writers[i]!(batch, column, row, out);
       }
     } catch (error) {
-      throw inColumn(error, this.#columns[i]!.name);
+      throw userError(error, this.#columns[i]!.name);
     }
   }
 }

@@ -11,9 +11,11 @@
 import { assert } from '../base/assert.ts';
 import type { Column } from '../batch/delta-batch.ts';
 import { storageWidth } from '../batch/delta-batch.ts';
+import { copyBytes } from '../memory/copy-bytes.ts';
 import { copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Storage } from '../types/data-type.ts';
+import { denseBytes, VIEWS_AT_ONCE } from './dense-views.ts';
 import { INLINE_BYTES, isValid } from './row-identity.ts';
 import { copyU8, copyU32, copyWide } from './selected-values.ts';
 
@@ -362,7 +364,10 @@ export class Segment {
         );
         break;
       case 'view':
-        this.#copyViews(source, column, target, selection, from, to, first);
+        for (let at = from; at < to; at += VIEWS_AT_ONCE) {
+          const end = Math.min(to, at + VIEWS_AT_ONCE);
+          this.#copyViews(source, column, target, selection, at, end, first + at - from);
+        }
         break;
       default:
         copyWide(
@@ -388,6 +393,9 @@ export class Segment {
     first: number,
   ): void {
     const given = source.u32;
+    const dense = denseBytes(source, column, selection, from, to);
+    const block = dense === null ? 0 : this.#allocBytes(dense.end - dense.start);
+    if (dense !== null) copyBytes(source.u8, dense.start, dense.end, this.memory.u8, block);
     let copied = 0;
     let copiedLength = 0;
     let address = 0;
@@ -398,14 +406,16 @@ export class Segment {
       const isLong = length > INLINE_BYTES;
       // Rows of one value often have the same bytes, and then share them here, too.
       const isAgain = isLong && given[at + 3] === copied && length === copiedLength;
-      if (isLong && !isAgain) address = this.#allocBytes(length);
+      const isOwn = isLong && !isAgain && dense === null;
+      if (isOwn) address = this.#allocBytes(length);
+      else if (isLong && dense !== null) address = block + given[at + 3]! - dense.start;
       const words = this.memory.u32;
       const out = (target >>> 2) + 4 * (first + i - from);
       words[out] = length;
       words[out + 1] = length === 0 ? 0 : given[at + 1]!;
       words[out + 2] = length === 0 || isLong ? 0 : given[at + 2]!;
       words[out + 3] = length === 0 ? 0 : isLong ? address : given[at + 3]!;
-      if (!isLong || isAgain) continue;
+      if (!isOwn) continue;
       copied = given[at + 3]!;
       copiedLength = length;
       copyWords(given, copied, words, address, length);

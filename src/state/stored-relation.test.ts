@@ -192,6 +192,27 @@ test('a hot key costs a bounded amount of memory', () => {
   );
 });
 
+test('long texts side by side, some of them NULL or of rows that go: the others are as they were', () => {
+  for (const length of [13, 100, 700, 40_000]) {
+    const bench = new Bench(BAG);
+    const count = Math.min(1000, Math.floor(4_000_000 / length));
+    const text = (i: number) => String.fromCharCode(97 + (i % 26)).repeat(length);
+    const rows = Array.from({ length: count }, (_, i): Value[] => [
+      BigInt(i),
+      i % 10 === 0 ? null : text(i),
+      i % 3,
+    ]);
+    // Rows that were there go amid those that come, whose texts have gaps between them, then.
+    const isGone = (i: number) => i % 5 === 1 || (i > count / 2 && i % 2 === 1);
+    const kept = rows.filter((_, i) => !isGone(i));
+    bench.commit(bench.batch(rows.filter((_, i) => isGone(i))));
+    const weights = rows.map((_, i) => (isGone(i) ? -1 : 1));
+    const epoch = bench.commit(bench.batch(rows, weights));
+    const expected = kept.map((row): [string, number] => [row.map(String).join('|'), 1]);
+    assert.deepEqual(sorted(bench.scan(epoch)), sorted(new Map(expected)));
+  }
+});
+
 test('what is not there cannot be retracted, and a key cannot be there twice', () => {
   const bench = new Bench(KEYED);
   bench.relation.begin(1);

@@ -1,0 +1,45 @@
+/** Long strings that lie side by side, and are copied as one block: most of the time that a short copy takes is in its call. */
+
+import type { Column } from '../batch/delta-batch.ts';
+import type { Memory } from '../memory/memory.ts';
+import { INLINE_BYTES, isValid } from './row-identity.ts';
+
+/** Rows whose strings may be one block. */
+export const VIEWS_AT_ONCE = 64;
+
+/** A larger block would leave too much of a chunk unused. */
+const BLOCK_BYTES_MAX = 32_768;
+
+/** Of the bytes between strings that are still copied with them: one for so many that are wanted. */
+const WANTED_FOR_ONE = 8;
+
+/** The bytes [start, end) in which the long strings of rows selection[from, to) lie; null: there is one at most, or they lie apart. */
+export function denseBytes(
+  memory: Memory,
+  column: Column,
+  selection: Uint32Array,
+  from: number,
+  to: number,
+): { readonly start: number; readonly end: number } | null {
+  const { u32 } = memory;
+  let start = Number.POSITIVE_INFINITY;
+  let end = 0;
+  let wanted = 0;
+  let last = 0;
+  let count = 0;
+  for (let i = from; i < to; i++) {
+    const row = selection[i]!;
+    const at = (column.values >>> 2) + 4 * row;
+    const length = isValid(memory, column, row) ? u32[at]! : 0;
+    // Rows of one value often have the same bytes.
+    if (length <= INLINE_BYTES || u32[at + 3] === last) continue;
+    last = u32[at + 3]!;
+    wanted += length;
+    count += 1;
+    if (last < start) start = last;
+    if (last + length > end) end = last + length;
+  }
+  const size = end - start;
+  const isDense = size - wanted <= wanted / WANTED_FOR_ONE && size <= BLOCK_BYTES_MAX;
+  return count > 1 && isDense ? { start, end } : null;
+}

@@ -47,7 +47,7 @@ export async function benchPoison(values: Values): Promise<void> {
   const poison: Volume = { ...clean, poisonEvery: countOf(values, 'every') };
   // What handles errors runs seldom, and so is compiled late.
   const warm: Volume = { ...clean, poisonEvery: WARM_EVERY };
-  const options = { isDurable: true, args: [...input.serverArgs, '--dead-letter-size', '1GB'] };
+  const options = { isDurable: true, args: input.serverArgs };
   const server = await MeasuredServer.start(options);
   try {
     // All are there before any is read.

@@ -158,6 +158,11 @@ export class LetterLog {
     this.#blocks = this.#blocks.filter((block) => keptOf(block) > 0);
   }
 
+  /** No letter that is there is numbered below it. */
+  get oldestId(): number {
+    return this.#blocks[0]?.firstId ?? this.#nextId;
+  }
+
   /** The number that the next letter gets. */
   get nextId(): number {
     return this.#nextId;

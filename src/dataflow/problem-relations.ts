@@ -9,7 +9,7 @@ import { LETTER_COLUMNS } from '../connect/letters.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import { RelationReader } from '../state/relation-reader.ts';
-import type { Value } from '../types/data-type.ts';
+import { INT8, type Value } from '../types/data-type.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import { letterBatch } from './letter-batch.ts';
@@ -28,8 +28,12 @@ export interface ProblemTarget {
 }
 
 const BATCH_ROWS = 1024;
+/** Index of VIEW_ERRORS (engine-parts.ts). */
+const BY_VIEW = 1;
 const LETTER_TYPES = DEAD_LETTERS.map(({ type }) => type);
+const LETTER_NUMBERS = DEAD_LETTERS.map((_, column) => column);
 const ERROR_TYPES = VIEW_ERRORS.map(({ type }) => type);
+const ERROR_NUMBERS = VIEW_ERRORS.map((_, column) => column);
 
 export class ProblemRelations {
   readonly #parts: EngineParts;
@@ -88,22 +92,30 @@ export class ProblemRelations {
     this.#target.deliver(this.#parts.relation(relationId), batch);
   }
 
-  /** Letters that were published and are numbered below `beforeId` go. O(letters there are). */
+  /** Letters numbered below `beforeId` go. O(numbers from the oldest one's to it). */
   trim(beforeId: number): void {
-    const count = this.#remove(DEAD_LETTERS_ID, LETTER_TYPES.length, (id) => id < BigInt(beforeId));
-    this.#parts.letters.trim(beforeId, count);
+    const { scratch } = this.#target;
+    const { letters } = this.#parts;
+    const reader = this.#reader(DEAD_LETTERS_ID);
+    const mark = scratch.mark();
+    let count = 0;
+    for (let from = letters.oldestId; from < beforeId; from += BATCH_ROWS) {
+      const ids = Array.from({ length: Math.min(BATCH_ROWS, beforeId - from) }, (_, i) => from + i);
+      const { rows } = reader.lookupOpen(keysOf(ids, scratch), LETTER_NUMBERS, this.#target);
+      count += rows?.rowCount ?? 0;
+      if (rows !== null) this.#deliver(DEAD_LETTERS_ID, negate(rows, scratch));
+      scratch.release(mark);
+    }
+    letters.trim(beforeId, count);
   }
 
   /** Letters that were published, and that nothing has happened to in this epoch. O(letters there are). */
   published(isWanted: (row: readonly Value[]) => boolean): Value[][] {
     const { scratch } = this.#target;
-    const { memory, stored } = this.#parts.relation(DEAD_LETTERS_ID);
-    const { headerAddress, schema } = must(stored);
-    const reader = new RelationReader(must(memory).wasm, headerAddress, schema);
-    const all = LETTER_TYPES.map((_, column) => column);
+    const reader = this.#reader(DEAD_LETTERS_ID);
     const found: Value[][] = [];
     const mark = scratch.mark();
-    for (const batch of reader.scan(this.#target.published(), all, this.#target)) {
+    for (const batch of reader.scan(this.#target.published(), LETTER_NUMBERS, this.#target)) {
       for (let row = 0; row < batch.rowCount; row++) {
         const values = readRow(batch, LETTER_TYPES, row);
         if (!this.#changed.has(values[0] as bigint) && isWanted(values)) found.push(values);
@@ -139,39 +151,29 @@ export class ProblemRelations {
     for (const row of letters) this.#changed.add(row[0] as bigint);
   }
 
-  /** A view is dropped: its errors, which are its state, go with it. O(errors of all views). */
+  /** A view is dropped: its published errors, which are its state, go with it. O(errors of the view). */
   forgetErrors(viewId: number): void {
-    this.#remove(VIEW_ERRORS_ID, ERROR_TYPES.length, (id) => id === BigInt(viewId));
+    const { scratch } = this.#target;
+    const mark = scratch.mark();
+    const key = keysOf([viewId], scratch);
+    const epoch = this.#target.published();
+    const reader = this.#reader(VIEW_ERRORS_ID);
+    for (const batch of reader.lookup(BY_VIEW, key, epoch, ERROR_NUMBERS, this.#target)) {
+      this.#deliver(VIEW_ERRORS_ID, negate(batch, scratch));
+    }
+    scratch.release(mark);
   }
 
-  /** Published rows whose id, the first column, says so; how many there were. */
-  #remove(relationId: number, columnCount: number, isOut: (id: bigint) => boolean): number {
-    const { scratch } = this.#target;
+  #reader(relationId: number): RelationReader {
     const { memory, stored } = this.#parts.relation(relationId);
     const { headerAddress, schema } = must(stored);
-    const reader = new RelationReader(must(memory).wasm, headerAddress, schema);
-    const all = Array.from({ length: columnCount }, (_, column) => column);
-    let count = 0;
-    const mark = scratch.mark();
-    for (const batch of reader.scan(this.#target.published(), all, this.#target)) {
-      const out = this.#select(batch, isOut);
-      count += out.rowCount;
-      if (out.rowCount > 0) this.#deliver(relationId, negate(out, scratch));
-      scratch.release(mark);
-    }
-    return count;
+    return new RelationReader(must(memory).wasm, headerAddress, schema);
   }
+}
 
-  #select(batch: DeltaBatch, isOut: (id: bigint) => boolean): DeltaBatch {
-    const { memory, scratch } = this.#target;
-    const ids = must(batch.columns[0]).values >>> 3;
-    const sel = scratch.alloc(batch.rowCount * 4 + 4);
-    let count = 0;
-    for (let row = 0; row < batch.rowCount; row++) {
-      if (isOut(memory.i64[ids + row]!)) memory.u32[(sel >>> 2) + count++] = row;
-    }
-    return select(batch, sel, count, scratch);
-  }
+function keysOf(numbers: readonly number[], scratch: Scratch): DeltaBatch {
+  const rows = numbers.map((number) => [BigInt(number)]);
+  return buildBatch([INT8], rows, scratch);
 }
 
 /** Letters of a source as they are sent. */

@@ -3,6 +3,7 @@
  * source mostly is one without stored versions.
  */
 
+import { must } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { EpochControl } from '../state/epoch-control.ts';
@@ -73,6 +74,14 @@ export class EngineRelation {
     this.#begin(epoch);
     this.stored.apply(batch);
     this.#isChanged = true;
+  }
+
+  /** Rows of the stored versions go, by their keys; how many there were. */
+  retractKeys(keys: DeltaBatch, epoch: number): number {
+    this.#begin(epoch);
+    const count = must(this.stored).retractKeys(keys);
+    if (count > 0) this.#isChanged = true;
+    return count;
   }
 
   #begin(epoch: number): void {

@@ -65,6 +65,7 @@ export class EpochStep {
       scratch,
       published: () => setup.control.published,
       deliver: (relation, batch) => this.#deliver(relation, batch),
+      retract: (relation, keys) => relation.retractKeys(keys, this.#epoch),
       send: (sourceId, letters) => this.parts.sinks.add(sourceId, letters, this.#epoch),
     });
     this.inputs = new SourceInputs({

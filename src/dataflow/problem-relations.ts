@@ -23,6 +23,8 @@ export interface ProblemTarget {
   /** The newest epoch that was published. */
   published(): number;
   deliver(relation: EngineRelation, batch: DeltaBatch): void;
+  /** Rows of a relation that nobody reads from go, by their keys; how many there were. */
+  retract(relation: EngineRelation, keys: DeltaBatch): number;
   /** New letters of a source that sends them somewhere. */
   send(sourceId: number, letters: DeltaBatch): void;
 }
@@ -96,14 +98,11 @@ export class ProblemRelations {
   trim(beforeId: number): void {
     const { scratch } = this.#target;
     const { letters } = this.#parts;
-    const reader = this.#reader(DEAD_LETTERS_ID);
     const mark = scratch.mark();
     let count = 0;
     for (let from = letters.oldestId; from < beforeId; from += BATCH_ROWS) {
       const ids = Array.from({ length: Math.min(BATCH_ROWS, beforeId - from) }, (_, i) => from + i);
-      const { rows } = reader.lookupOpen(keysOf(ids, scratch), LETTER_NUMBERS, this.#target);
-      count += rows?.rowCount ?? 0;
-      if (rows !== null) this.#deliver(DEAD_LETTERS_ID, negate(rows, scratch));
+      count += this.#target.retract(this.#parts.relation(DEAD_LETTERS_ID), keysOf(ids, scratch));
       scratch.release(mark);
     }
     letters.trim(beforeId, count);

@@ -229,6 +229,38 @@ test('what is not there cannot be retracted, and a key cannot be there twice', (
   assert.throws(() => other.relation.publish(1), /same key/);
 });
 
+test('rows go by their keys, those that are there; a snapshot before keeps them', () => {
+  const bench = new Bench(KEYED);
+  const rows = Array.from({ length: 3000 }, (_, i): Value[] => [BigInt(i), 'x'.repeat(i % 40), 0]);
+  const before = bench.commit(
+    ...[0, 1000, 2000].map((at) => bench.batch(rows.slice(at, at + 1000))),
+  );
+  const pin = bench.control.pin(before);
+  const keys = (from: number, to: number) =>
+    buildBatch(
+      [INT8],
+      Array.from({ length: to - from }, (_, i) => [BigInt(from + i)]),
+      bench.scratch,
+    );
+  bench.epoch += 1;
+  bench.relation.begin(bench.epoch);
+  assert.equal(bench.relation.retractKeys(keys(1000, 2000)), 1000);
+  assert.equal(bench.relation.retractKeys(keys(1900, 2900)), 900);
+  assert.equal(bench.relation.retractKeys(keys(3000, 3001)), 0);
+  bench.relation.publish(bench.epoch);
+  bench.control.publish(bench.epoch);
+  for (let step = 0; step < 5; step++) bench.relation.compact();
+  const left = rows.filter((_, i) => i < 1000 || i >= 2900);
+  const counts = (kept: readonly Value[][]) =>
+    sorted(new Map(kept.map((row): [string, number] => [row.map(String).join('|'), 1])));
+  assert.equal(bench.relation.rowCount, left.length);
+  assert.deepEqual(sorted(bench.scan(bench.epoch)), counts(left));
+  assert.deepEqual(sorted(bench.scan(before)), counts(rows));
+  pin.release();
+  const again = bench.commit(bench.batch(rows.slice(1500, 1600)));
+  assert.deepEqual(sorted(bench.scan(again)), counts([...left, ...rows.slice(1500, 1600)]));
+});
+
 test('a retraction may come before its insert inside an epoch', () => {
   const bench = new Bench(KEYED);
   bench.commit(

@@ -14,12 +14,7 @@ import { SqlError } from '../base/sql-error.ts';
 import { weightOf } from '../batch/concat.ts';
 import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
-import {
-  type CompactionHost,
-  compactSegments,
-  SEGMENT_AGE_MAX,
-  survivorsIfWorn,
-} from './compaction.ts';
+import { type CompactionHost, compactSegments } from './compaction.ts';
 import type { EpochControl } from './epoch-control.ts';
 import { PendingRows } from './pending-rows.ts';
 import * as layout from './relation-layout.ts';
@@ -28,10 +23,10 @@ import { equalRows, hashRows } from './row-identity.ts';
 import type { SegmentShape } from './segment.ts';
 import { INDEXES_MAX, SEGMENT_ROWS_MAX, type Segment } from './segment.ts';
 import { createHeader, SegmentDirectory } from './segment-directory.ts';
+import { SegmentWear } from './segment-wear.ts';
 import { offsetOf, rowId, VersionIndex } from './version-index.ts';
 
 const SCRATCH_ROWS = 1024;
-const AGE_CHECK_EPOCHS = 2 ** 24;
 
 export class StoredRelation {
   readonly memory: Memory;
@@ -41,16 +36,15 @@ export class StoredRelation {
   readonly #shape: SegmentShape;
   readonly #word: number;
   readonly #directory: SegmentDirectory;
+  readonly #wear: SegmentWear;
   readonly #pending: PendingRows;
   readonly #indexes: (VersionIndex | null)[] = [];
   readonly #touched = new Set<Segment>();
-  readonly #worn = new Set<number>();
   readonly #hashes = new Uint32Array(SEGMENT_ROWS_MAX);
   readonly #retractHashes = new Uint32Array(SCRATCH_ROWS);
   readonly #picked = new Uint32Array(SCRATCH_ROWS);
   #schema: RelationSchema;
   #epoch = 0;
-  #ageCheckedAt = 0;
   #excess = 0;
   #changedRows = 0;
 
@@ -68,6 +62,7 @@ export class StoredRelation {
     this.#control = control;
     this.#pending = new PendingRows(memory, this.#shape);
     this.#directory = new SegmentDirectory(memory, header, this.#shape, control);
+    this.#wear = new SegmentWear(this.#directory);
   }
 
   /** Opens the relation at the u32 root cell `cell`, or makes an empty one where it holds 0. */
@@ -118,7 +113,7 @@ export class StoredRelation {
     assert(epoch > this.#control.published, `epoch ${epoch} was published already`);
     assert(this.#changedRows === 0 || epoch === this.#epoch, 'an epoch is still open');
     this.#epoch = epoch;
-    if (epoch - this.#ageCheckedAt > AGE_CHECK_EPOCHS) this.#noteAge(epoch);
+    this.#wear.begin(epoch);
   }
 
   /** Takes a delta with the weights as they are, in any order inside the epoch. */
@@ -129,6 +124,24 @@ export class StoredRelation {
   /** Retracts the rows of `batch`: `apply` with negated weights. */
   retract(batch: DeltaBatch): void {
     this.#change(batch, -1);
+  }
+
+  /** Retracts the rows of a keyed relation that have these keys (columns in the key's order); how many there were. */
+  retractKeys(keys: DeltaBatch): number {
+    assert(this.#schema.key !== null, 'a bag has no keys');
+    assert(this.#excess === 0, 'rows go by their keys, of which some are there twice');
+    hashRows(keys.memory, keys.columns, 0, keys.rowCount, this.#retractHashes);
+    let count = 0;
+    for (let row = 0; row < keys.rowCount; row++) {
+      let id = this.#findChain(0, this.#retractHashes[row]!, keys.memory, keys.columns, row);
+      while (id !== 0 && !this.#directory.segmentOf(id).isLive(offsetOf(id))) {
+        id = this.#directory.segmentOf(id).older(0, offsetOf(id));
+      }
+      if (id === 0) continue;
+      this.#retractRow(this.#directory.segmentOf(id), offsetOf(id));
+      count += 1;
+    }
+    return count;
   }
 
   /** Retracts every row (TRUNCATE). */
@@ -154,7 +167,7 @@ export class StoredRelation {
 
   /** There is memory to be freed or a segment to be rewritten, now or once its readers are gone. O(1). */
   get canCompact(): boolean {
-    return this.#worn.size > 0 || !this.#directory.retired.isEmpty;
+    return !this.#wear.isEmpty || !this.#directory.retired.isEmpty;
   }
 
   /** After the epoch was published: frees what no reader sees any more and rewrites worn segments, one step. */
@@ -162,18 +175,7 @@ export class StoredRelation {
     assert(this.#changedRows === 0, 'compaction inside an epoch');
     const limit = this.#control.collect();
     this.#directory.retired.freeBelow(limit);
-    if (this.#worn.size === 0) return;
-    const worn: Segment[] = [];
-    let survivors = 0;
-    for (const slot of this.#worn) {
-      const segment = this.#directory.segment(slot);
-      const left = survivorsIfWorn(segment, limit);
-      if (left === null || survivors + left > SEGMENT_ROWS_MAX) continue;
-      survivors += left;
-      worn.push(segment);
-      this.#worn.delete(slot);
-      if (survivors > SEGMENT_ROWS_MAX / 2 || worn.length >= 8) break;
-    }
+    const { worn, survivors } = this.#wear.take(limit);
     if (worn.length > 0) compactSegments(this.#compactionHost(), worn, survivors, limit);
   }
 
@@ -212,7 +214,7 @@ export class StoredRelation {
       const isThere = columns !== null && (index === 0 || columns.length > 0);
       this.#indexes.push(isThere ? this.#openIndex(index) : null);
     }
-    for (const segment of this.#directory.scanned()) this.#noteWear(segment);
+    for (const segment of this.#directory.scanned()) this.#wear.note(segment);
   }
 
   #openIndex(index: number): VersionIndex {
@@ -309,7 +311,7 @@ export class StoredRelation {
         if (number === 0 && head !== 0) this.#meetOlder(segment, first + i, head);
       }
     });
-    if (segment.isFull) this.#noteWear(segment);
+    if (segment.isFull) this.#wear.note(segment);
   }
 
   /** Links a row as the newest of its chain; returns the head that it followed. */
@@ -337,7 +339,7 @@ export class StoredRelation {
     if (!older.isLive(olderRow)) return;
     segment.setWeight(row, segment.weight(row) + older.weight(olderRow));
     older.retract(olderRow, this.#epoch);
-    this.#noteWear(older);
+    this.#wear.note(older);
   }
 
   #hasLiveBehind(segment: Segment, row: number): boolean {
@@ -412,7 +414,7 @@ export class StoredRelation {
       return 0;
     }
     segment.retract(row, this.#epoch);
-    this.#noteWear(segment);
+    this.#wear.note(segment);
     if (left > 0) this.#appendVersion(segment, row, left);
     return Math.max(0, -left);
   }
@@ -429,7 +431,7 @@ export class StoredRelation {
     this.#addLiveRows(-segment.weight(row));
     segment.retract(row, this.#epoch);
     this.#changedRows += 1;
-    this.#noteWear(segment);
+    this.#wear.note(segment);
   }
 
   #settlePending(): void {
@@ -475,22 +477,6 @@ export class StoredRelation {
       createSegment: (capacity, base) => this.#directory.create(capacity, base, this.#indexed()),
       swap: (gone, made) => this.#directory.swap(gone, made),
     };
-  }
-
-  /** Notes a full segment that is mostly retracted. */
-  #noteWear(segment: Segment): void {
-    if (this.#directory.isActive(segment)) return;
-    if (segment.retractedRows * 2 >= segment.writtenRows) this.#worn.add(segment.slot);
-  }
-
-  /** Stamps are relative to a segment's base: old segments are rewritten long before they run out. */
-  #noteAge(epoch: number): void {
-    this.#ageCheckedAt = epoch;
-    for (const segment of this.#directory.scanned()) {
-      if (epoch - segment.base < SEGMENT_AGE_MAX) continue;
-      if (this.#directory.isActive(segment)) this.#directory.seal();
-      this.#worn.add(segment.slot);
-    }
   }
 
   #addLiveRows(count: number): void {

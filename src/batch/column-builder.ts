@@ -209,14 +209,6 @@ export class ColumnBuilder {
     return ((this.#memory.u8[this.#validity + (i >>> 3)]! >>> (i & 7)) & 1) === 0;
   }
 
-  /** Starts anew in fresh blocks: what was built stays untouched. */
-  restart(): void {
-    this.#rowCount = 0;
-    this.#hasNulls = false;
-    this.#values = this.#allocator.alloc(this.#capacity * this.#width);
-    this.#validity = this.#allocator.alloc(this.#capacity >>> 3);
-  }
-
   /** Takes back all rows from `rowCount` on: a record that failed half way. */
   truncate(rowCount: number): void {
     if (rowCount < this.#rowCount) this.#rowCount = rowCount;

@@ -22,6 +22,7 @@ import {
   KIND_TIMESTAMPTZ,
   MEMBER_WORDS,
   NODE_WORDS,
+  PATTERN_WORDS,
   PROGRAM_WORDS,
   PROGRAM_WRONG_AT,
   SPAN_WORDS,
@@ -167,7 +168,10 @@ export class JsonKernel {
     this.#kernels = kernelsOf(memory);
     this.#bytes = null;
     this.#rowsMax = Math.min(...builders.map(({ capacity }) => capacity));
-    this.#spans = allocator.alloc(builders.length * SPAN_WORDS * 4);
+    const spanWords = builders.length * SPAN_WORDS;
+    this.#spans = allocator.alloc((spanWords + PATTERN_WORDS) * 4);
+    // Nothing is the pattern yet.
+    memory.u32.fill(0, this.#spans >>> 2, (this.#spans >>> 2) + spanWords + PATTERN_WORDS);
     const root = this.#writeNode(memory, allocator, this.#tree, true);
     const columns = builders.flatMap((builder, i) => {
       const { values, validity } = builder.addresses;

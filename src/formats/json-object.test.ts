@@ -225,6 +225,63 @@ test('random objects, whole and broken: both bodies give the same rows and error
   assert.ok(accepted > 1000 && rejected > 1000, `${accepted} accepted, ${rejected} rejected`);
 });
 
+/** Pieces of an object's text; null: a scalar. */
+type Shape = readonly (string | null)[];
+
+function randomShape(random: Random, names: readonly string[] = NAMES, depth = 0): Shape {
+  const space = random.pick(['', '', ' ']);
+  const members = Array.from({ length: random.between(depth, 5) }, (_, i): Shape => {
+    const name = random.pick(names);
+    const start = `${i === 0 ? '' : `,${space}`}"${name}":${space}`;
+    return [start, ...shapeOfValue(random, name, depth)];
+  });
+  return ['{', ...members.flat(), `${space}}`];
+}
+
+function shapeOfValue(random: Random, name: string, depth: number): Shape {
+  if (depth > 2 || random.between(0, 5) < 4) return [null];
+  if (name === 'l' || random.between(0, 3) === 0) return ['[', null, ',', null, ']'];
+  return randomShape(random, name === 'o' ? ['j', 'l', 'x'] : NAMES, depth + 1);
+}
+
+function filled(random: Random, shape: Shape): Buffer {
+  const isWhole = random.between(0, 9) > 0;
+  const text = shape.map((piece) => piece ?? (isWhole ? '"some text"' : random.pick(SCALARS)));
+  // Values of all lengths and kinds, in places that had others.
+  for (const [i, piece] of shape.entries()) {
+    if (piece !== null || random.between(0, 2) === 0) continue;
+    const kinds = [String(random.below(10 ** random.between(0, 9))), 'null', 'true', '-1.5'];
+    text[i] = random.pick([
+      ...kinds,
+      `"${'é~'.repeat(random.below(20))}"`,
+      '"2024-02-29 10:11:12"',
+    ]);
+  }
+  if (random.between(0, 19) === 0) text.splice(random.below(text.length), 1);
+  const line = Buffer.from(text.join('') + random.pick(['', '', '', '', ' ', '}', ' 1']));
+  if (random.between(0, 19) === 0)
+    line[random.below(line.length)] = random.pick([0x22, 0x7b, 0x80]);
+  return line;
+}
+
+test('objects of a few shapes, one after the other: both bodies give the same rows and errors', () => {
+  const random = new Random(10);
+  let accepted = 0;
+  for (let round = 0; round < 400; round += 1) {
+    // Of few names some come twice.
+    const names = random.pick([NAMES, ['o', 'a', 'f']]);
+    const shapes = Array.from({ length: random.between(1, 3) }, () => randomShape(random, names));
+    const lines = Array.from({ length: 60 }, () => {
+      const isFirst = random.between(0, 4) > 0;
+      return filled(random, isFirst ? shapes[0]! : random.pick(shapes));
+    });
+    const text = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]));
+    accepted += decode(COLUMNS, PATHS, text).rows.length;
+    accepted += decode({ ...COLUMNS, o: JSONB, l: TEXT }, PATHS, text).rows.length;
+  }
+  assert.ok(accepted > 5000, `${accepted} accepted`);
+});
+
 const DEFAULTS = { a: '-3', c: '7', e: 't', f: 'none', h: '2024-01-01 00:00:00+00', i: '1.50' };
 
 test('random objects with numbers as times, and defaults: both bodies agree, and the defaults are where members are missing', () => {

@@ -4,12 +4,15 @@
  * and what became of it. Node: count and address of its columns, count and address of its members, the member that
  * probably comes next, 1 where names may also match without case, count and address of its elements, count and address of
  * the columns below it. Member: address and length of its name, node. Element: number, node.
+ * Behind the spans lies the pattern, a text that others may be like: count of its scalars (0: there is none), 1 where the text
+ * before was not like it, its start and end; then for each scalar its start and end, node (0: nobody wants it), 0.
  */
 
 export const PROGRAM_WORDS = 4;
 export const PROGRAM_WRONG_AT = 3;
 export const COLUMN_WORDS = 4;
 export const SPAN_WORDS = 4;
+export const PATTERN_WORDS = 4 + 64 * 4;
 export const NODE_WORDS = 10;
 export const MEMBER_WORDS = 3;
 export const ELEMENT_WORDS = 2;

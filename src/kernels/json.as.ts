@@ -31,6 +31,14 @@ let integer: i64 = 0;
 let wrong: u32 = 0;
 let wrongAt: usize = 0;
 
+// The text before as a pattern: its scalars (slots), and what lies between them. Texts often come in one shape.
+const SLOTS_MAX: u32 = 64;
+/** The text is not to be a pattern, or cannot be one. */
+const NO_PATTERN: u32 = 65;
+let pattern: usize = 0;
+/** Slots noted so far. */
+let slots: u32 = NO_PATTERN;
+
 // What reads a part of the text takes the place where it begins and gives the place behind it; 0: it is wrong, or not plain.
 // The place is handed on in locals: a global is a load and a store at each step.
 
@@ -245,24 +253,30 @@ function array(node: usize, depth: u32, at: usize): usize {
   return 0;
 }
 
-/** The value at hand, checked; where columns want it, or what is in it, their spans are noted. */
-function value(node: usize, depth: u32, start: usize): usize {
-  const first = byte(start);
-  if (node != 0) {
-    const below = <usize>word(node, 9);
-    for (let k: u32 = 0; k < word(node, 8); k++) store<u32>(spans + (<usize>word(below, k) << 4), 0);
+/** Behind the scalar that begins with `first` at `start`. */
+@inline function scalar(first: u32, start: usize): usize {
+  if (first == 34) return text(start + 1);
+  if (first == 45 || isDigit(first)) return number(start);
+  if (first == 116) return literal(0x65757274, start);
+  if (first == 102) return literal(0x65736c6166, start);
+  if (first == 110) return literal(0x6c6c756e, start);
+  return fail(VALUE, start);
+}
+
+/** A value for a node comes: what an earlier one left for the columns below it goes. false: there was none. */
+@inline function forget(node: usize): bool {
+  let before: u32 = 0;
+  const below = <usize>word(node, 9);
+  for (let k: u32 = 0; k < word(node, 8); k++) {
+    const span = spans + (<usize>word(below, k) << 4);
+    before |= load<u32>(span);
+    store<u32>(span, 0);
   }
-  isEscaped = false;
-  let at: usize;
-  if (first == 34) at = text(start + 1);
-  else if (first == 123) at = object(node, depth + 1, start);
-  else if (first == 91) at = array(node, depth + 1, start);
-  else if (first == 45 || isDigit(first)) at = number(start);
-  else if (first == 116) at = literal(0x65757274, start);
-  else if (first == 102) at = literal(0x65736c6166, start);
-  else if (first == 110) at = literal(0x6c6c756e, start);
-  else return fail(VALUE, start);
-  if (node == 0 || at == 0) return at;
+  return before != 0;
+}
+
+/** The value [start, at) is what the node's columns have. */
+@inline function note(node: usize, first: u32, start: usize, at: usize): void {
   const targets = <usize>word(node, 1);
   for (let k: u32 = 0; k < word(node, 0); k++) {
     const span = spans + (<usize>word(targets, k) << 4);
@@ -270,7 +284,68 @@ function value(node: usize, depth: u32, start: usize): usize {
     store<u32>(span, <u32>at, 4);
     store<u32>(span, first == 34 && isEscaped ? 1 : 0, 8);
   }
+}
+
+/** The value at hand, checked; where columns want it, or what is in it, their spans are noted. */
+function value(node: usize, depth: u32, start: usize): usize {
+  const first = byte(start);
+  const isAgain = node != 0 && forget(node);
+  let at: usize;
+  if (first == 123 || first == 91) {
+    // In a pattern columns are scalars, and no member comes twice.
+    if (isAgain || (node != 0 && word(node, 0) != 0)) slots = NO_PATTERN;
+    at = first == 123 ? object(node, depth + 1, start) : array(node, depth + 1, start);
+  } else {
+    at = scalar(first, start);
+    if (at != 0 && slots < SLOTS_MAX) {
+      const slot = pattern + 16 + (<usize>slots << 4);
+      store<u32>(slot, <u32>start);
+      store<u32>(slot, <u32>at, 4);
+      store<u32>(slot, <u32>node, 8);
+      slots++;
+    } else slots = NO_PATTERN;
+  }
+  if (node != 0 && at != 0) note(node, first, start, at);
   return at;
+}
+
+/** Reads up to 15 bytes behind both. */
+@inline function isSame(a: usize, b: usize, length: usize): bool {
+  for (; length >= 16; length -= 16, a += 16, b += 16) {
+    if (v128.any_true(v128.xor(v128.load(a), v128.load(b)))) return false;
+  }
+  const differs = i8x16.bitmask(i8x16.ne(v128.load(a), v128.load(b)));
+  return (differs & ((1 << <i32>length) - 1)) == 0;
+}
+
+/** Reads a text that is the pattern but for its scalars: then it is as whole as that was. false: it is not, or wrong. */
+function readAgain(at: usize): bool {
+  let known = <usize>word(pattern, 2);
+  let slot = pattern + 16;
+  for (let left = word(pattern, 0); left != 0; left--, slot += 16) {
+    const length = <usize>word(slot, 0) - known;
+    if (at + length >= end || !isSame(known, at, length)) return false;
+    at += length;
+    known = <usize>word(slot, 1);
+    const first = <u32>load<u8>(at);
+    const start = at;
+    at = scalar(first, start);
+    if (at == 0) return false;
+    const node = <usize>word(slot, 2);
+    if (node == 0) continue;
+    forget(node);
+    note(node, first, start, at);
+  }
+  const length = <usize>word(pattern, 3) - known;
+  return at + length == end && isSame(known, at, length);
+}
+
+/** Whether the text that comes is to be the pattern: there is none, or neither it nor the text before it were like it. */
+@inline function isWanted(): bool {
+  if (word(pattern, 0) == 0) return true;
+  const hasMissed = word(pattern, 1) != 0;
+  store<u32>(pattern, hasMissed ? 0 : 1, 4);
+  return hasMissed;
 }
 
 @inline function isContinuation(p: usize): bool { return p < end && (load<u8>(p) & 0xc0) == 0x80; }
@@ -487,22 +562,56 @@ function refuse(program: usize): u32 {
   return wrong;
 }
 
+/** Reads the text from `start` to the end by itself; false: it is wrong, or not plain. */
+function read(root: usize, start: usize): bool {
+  const first = space(start);
+  const isObject = byte(first) == 123;
+  const at = value(isObject ? root : 0, 0, first);
+  if (at == 0) return false;
+  const rest = space(at);
+  if (rest != end) fail(TEXT_END, rest);
+  else if (!isObject) fail(NO_OBJECT, start);
+  return wrong == 0;
+}
+
+/** As `read`, by the pattern where there is one that fits. */
+function readText(root: usize, start: usize): bool {
+  if (word(pattern, 0) != 0) {
+    if (readAgain(start)) {
+      store<u32>(pattern, 0, 4);
+      return true;
+    }
+    // What was noted until then is noted again, but for this.
+    wrong = 0;
+  }
+  slots = NO_PATTERN;
+  if (isWanted()) {
+    store<u32>(pattern, 0);
+    slots = 0;
+  }
+  if (!read(root, start)) return false;
+  if (slots <= SLOTS_MAX) {
+    store<u32>(pattern, slots);
+    store<u32>(pattern, 0, 4);
+    store<u32>(pattern, <u32>start, 8);
+    store<u32>(pattern, <u32>end, 12);
+  }
+  return true;
+}
+
 export function decodeJson(program: usize, start: usize, behind: usize, row: u32): u32 {
   end = behind;
   hasHigh = false;
   wrong = 0;
   const count = word(program, 0);
   spans = <usize>word(program, 2);
+  pattern = spans + (<usize>count << 4);
   for (let c: usize = 0; c < <usize>count; c++) store<u32>(spans + (c << 4), 0);
-  const first = space(start);
-  const isObject = byte(first) == 123;
-  let at = value(isObject ? <usize>word(program, 1) : 0, 0, first);
-  if (at == 0) return refuse(program);
-  at = space(at);
-  if (at != end) fail(TEXT_END, at);
-  else if (!isObject) fail(NO_OBJECT, start);
-  else if (hasHigh && !isUtf8(start)) fail(ENCODING, start);
-  if (wrong != 0) return refuse(program);
+  if (!readText(<usize>word(program, 1), start)) return refuse(program);
+  if (hasHigh && !isUtf8(start)) {
+    fail(ENCODING, start);
+    return refuse(program);
+  }
   let most: u32 = 1;
   for (let c: usize = 0; c < <usize>count; c++) {
     const span = spans + (c << 4);

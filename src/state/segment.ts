@@ -15,9 +15,9 @@ import { copyBytes } from '../memory/copy-bytes.ts';
 import { copyWords } from '../memory/copy-words.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Storage } from '../types/data-type.ts';
-import { denseBytes, VIEWS_AT_ONCE } from './dense-views.ts';
+import { longStrings, VIEWS_AT_ONCE } from './long-strings.ts';
 import { INLINE_BYTES, isValid } from './row-identity.ts';
-import { copyU8, copyU32, copyWide } from './selected-values.ts';
+import { copyShortViews, copyU8, copyU32, copyWide } from './selected-values.ts';
 
 export const SEGMENT_ROWS_MAX = 65_536;
 export const SEGMENT_ROWS_MIN = 64;
@@ -393,9 +393,15 @@ export class Segment {
     first: number,
   ): void {
     const given = source.u32;
-    const dense = denseBytes(source, column, selection, from, to);
-    const block = dense === null ? 0 : this.#allocBytes(dense.end - dense.start);
-    if (dense !== null) copyBytes(source.u8, dense.start, dense.end, this.memory.u8, block);
+    const long = longStrings(source, column, selection, from, to);
+    if (long.count === 0 && column.validity === 0) {
+      const out = (target >>> 2) + 4 * first;
+      copyShortViews(given, column.values >>> 2, this.memory.u32, out, selection, from, to);
+      return;
+    }
+    const { isDense, start, end } = long;
+    const block = isDense ? this.#allocBytes(end - start) : 0;
+    if (isDense) copyBytes(source.u8, start, end, this.memory.u8, block);
     let copied = 0;
     let copiedLength = 0;
     let address = 0;
@@ -406,9 +412,9 @@ export class Segment {
       const isLong = length > INLINE_BYTES;
       // Rows of one value often have the same bytes, and then share them here, too.
       const isAgain = isLong && given[at + 3] === copied && length === copiedLength;
-      const isOwn = isLong && !isAgain && dense === null;
+      const isOwn = isLong && !isAgain && !isDense;
       if (isOwn) address = this.#allocBytes(length);
-      else if (isLong && dense !== null) address = block + given[at + 3]! - dense.start;
+      else if (isLong && isDense) address = block + given[at + 3]! - start;
       const words = this.memory.u32;
       const out = (target >>> 2) + 4 * (first + i - from);
       words[out] = length;

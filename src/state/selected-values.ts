@@ -42,3 +42,22 @@ export function copyWide(
     target[out++] = source[word + 1]!;
   }
 }
+
+/** Views of short strings: their words are all there is. */
+export function copyShortViews(
+  source: Uint32Array,
+  at: number,
+  target: Uint32Array,
+  out: number,
+  selection: Uint32Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const word = at + 4 * selection[i]!;
+    target[out++] = source[word]!;
+    target[out++] = source[word + 1]!;
+    target[out++] = source[word + 2]!;
+    target[out++] = source[word + 3]!;
+  }
+}

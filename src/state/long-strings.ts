@@ -1,4 +1,4 @@
-/** Long strings that lie side by side, and are copied as one block: most of the time that a short copy takes is in its call. */
+/** Long strings of rows, which may lie side by side and are copied as one block then: most of a short copy is its call. */
 
 import type { Column } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -13,14 +13,25 @@ const BLOCK_BYTES_MAX = 32_768;
 /** Of the bytes between strings that are still copied with them: one for so many that are wanted. */
 const WANTED_FOR_ONE = 8;
 
-/** The bytes [start, end) in which the long strings of rows selection[from, to) lie; null: there is one at most, or they lie apart. */
-export function denseBytes(
+/** Where the long strings of some rows lie. */
+export interface LongStrings {
+  readonly count: number;
+  /** They lie in the bytes [start, end), side by side, and may be copied as one block. */
+  readonly isDense: boolean;
+  readonly start: number;
+  readonly end: number;
+}
+
+const NONE: LongStrings = { count: 0, isDense: false, start: 0, end: 0 };
+
+/** The long strings of rows selection[from, to). */
+export function longStrings(
   memory: Memory,
   column: Column,
   selection: Uint32Array,
   from: number,
   to: number,
-): { readonly start: number; readonly end: number } | null {
+): LongStrings {
   const { u32 } = memory;
   let start = Number.POSITIVE_INFINITY;
   let end = 0;
@@ -30,16 +41,17 @@ export function denseBytes(
   for (let i = from; i < to; i++) {
     const row = selection[i]!;
     const at = (column.values >>> 2) + 4 * row;
-    const length = isValid(memory, column, row) ? u32[at]! : 0;
+    const length = u32[at]!;
     // Rows of one value often have the same bytes.
-    if (length <= INLINE_BYTES || u32[at + 3] === last) continue;
+    if (length <= INLINE_BYTES || u32[at + 3] === last || !isValid(memory, column, row)) continue;
     last = u32[at + 3]!;
     wanted += length;
     count += 1;
     if (last < start) start = last;
     if (last + length > end) end = last + length;
   }
+  if (count === 0) return NONE;
   const size = end - start;
   const isDense = size - wanted <= wanted / WANTED_FOR_ONE && size <= BLOCK_BYTES_MAX;
-  return count > 1 && isDense ? { start, end } : null;
+  return { count, isDense: count > 1 && isDense, start, end };
 }

@@ -282,6 +282,21 @@ test('objects of a few shapes, one after the other: both bodies give the same ro
   assert.ok(accepted > 5000, `${accepted} accepted`);
 });
 
+test('what is wrong between the scalars is wrong in each of the objects', () => {
+  for (const bad of [
+    '{"\xff":1,"a":2}',
+    '{"a":1,"f":"\xc3"}',
+    '{"o":{"\xed\xa0\x80":[1]},"a":2}',
+    '{"a":01}',
+  ]) {
+    const line = Buffer.from(`${bad}\n`, 'latin1');
+    const { rows, errors } = decode(COLUMNS, PATHS, Buffer.concat([line, line, line]));
+    assert.deepEqual([rows.length, errors.length], [0, 3], bad);
+  }
+  const { rows, errors } = decode(COLUMNS, PATHS, '{"é":1,"a":2}\n{"é":"é","a":3}\n'.repeat(3));
+  assert.deepEqual([rows.length, errors.length], [6, 0]);
+});
+
 const DEFAULTS = { a: '-3', c: '7', e: 't', f: 'none', h: '2024-01-01 00:00:00+00', i: '1.50' };
 
 test('random objects with numbers as times, and defaults: both bodies agree, and the defaults are where members are missing', () => {

@@ -584,25 +584,27 @@ function readText(root: usize, start: usize): bool {
     // What was noted until then is noted again, but for this.
     wrong = 0;
   }
-  slots = NO_PATTERN;
   if (isWanted()) {
     store<u32>(pattern, 0);
     slots = 0;
   }
-  if (!read(root, start)) return false;
-  if (slots <= SLOTS_MAX) {
-    store<u32>(pattern, slots);
-    store<u32>(pattern, 0, 4);
-    store<u32>(pattern, <u32>start, 8);
-    store<u32>(pattern, <u32>end, 12);
-  }
-  return true;
+  return read(root, start);
+}
+
+/** The text is whole; where it was to be the pattern, it is now. */
+@inline function keepPattern(start: usize): void {
+  if (slots > SLOTS_MAX) return;
+  store<u32>(pattern, slots);
+  store<u32>(pattern, 0, 4);
+  store<u32>(pattern, <u32>start, 8);
+  store<u32>(pattern, <u32>end, 12);
 }
 
 export function decodeJson(program: usize, start: usize, behind: usize, row: u32): u32 {
   end = behind;
   hasHigh = false;
   wrong = 0;
+  slots = NO_PATTERN;
   const count = word(program, 0);
   spans = <usize>word(program, 2);
   pattern = spans + (<usize>count << 4);
@@ -612,6 +614,7 @@ export function decodeJson(program: usize, start: usize, behind: usize, row: u32
     fail(ENCODING, start);
     return refuse(program);
   }
+  keepPattern(start);
   let most: u32 = 1;
   for (let c: usize = 0; c < <usize>count; c++) {
     const span = spans + (c << 4);

@@ -2,8 +2,8 @@
  * `bench poison`: what records that cannot be decoded cost. One server reads the same events without and with poison among them:
  * in each round clean, poison, poison, clean, so that a machine that becomes slower or faster falls on both. One server, as two
  * differ by more than what is looked for: V8 may compile the same loop otherwise in each. The ratio is the median, over the
- * rounds, of what is read in a CPU second with poison against without. Each reading checks that rows and dead letters are there: of more than some 100,000 letters a
- * reading the oldest are trimmed, which is not what is measured here.
+ * rounds, of what is read in a CPU second with poison against without. Each reading checks that rows and dead letters are there
+ * (up to some 100,000 of them are kept); those of earlier readings are trimmed meanwhile, as in a server that has run for a while.
  */
 
 import type pg from 'pg';

@@ -3,7 +3,7 @@
  * source mostly is one without stored versions.
  */
 
-import { must } from '../base/assert.ts';
+import { assert, must } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { EpochControl } from '../state/epoch-control.ts';
@@ -76,8 +76,9 @@ export class EngineRelation {
     this.#isChanged = true;
   }
 
-  /** Rows of the stored versions go, by their keys; how many there were. */
+  /** Rows of the stored versions, which nothing reads from, go by their keys; how many there were. */
   retractKeys(keys: DeltaBatch, epoch: number): number {
+    assert(this.readers.size === 0, 'readers are not told what goes by its key');
     this.#begin(epoch);
     const count = must(this.stored).retractKeys(keys);
     if (count > 0) this.#isChanged = true;

@@ -60,11 +60,23 @@ const KINDS: ReadonlyMap<string, number> = new Map([
 /** Appends the column whose JSON text is bytes[start, end), start -1: it is missing; false: it is wrong, the row ends here. */
 export type AppendLeft = (column: number, start: number, end: number) => boolean;
 
-/** Whether names of these columns can be matched by the kernel: ASCII that JSON does not escape, and different without case. */
+/**
+ * Whether the kernel can match names by their bytes: what JSON does not escape, and in the root, where they may also match without
+ * case, ASCII that is different without case.
+ */
 export function canMatchNames(root: JsonNode): boolean {
   const names = [...root.members.keys()];
-  const isAscii = names.every((name) => /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(name));
-  return isAscii && new Set(names.map((name) => name.toLowerCase())).size === names.length;
+  const isAscii = names.every((name) => /^[\x20-\x7e]*$/.test(name));
+  const areDifferent = new Set(names.map((name) => name.toLowerCase())).size === names.length;
+  return isAscii && areDifferent && areUnescaped(root);
+}
+
+function areUnescaped({ members, elements }: JsonNode): boolean {
+  const isPlain = (name: string) => !/[\u0000-\u001f"\\]/.test(name);
+  return (
+    [...members.keys()].every(isPlain) &&
+    [...members.values(), ...elements.values()].every(areUnescaped)
+  );
 }
 
 export class JsonKernel {

@@ -297,6 +297,24 @@ test('what is wrong between the scalars is wrong in each of the objects', () => 
   assert.deepEqual([rows.length, errors.length], [6, 0]);
 });
 
+test('names in paths that JSON escapes', () => {
+  const paths = { quote: 'o.a"b', slash: 'o.a\\b', tab: 'l[0].a\tb', other: 'o.é' };
+  const columns = { quote: TEXT, slash: TEXT, tab: TEXT, other: TEXT };
+  const { rows, errors } = decode(
+    columns,
+    paths,
+    '{"o":{"a\\"b":"1","a\\\\b":"2","é":"4"},"l":[{"a\\tb":"3"}]}\n{"o":{"a"b":"x"}}\n{"o":{"a\\b":"x"}}\n{"l":[{"a\tb":"x"}]}\n',
+  );
+  assert.deepEqual(rows, [
+    ['1', '2', '3', '4'],
+    [null, null, null, null],
+  ]);
+  assert.deepEqual(
+    errors.map(({ line }) => line),
+    [2, 4],
+  );
+});
+
 const DEFAULTS = { a: '-3', c: '7', e: 't', f: 'none', h: '2024-01-01 00:00:00+00', i: '1.50' };
 
 test('random objects with numbers as times, and defaults: both bodies agree, and the defaults are where members are missing', () => {

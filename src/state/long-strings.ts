@@ -10,7 +10,7 @@ export const VIEWS_AT_ONCE = 64;
 /** A larger block would leave too much of a chunk unused. */
 const BLOCK_BYTES_MAX = 32_768;
 
-/** Of the bytes between strings that are still copied with them: one for so many that are wanted. */
+/** Bytes between strings are copied with them: one for so many that are wanted (those that several rows have count each time). */
 const WANTED_FOR_ONE = 8;
 
 /** Where the long strings of some rows lie. */
@@ -37,14 +37,17 @@ export function longStrings(
   let end = 0;
   let wanted = 0;
   let last = 0;
+  let lastLength = 0;
   let count = 0;
   for (let i = from; i < to; i++) {
     const row = selection[i]!;
     const at = (column.values >>> 2) + 4 * row;
     const length = u32[at]!;
+    if (length <= INLINE_BYTES || !isValid(memory, column, row)) continue;
     // Rows of one value often have the same bytes.
-    if (length <= INLINE_BYTES || u32[at + 3] === last || !isValid(memory, column, row)) continue;
+    if (u32[at + 3] === last && length === lastLength) continue;
     last = u32[at + 3]!;
+    lastLength = length;
     wanted += length;
     count += 1;
     if (last < start) start = last;

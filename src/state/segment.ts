@@ -68,6 +68,8 @@ export class Segment {
   readonly #word: number;
   #columns: Column[];
   #keyColumns: (readonly Column[] | undefined)[] = [];
+  /** Of the column that is being appended: the long string that was stored last, and where it is now. */
+  #copied = { from: 0, length: 0, to: 0 };
 
   constructor(memory: Memory, address: number, shape: SegmentShape) {
     this.memory = memory;
@@ -364,6 +366,7 @@ export class Segment {
         );
         break;
       case 'view':
+        this.#copied = { from: 0, length: 0, to: 0 };
         for (let at = from; at < to; at += VIEWS_AT_ONCE) {
           const end = Math.min(to, at + VIEWS_AT_ONCE);
           this.#copyViews(source, column, target, selection, at, end, first + at - from);
@@ -402,29 +405,26 @@ export class Segment {
     const { isDense, start, end } = long;
     const block = isDense ? this.#allocBytes(end - start) : 0;
     if (isDense) copyBytes(source.u8, start, end, this.memory.u8, block);
-    let copied = 0;
-    let copiedLength = 0;
-    let address = 0;
+    const copied = this.#copied;
     for (let i = from; i < to; i++) {
       const row = selection[i]!;
       const at = (column.values >>> 2) + 4 * row;
       const length = isValid(source, column, row) ? given[at]! : 0;
       const isLong = length > INLINE_BYTES;
       // Rows of one value often have the same bytes, and then share them here, too.
-      const isAgain = isLong && given[at + 3] === copied && length === copiedLength;
-      const isOwn = isLong && !isAgain && !isDense;
-      if (isOwn) address = this.#allocBytes(length);
-      else if (isLong && isDense) address = block + given[at + 3]! - start;
+      const isNew = isLong && (given[at + 3] !== copied.from || length !== copied.length);
+      if (isNew) {
+        copied.from = given[at + 3]!;
+        copied.length = length;
+        copied.to = isDense ? block + copied.from - start : this.#allocBytes(length);
+        if (!isDense) copyWords(given, copied.from, this.memory.u32, copied.to, length);
+      }
       const words = this.memory.u32;
       const out = (target >>> 2) + 4 * (first + i - from);
       words[out] = length;
       words[out + 1] = length === 0 ? 0 : given[at + 1]!;
       words[out + 2] = length === 0 || isLong ? 0 : given[at + 2]!;
-      words[out + 3] = length === 0 ? 0 : isLong ? address : given[at + 3]!;
-      if (!isOwn) continue;
-      copied = given[at + 3]!;
-      copiedLength = length;
-      copyWords(given, copied, words, address, length);
+      words[out + 3] = length === 0 ? 0 : isLong ? copied.to : given[at + 3]!;
     }
   }
 

@@ -6,6 +6,7 @@ import { Random } from '../base/random.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
+import { writeViewAt } from '../memory/views.ts';
 import { type DataType, INT4, INT8, TEXT } from '../types/data-type.ts';
 import { buildBatch, readRow, type Value } from './batch-fixture.ts';
 import { EpochControl, type EpochPin } from './epoch-control.ts';
@@ -211,6 +212,56 @@ test('long texts side by side, some of them NULL or of rows that go: the others 
     const expected = kept.map((row): [string, number] => [row.map(String).join('|'), 1]);
     assert.deepEqual(sorted(bench.scan(epoch)), sorted(new Map(expected)));
   }
+});
+
+/** A batch whose texts are these places of `text`: [offset, length]. */
+function pieces(
+  bench: Bench,
+  text: string,
+  places: readonly (readonly [number, number])[],
+): DeltaBatch {
+  const { memory } = bench.scratch;
+  const bytes = bench.scratch.alloc(text.length);
+  memory.u8.set(Buffer.from(text), bytes);
+  const batch = bench.batch(places.map((_, i): Value[] => [BigInt(i), '', 0]));
+  for (const [i, [at, length]] of places.entries()) {
+    writeViewAt(memory, batch.columns[1]!.values + 16 * i, bytes + at, length);
+  }
+  return batch;
+}
+
+test('texts that are pieces of one another, in any order', () => {
+  const text = Array.from({ length: 50 }, (_, i) => `${i}`.padEnd(8, 'abcdefgh')).join('');
+  const random = new Random(3);
+  for (const count of [3, 5, 20, 60, 500]) {
+    const bench = new Bench(BAG);
+    const places = Array.from({ length: count }, (_, i): [number, number] => {
+      const at = i % 3 === 2 ? 0 : 100;
+      return [at, i < 3 ? [20, 100, 100][i]! : random.pick([13, 20, 100, random.below(300)])];
+    });
+    bench.commit(pieces(bench, text, places));
+    bench.commit(pieces(bench, 'Z'.repeat(1000), [[0, 1000]]));
+    const expected = places.map(([at, length], i): [string, number] => [
+      `${i}|${text.slice(at, at + length)}|0`,
+      1,
+    ]);
+    const found = bench.scan(2);
+    found.delete(`0|${'Z'.repeat(1000)}|0`);
+    assert.deepEqual(sorted(found), sorted(new Map(expected)));
+  }
+});
+
+test('a long text of many rows is stored once in each segment', () => {
+  const bench = new Bench(BAG);
+  const text = 'z'.repeat(100_000);
+  bench.commit(
+    pieces(
+      bench,
+      text,
+      Array.from({ length: 1000 }, () => [0, text.length] as const),
+    ),
+  );
+  assert.ok(bench.memory.allocatedBytes < 10 * text.length, `${bench.memory.allocatedBytes}`);
 });
 
 test('what is not there cannot be retracted, and a key cannot be there twice', () => {

@@ -129,6 +129,7 @@ export class StoredRelation {
   /** Retracts the rows of a keyed relation that have these keys (columns in the key's order); how many there were. */
   retractKeys(keys: DeltaBatch): number {
     assert(this.#schema.key !== null, 'a bag has no keys');
+    assert(keys.rowCount <= SCRATCH_ROWS, 'a batch is too long');
     assert(this.#excess === 0, 'rows go by their keys, of which some are there twice');
     hashRows(keys.memory, keys.columns, 0, keys.rowCount, this.#retractHashes);
     let count = 0;

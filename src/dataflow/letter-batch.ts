@@ -1,7 +1,7 @@
 /**
  * An epoch's dead letters as a batch of DEAD_LETTERS.
  *
- * Cost: O(1) a letter, and a copy of what it keeps; what it has in common with the letters before is written once for all of them.
+ * Cost: O(1) a letter, and a copy of what it keeps; what it has in common with the letter before is not encoded again.
  */
 
 import { ColumnBuilder } from '../batch/column-builder.ts';
@@ -39,17 +39,12 @@ function int8(value: number | null): bigint | null {
   return value === null ? null : BigInt(value);
 }
 
-/** Columns that letters of one run have in common. */
-const COMMON: ReadonlySet<string> = new Set([
-  ...['at', 'kind', 'source_id', 'view_id', 'split', 'row', 'op', 'topic', 'partition'],
-]);
-
 /** Texts that differ from letter to letter. */
 const OWN_TEXTS: ReadonlySet<string> = new Set(['position', 'reason', 'context']);
 
 const COLUMNS = DEAD_LETTERS.map(({ name, type }) => {
   const of = VALUES[name as keyof typeof VALUES];
-  return { type, of, isCommon: COMMON.has(name), isOwn: OWN_TEXTS.has(name) };
+  return { type, of, isOwn: OWN_TEXTS.has(name) };
 });
 
 /** The letters, numbered from `firstId` on, of the epoch of instant `nowUs`. */
@@ -60,55 +55,16 @@ export function letterBatch(
   scratch: Scratch,
 ): DeltaBatch {
   const { memory } = scratch;
-  const runs = runsOf(letters);
-  const columns = COLUMNS.map(({ type, of, isCommon, isOwn }) => {
+  const builders = COLUMNS.map(({ type, of, isOwn }) => {
     const builder = new ColumnBuilder(memory, scratch, type, letters.length);
-    const own = isOwn ? new TextValues(builder) : new RunValues(builder);
-    return { of, values: isCommon ? null : own, builder };
+    return { of, values: isOwn ? new TextValues(builder) : new RunValues(builder) };
   });
-  for (const { of, values, builder } of columns) {
-    if (values !== null) continue;
-    for (const { from, to } of runs) {
-      builder.appendValue(of(letters[from]!, firstId + from, nowUs));
-      builder.appendAgain(to - from - 1);
-    }
-  }
-  const perLetter = columns.flatMap(({ of, values }) => (values === null ? [] : { of, values }));
   // Letter by letter: what belongs to one lies together, too.
   for (const [i, letter] of letters.entries()) {
-    for (const { of, values } of perLetter) values.add(of(letter, firstId + i, nowUs));
+    for (const { of, values } of builders) values.add(of(letter, firstId + i, nowUs));
   }
-  const built = columns.map(({ values, builder }) => (values ?? builder).build());
-  return { memory, rowCount: letters.length, columns: built, weights: 0, rowWatermarks: 0 };
-}
-
-/** Letters [from, to). */
-interface Run {
-  readonly from: number;
-  readonly to: number;
-}
-
-function runsOf(letters: readonly DeadLetter[]): Run[] {
-  const runs: Run[] = [];
-  for (let from = 0, to = 1; from < letters.length; from = to++) {
-    while (to < letters.length && isAlike(letters[to]!, letters[from]!)) to += 1;
-    runs.push({ from, to });
-  }
-  return runs;
-}
-
-/** Whether all COMMON columns are the same. */
-function isAlike(a: DeadLetter, b: DeadLetter): boolean {
-  return (
-    a.kind === b.kind &&
-    a.sourceId === b.sourceId &&
-    a.viewId === b.viewId &&
-    a.split === b.split &&
-    a.row === b.row &&
-    a.op === b.op &&
-    a.place?.topic === b.place?.topic &&
-    a.place?.partition === b.place?.partition
-  );
+  const columns = builders.map(({ values }) => values.build());
+  return { memory, rowCount: letters.length, columns, weights: 0, rowWatermarks: 0 };
 }
 
 /** Values of which equal ones follow each other. */

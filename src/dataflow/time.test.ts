@@ -174,12 +174,13 @@ function expectSessions(events: readonly Event[], gap: bigint): Expectation {
     const endOf = (times: readonly bigint[]): bigint =>
       times.reduce((a, b) => (a > b ? a : b)) + gap;
     const isNear = (one: { k: bigint; times: bigint[] }): boolean =>
-      one.k === k &&
-      endOf(one.times) >= watermark &&
-      one.times.some((time) => (time > ts ? time - ts : ts - time) <= gap);
+      one.k === k && one.times.some((time) => (time > ts ? time - ts : ts - time) <= gap);
     const near = sessions.filter(isNear);
     const times = [ts, ...near.flatMap((one) => one.times)];
-    if (endOf(times) < watermark) {
+    const touchesOver = near.some((one) => endOf(one.times) < watermark);
+    const isFirst = near.every((one) => one.times.every((time) => time > ts));
+    const isFarBack = isFirst && ts + 4n * gap < watermark;
+    if (endOf(times) < watermark || touchesOver || isFarBack) {
       late += 1;
       continue;
     }

@@ -4,13 +4,15 @@
  *
  * Algorithm: the rows of each partition in order of time; at the epoch's end the sessions around every changed row are
  * walked (neighbours at most the gap apart) and rows whose bounds or weight changed are put out.
- * State: rows of open sessions, in buckets of their session's end; a session goes once the watermark, less the allowed
- * lateness, is past its end. Where rows can be retracted, also every row that is held in order of time, for the earliest
- * end that a piece of an open session can have: the output's watermark is held back to it (docs/decisions/010).
+ * State: rows of open sessions, in buckets of their session's end; a session is over once the watermark, less the allowed
+ * lateness, is past its end, and its last row stays for some gaps more. Where rows can be retracted, also every row that is
+ * held in order of time, for the earliest end that a piece of an open session can have: the output's watermark is held back
+ * to it (docs/decisions/010).
  * Correctness: bounds are a function of the partition's set of times. A row is late when the session that it would join is
- * over, judged after merging (semantics.md rules 13, 15), and so is a retraction of one that went with such a session;
- * without a finite time it has no session (rule 18). What a statement takes back still holds its session together for the
- * statement's other rows, so that their order does not matter; a piece that it leaves behind the watermark is over then.
+ * over, judged after merging (semantics.md rules 13, 15), and so is a retraction of one that went with such a session; what
+ * is over stays as it is (docs/decisions/023). Without a finite time a row has no session (rule 18). What a statement takes
+ * back still holds its session together for the statement's other rows, so that their order does not matter; a piece that
+ * it leaves behind the watermark is over then.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -35,11 +37,15 @@ import {
 /** The owner's bytes of a row. */
 const SHOWN_START = 0;
 const SHOWN_END = 8;
+/** The weight that is shown; 0: it marks where a session that is over ended. */
 const SHOWN = 16;
 const VISITED = 20;
 const BUCKET_NEXT = 24;
 const BUCKET_PREVIOUS = 28;
 const OWNER_SIZE = 32;
+
+/** A row that begins its session may be so many gaps behind the watermark. */
+const REACH_GAPS = 4n;
 
 export class SessionOperator implements Operator {
   readonly name = 'Session';
@@ -50,6 +56,8 @@ export class SessionOperator implements Operator {
   readonly #buckets: RowBuckets;
   readonly #output: RowOutput;
   readonly #gapUs: bigint;
+  /** How far behind the watermark a row may stand that is before all others of its session: ends are kept that long. */
+  readonly #reachUs: bigint;
   readonly #latenessUs: bigint;
   readonly #rowShiftUs: bigint | null;
   /** null: what comes in only grows, so that no session ever splits. */
@@ -68,6 +76,7 @@ export class SessionOperator implements Operator {
     this.#node = node;
     this.#context = context;
     this.#gapUs = BigInt(node.sizeUs);
+    this.#reachUs = REACH_GAPS * this.#gapUs;
     this.#latenessUs = BigInt(node.allowedLatenessUs);
     this.#rowShiftUs =
       node.watermark === null ? null : rowWatermarkShift(node.input, node.watermark);
@@ -146,7 +155,7 @@ export class SessionOperator implements Operator {
       const mark = scratch.mark();
       memory.u32[sel >>> 2] = row;
       const one = select(batch, sel, 1, scratch);
-      this.#closeNeighbours(one);
+      this.#closeBeforeGap(one);
       if (this.#isLate(one)) late.push(row);
       else this.#takeOne(one);
       scratch.release(mark);
@@ -205,15 +214,13 @@ export class SessionOperator implements Operator {
   }
 
   /**
-   * Sessions next to the row (a batch of one) that are over by the row's own watermark close now, so that the row cannot
-   * join them: what comes out does not depend on where epochs are cut. So do all sessions before a retraction leaves a gap.
+   * What is over by the watermark of a row (a batch of one) is closed before a retraction leaves a gap: what comes out does
+   * not depend on where epochs are cut.
    */
-  #closeNeighbours(one: DeltaBatch): void {
+  #closeBeforeGap(one: DeltaBatch): void {
     const judge = this.#judgeOf(one, 0);
-    if (judge <= this.#timeOfOnly(one)) return;
-    const mayLeaveGap = judge > this.#closedTo && (this.#hasGone || weightOf(one, 0) < 0);
-    const isOver = (row: number): boolean => row !== 0 && this.#endFrom(row) < judge;
-    if (!mayLeaveGap && !this.#neighbours(one).some(isOver)) return;
+    if (judge <= this.#closedTo || judge <= this.#timeOfOnly(one)) return;
+    if (!this.#hasGone && weightOf(one, 0) > 0) return;
     this.#settle();
     this.#closeBefore(judge);
   }
@@ -252,11 +259,16 @@ export class SessionOperator implements Operator {
     return end;
   }
 
-  /** Of a batch of one row: is the session that it is in, or would join, over? */
+  /** Of a batch of one row: is the session that it is in, or would join, over? Does it begin a session too far back? */
   #isLate(one: DeltaBatch): boolean {
     const judge = this.#judgeOf(one, 0);
-    if (judge <= this.#timeOfOnly(one) + this.#gapUs) return false;
-    return this.#neighbours(one).every((row) => row === 0 || this.#endFrom(row) < judge);
+    const time = this.#timeOfOnly(one);
+    if (judge <= time) return false;
+    const [before, next] = this.#neighbours(one);
+    if (before !== 0) return this.#endFrom(before) < judge;
+    if (next === 0) return time + this.#gapUs < judge;
+    if (this.#endFrom(next) < judge) return true;
+    return this.#timeOf(next) > time && time + this.#reachUs < judge;
   }
 
   #timeOf(row: number): bigint {
@@ -289,7 +301,8 @@ export class SessionOperator implements Operator {
     this.#dropRetracted();
     this.#walkChanged();
     this.#output.flush();
-    this.#bucketChanged();
+    this.#addToBuckets(this.#rebucketed, 0n);
+    this.#rebucketed.clear();
     this.#state.settle();
     this.#hasGone = false;
   }
@@ -316,16 +329,15 @@ export class SessionOperator implements Operator {
 
   #drop(row: number): void {
     const tree = this.#state.treeOf(this.#state.partitionOf(row));
-    const previous = tree.previous(row);
-    const next = tree.next(row);
-    if (previous !== 0) this.#work.push(previous);
-    if (next !== 0) this.#work.push(next);
-    this.#forget(row);
-  }
-
-  #forget(row: number): void {
+    for (const near of [tree.previous(row), tree.next(row)]) {
+      if (near !== 0 && this.#shownWeight(near) !== 0) this.#work.push(near);
+    }
     this.#held?.remove(row);
     this.#state.remove(row);
+  }
+
+  #shownWeight(row: number): number {
+    return this.#context.memory.i32[(this.#state.ownerAddress(row) + SHOWN) >>> 2]!;
   }
 
   /** Takes back what was shown of a row, and its bucket entry. */
@@ -401,30 +413,50 @@ export class SessionOperator implements Operator {
     this.#rebucketed.push(row);
   }
 
-  #bucketChanged(): void {
+  /** Rows come up in #closeBefore when the watermark is `afterUs` past their session's end. */
+  #addToBuckets(list: RowList, afterUs: bigint): void {
     const { memory, scratch } = this.#context;
-    const n = this.#rebucketed.count;
-    if (n > 0) {
-      const mark = scratch.mark();
-      const rows = scratch.alloc(n * 4);
-      const ends = scratch.alloc(n * 8);
-      this.#rebucketed.copyTo(memory, 0, n, rows);
-      for (let i = 0; i < n; i++) {
-        const at = this.#state.ownerAddress(this.#rebucketed.at(i));
-        memory.i64[(ends >>> 3) + i] = memory.i64[(at + SHOWN_END) >>> 3]!;
-      }
-      this.#buckets.add(rows, ends, n);
-      scratch.release(mark);
+    const n = list.count;
+    if (n === 0) return;
+    const mark = scratch.mark();
+    const rows = scratch.alloc(n * 4);
+    const ends = scratch.alloc(n * 8);
+    list.copyTo(memory, 0, n, rows);
+    for (let i = 0; i < n; i++) {
+      const at = this.#state.ownerAddress(list.at(i));
+      memory.i64[(ends >>> 3) + i] = memory.i64[(at + SHOWN_END) >>> 3]! + afterUs;
     }
-    this.#rebucketed.clear();
+    this.#buckets.add(rows, ends, n);
+    scratch.release(mark);
   }
 
-  /** Forgets the sessions whose end is below `limit`; what they showed stays. */
+  /** Closes the sessions whose end is below `limit`: what they showed stays, of their rows only a mark of the end. */
   #closeBefore(limit: bigint): void {
-    const closed = new RowList();
-    this.#buckets.takeBefore(limit, closed);
-    for (let i = 0; i < closed.count; i++) this.#forget(closed.at(i));
+    const done = new RowList();
+    this.#buckets.takeBefore(limit, done);
+    const marks = new RowList();
+    for (let i = 0; i < done.count; i++) {
+      const row = done.at(i);
+      const isMark = this.#shownWeight(row) === 0;
+      if (!isMark) this.#held?.remove(row);
+      if (!isMark && this.#marksEnd(row, limit)) marks.push(row);
+      else this.#state.remove(row);
+    }
+    const { i32 } = this.#context.memory;
+    for (let i = 0; i < marks.count; i++) {
+      i32[(this.#state.ownerAddress(marks.at(i)) + SHOWN) >>> 2] = 0;
+    }
+    this.#addToBuckets(marks, this.#reachUs);
     this.#closedTo = maxWatermark(this.#closedTo, limit);
+  }
+
+  /** Of a row whose session is over: may others still come that touch the session, and is it its last one? */
+  #marksEnd(row: number, limit: bigint): boolean {
+    const time = this.#timeOf(row);
+    const end = this.#context.memory.i64[(this.#state.ownerAddress(row) + SHOWN_END) >>> 3]!;
+    if (time + this.#gapUs !== end || end + this.#reachUs < limit) return false;
+    const next = this.#state.treeOf(this.#state.partitionOf(row)).next(row);
+    return next === 0 || this.#timeOf(next) !== time;
   }
 
   stateSize(): { rows: number; bytes: number } {

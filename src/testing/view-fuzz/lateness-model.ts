@@ -177,7 +177,10 @@ export class FixedWindows implements WindowModel {
   }
 }
 
-/** Sessions per key: rows at most `gap` apart share one; judged after merging with the open ones. */
+/**
+ * Sessions per key: rows at most `gap` apart share one; judged after merging with the open ones. What is closed stays as it
+ * is, and a session grows back to four gaps behind the watermark at most (docs/decisions/023).
+ */
 export class SessionWindows implements WindowModel {
   readonly counters = newCounters();
   readonly #gap: number;
@@ -206,13 +209,22 @@ export class SessionWindows implements WindowModel {
   #insert(row: TimedRow, time: number, watermark: number): void {
     const sessions = this.#sessions([...this.#open, ...this.#gone, row]);
     const joined = sessions.find(({ rows }) => rows.includes(row));
-    if (joined === undefined || watermark > joined.end) {
+    if (joined === undefined || watermark > joined.end || this.#isOver(row, time, watermark)) {
       this.counters.late++;
       return;
     }
     this.counters.used++;
     this.#open.push(row);
     if (time + this.#gap < this.#reached) this.hasGrownBack = true;
+  }
+
+  #isOver({ key }: TimedRow, time: number, watermark: number): boolean {
+    const follows = [...this.#open, ...this.#gone].some((held) => {
+      const after = time - (held.time ?? 0);
+      return held.key === key && after >= 0 && after <= this.#gap;
+    });
+    if (!follows && watermark > time + 4 * this.#gap) return true;
+    return this.#closed.some((session) => session.key === key && time <= session.end);
   }
 
   #retract(row: TimedRow): void {

@@ -184,6 +184,11 @@ export class ColumnBuilder {
     i32[word + 1] = high;
   }
 
+  /** A safe integer, without a BigInt. */
+  appendI64Number(value: number): void {
+    this.appendI64Halves(value | 0, Math.floor(value / 2 ** 32));
+  }
+
   appendF64(value: number): void {
     const at = this.#slot();
     this.#memory.f64[at >>> 3] = value;

@@ -49,6 +49,9 @@ import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
 import { valueSettings } from './value-settings.ts';
 
+/** Rows of a segment of dead letters, the oldest of which are trimmed. */
+const LETTER_SEGMENT_ROWS = 16_384;
+
 /** The split under which a table's DML runs. */
 export const DML_SPLIT = 'dml';
 
@@ -103,7 +106,10 @@ export class EngineParts {
     });
     this.addRelation({
       ...systemDefinition(DEAD_LETTERS_ID, 'dead_letters', DEAD_LETTERS),
-      schema: schema(DEAD_LETTERS, [letterColumn('id')]),
+      schema: {
+        ...schema(DEAD_LETTERS, [letterColumn('id')]),
+        segmentRowsMax: LETTER_SEGMENT_ROWS,
+      },
     });
     const byView = { name: 'by_0', columns: [0], isUnique: false };
     this.addRelation({
@@ -185,11 +191,7 @@ export class EngineParts {
     readonly firstId: number;
   } {
     const letters = this.problems.takeLetters();
-    const added = letters.map((letter) => {
-      const relationId = must(letter.sourceId ?? letter.viewId);
-      return { kind: letter.kind, relationId, bytes: letterBytes(letter) };
-    });
-    return { letters, firstId: this.letters.add(added, nowUs) };
+    return { letters, firstId: this.letters.add(letters, letterBytes, nowUs) };
   }
 
   /** Under which sinks, and sources whose letters are sent, may keep something. */

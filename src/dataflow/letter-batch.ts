@@ -1,120 +1,92 @@
 /**
  * An epoch's dead letters as a batch of DEAD_LETTERS.
  *
- * Cost: O(1) a letter, and a copy of what it keeps; what it has in common with the letter before is not encoded again.
+ * Cost: O(1) a letter, and a copy of what it keeps; what it has in common with the letter before is not encoded again. Column
+ * by column: letters are few among many records, so that little of what reads them is in the processor's caches before.
  */
 
 import { ColumnBuilder } from '../batch/column-builder.ts';
-import type { Column, DeltaBatch } from '../batch/delta-batch.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { Value } from '../types/data-type.ts';
 import type { DEAD_LETTER_COLUMNS } from './port.ts';
 import { DEAD_LETTERS, type DeadLetter } from './problems.ts';
 
-/** A letter of the epoch of instant `nowUs` and its number. */
-type ValueOf = (letter: DeadLetter, id: number, nowUs: bigint) => Value;
+type Letters = readonly DeadLetter[];
 
-const VALUES: Readonly<Record<(typeof DEAD_LETTER_COLUMNS)[number], ValueOf>> = {
-  id: (_letter, id) => BigInt(id),
-  at: (_letter, _id, nowUs) => nowUs,
-  kind: ({ kind }) => kind,
-  source_id: ({ sourceId }) => int8(sourceId),
-  view_id: ({ viewId }) => int8(viewId),
-  split: ({ split }) => split,
-  position: ({ position }) => position,
-  row: ({ row }) => row,
-  reason: ({ reason }) => reason,
-  op: ({ op }) => op,
-  sqlstate: ({ sqlstate }) => sqlstate,
-  topic: ({ place }) => place?.topic ?? null,
-  partition: ({ place }) => place?.partition ?? null,
-  record_offset: ({ place }) => int8(place?.offset ?? null),
-  key: ({ raw }) => raw?.key ?? null,
-  raw: ({ raw }) => raw?.value ?? null,
-  is_cut: ({ raw }) => raw?.isCut ?? null,
-  context: ({ raw, lateRow = null }) => raw?.context ?? lateRow,
+/** Appends a column's values: the letters are numbered from `firstId` on, their epoch's instant is `nowUs`. */
+type Append = (to: ColumnBuilder, letters: Letters, firstId: number, nowUs: bigint) => void;
+
+const APPEND: Readonly<Record<(typeof DEAD_LETTER_COLUMNS)[number], Append>> = {
+  id: (to, letters, firstId) => {
+    for (let i = 0; i < letters.length; i += 1) to.appendI64Number(firstId + i);
+  },
+  at: (to, { length }, _firstId, nowUs) => appendEqual(to, nowUs, length),
+  kind: runs(({ kind }) => kind),
+  source_id: numbers(({ sourceId }) => sourceId),
+  view_id: numbers(({ viewId }) => viewId),
+  split: runs(({ split }) => split),
+  position: texts(({ position }) => position),
+  row: runs(({ row }) => row),
+  reason: texts(({ reason }) => reason),
+  op: runs(({ op }) => op),
+  sqlstate: runs(({ sqlstate }) => sqlstate),
+  topic: runs(({ place }) => place?.topic ?? null),
+  partition: runs(({ place }) => place?.partition ?? null),
+  record_offset: numbers(({ place }) => place?.offset ?? null),
+  key: runs(({ raw }) => raw?.key ?? null),
+  raw: runs(({ raw }) => raw?.value ?? null),
+  is_cut: runs(({ raw }) => raw?.isCut ?? null),
+  context: texts(({ raw, lateRow = null }) => raw?.context ?? lateRow),
 };
 
-function int8(value: number | null): bigint | null {
-  return value === null ? null : BigInt(value);
-}
-
-/** Texts that differ from letter to letter. */
-const OWN_TEXTS: ReadonlySet<string> = new Set(['position', 'reason', 'context']);
-
 const COLUMNS = DEAD_LETTERS.map(({ name, type }) => {
-  const of = VALUES[name as keyof typeof VALUES];
-  return { type, of, isOwn: OWN_TEXTS.has(name) };
+  return { type, append: APPEND[name as keyof typeof APPEND] };
 });
 
 /** The letters, numbered from `firstId` on, of the epoch of instant `nowUs`. */
 export function letterBatch(
-  letters: readonly DeadLetter[],
+  letters: Letters,
   firstId: number,
   nowUs: bigint,
   scratch: Scratch,
 ): DeltaBatch {
   const { memory } = scratch;
-  const builders = COLUMNS.map(({ type, of, isOwn }) => {
+  const columns = COLUMNS.map(({ type, append }) => {
     const builder = new ColumnBuilder(memory, scratch, type, letters.length);
-    return { of, values: isOwn ? new TextValues(builder) : new RunValues(builder) };
+    append(builder, letters, firstId, nowUs);
+    return builder.build();
   });
-  // Letter by letter: what belongs to one lies together, too.
-  for (const [i, letter] of letters.entries()) {
-    for (const { of, values } of builders) values.add(of(letter, firstId + i, nowUs));
-  }
-  const columns = builders.map(({ values }) => values.build());
   return { memory, rowCount: letters.length, columns, weights: 0, rowWatermarks: 0 };
 }
 
 /** Values of which equal ones follow each other. */
-class RunValues {
-  readonly #builder: ColumnBuilder;
-  #last: Value | undefined;
-  /** How often the last one is to be repeated. */
-  #repeats = 0;
-
-  constructor(builder: ColumnBuilder) {
-    this.#builder = builder;
-  }
-
-  add(value: Value): void {
-    if (value === this.#last) {
-      this.#repeats += 1;
-      return;
+function runs(of: (letter: DeadLetter) => Value): Append {
+  return (to, letters) => {
+    for (let from = 0, end = 0; from < letters.length; from = end) {
+      const value = of(letters[from]!);
+      for (end = from + 1; end < letters.length && of(letters[end]!) === value; ) end += 1;
+      appendEqual(to, value, end - from);
     }
-    this.#flush();
-    this.#builder.appendValue(value);
-    this.#last = value;
-  }
-
-  #flush(): void {
-    if (this.#repeats === 0) return;
-    this.#builder.appendAgain(this.#repeats);
-    this.#repeats = 0;
-  }
-
-  build(): Column {
-    this.#flush();
-    return this.#builder.build();
-  }
+  };
 }
 
-/** Texts that are encoded together. */
-class TextValues {
-  readonly #builder: ColumnBuilder;
-  readonly #texts: (string | null)[] = [];
+function appendEqual(to: ColumnBuilder, value: Value, count: number): void {
+  to.appendValue(value);
+  if (count > 1) to.appendAgain(count - 1);
+}
 
-  constructor(builder: ColumnBuilder) {
-    this.#builder = builder;
-  }
+function numbers(of: (letter: DeadLetter) => number | null): Append {
+  return (to, letters) => {
+    for (const letter of letters) {
+      const value = of(letter);
+      if (value === null) to.appendNull();
+      else to.appendI64Number(value);
+    }
+  };
+}
 
-  add(value: Value): void {
-    this.#texts.push(value as string | null);
-  }
-
-  build(): Column {
-    this.#builder.appendTexts(this.#texts);
-    return this.#builder.build();
-  }
+/** Texts that differ from letter to letter. */
+function texts(of: (letter: DeadLetter) => string | null): Append {
+  return (to, letters) => to.appendTexts(letters.map(of));
 }

@@ -18,7 +18,8 @@ const VIEW = 20_002;
 const COLUMNS = [column('k', INT8), { name: 's', type: TEXT }];
 const DAY_US = 86_400_000_000n;
 const LATE = { kind: 'late', relationId: VIEW } as const;
-const late = (bytes: number) => ({ ...LATE, bytes });
+const late = (bytes: number) => ({ kind: 'late', sourceId: null, viewId: VIEW, bytes }) as const;
+const bytesOf = ({ bytes }: { readonly bytes: number }) => bytes;
 
 function logOf(bytesMax: number, ageUsMax: bigint): LetterLog {
   return new LetterLog({ bytesMax, ageUsMax }, null);
@@ -26,9 +27,9 @@ function logOf(bytesMax: number, ageUsMax: bigint): LetterLog {
 
 test('the oldest letters go when there are too many bytes', () => {
   const log = logOf(1000, DAY_US);
-  for (let i = 0; i < 10; i++) assert.equal(log.add([late(100)], BigInt(i)), i + 1);
+  for (let i = 0; i < 10; i++) assert.equal(log.add([late(100)], bytesOf, BigInt(i)), i + 1);
   assert.equal(log.dueBefore(10n), null);
-  log.add([late(75), late(75)], 10n);
+  log.add([late(75), late(75)], bytesOf, 10n);
   assert.equal(log.dueBefore(10n), 3, '1150 bytes: the first two have to go');
   log.trim(3, 2);
   assert.equal(log.dueBefore(10n), null);
@@ -43,7 +44,7 @@ test('the oldest letters go when there are too many bytes', () => {
 
 test('replayed letters go from anywhere', () => {
   const log = logOf(64_000, DAY_US);
-  for (let i = 0; i < 300; i++) log.add([late(100)], BigInt(i));
+  for (let i = 0; i < 300; i++) log.add([late(100)], bytesOf, BigInt(i));
   const ids = [300, 7, 150, 8];
   log.remove(ids.map((id) => ({ id, bytes: 100 })));
   const restored = new LetterLog({ bytesMax: 64_000, ageUsMax: DAY_US }, log.state());
@@ -58,20 +59,20 @@ test('replayed letters go from anywhere', () => {
   restored.remove(left.map((id) => ({ id, bytes: 100 })));
   const { kept, bytes } = restored.status();
   assert.deepEqual([kept, bytes, restored.nextDueUs()], [0, 0, null]);
-  assert.equal(restored.add([late(1)], 1n), 301);
+  assert.equal(restored.add([late(1)], bytesOf, 1n), 301);
 });
 
 test('an epoch that brings more than there is room for leaves its newest letters', () => {
   const log = logOf(1000, DAY_US);
   const many = Array.from({ length: 100 }, () => late(100));
-  log.add(many, 0n);
+  log.add(many, bytesOf, 0n);
   assert.equal(log.dueBefore(0n), 91);
 });
 
 test('the oldest letters go when they are too old', () => {
   const log = logOf(1000, DAY_US);
-  log.add([late(1)], 0n);
-  log.add([late(1)], DAY_US / 2n);
+  log.add([late(1)], bytesOf, 0n);
+  log.add([late(1)], bytesOf, DAY_US / 2n);
   assert.equal(log.nextDueUs(), DAY_US);
   assert.equal(log.dueBefore(DAY_US - 1n), null);
   assert.equal(log.dueBefore(DAY_US), 2);
@@ -81,7 +82,7 @@ test('the oldest letters go when they are too old', () => {
 
 test('blocks stay few, and a cut through one keeps its rest', () => {
   const log = logOf(64_000, DAY_US);
-  for (let i = 0; i < 5000; i++) log.add([late(10)], BigInt(i));
+  for (let i = 0; i < 5000; i++) log.add([late(10)], bytesOf, BigInt(i));
   const state = log.state();
   assert.ok(state.blocks.length <= 65, `${state.blocks.length} blocks`);
   const restored = new LetterLog({ bytesMax: 20_000, ageUsMax: DAY_US }, state);

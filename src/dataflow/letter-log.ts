@@ -8,6 +8,7 @@
  * State, part of checkpoints: blocks of consecutive letters (at most about 128), counters. Cost: O(1) a letter.
  */
 
+import { must } from '../base/assert.ts';
 import type { LetterCount, LetterStatus } from './port.ts';
 
 export interface LetterLimits {
@@ -27,9 +28,10 @@ interface LetterBlock {
   toUs: string;
 }
 
-/** A letter on its way in, and about what it takes. */
-export interface NewLetter extends Omit<LetterCount, 'count'> {
-  readonly bytes: number;
+/** A letter on its way in: of a source or of a view. */
+export interface NewLetter extends Pick<LetterCount, 'kind'> {
+  readonly sourceId: number | null;
+  readonly viewId: number | null;
 }
 
 /** JSON: what a checkpoint keeps. */
@@ -61,26 +63,30 @@ export class LetterLog {
     this.#replayed = state?.replayed ?? 0;
   }
 
-  /** The epoch of instant `nowUs` adds letters, numbered from the result on. */
-  add(letters: readonly NewLetter[], nowUs: bigint): number {
+  /** The epoch of instant `nowUs` adds letters, numbered from the result on; `bytesOf`: about what one takes. */
+  add<Letter extends NewLetter>(
+    letters: readonly Letter[],
+    bytesOf: (letter: Letter) => number,
+    nowUs: bigint,
+  ): number {
     const firstId = this.#nextId;
     let block: LetterBlock | null = null;
     let from = 0;
     for (let i = 0; i < letters.length; i += 1) {
-      const { kind, relationId, bytes } = letters[i]!;
-      const next = letters[i + 1];
-      if (next?.kind !== kind || next.relationId !== relationId) {
-        this.#count(kind, relationId, i + 1 - from);
+      const letter = letters[i]!;
+      if (!isSameSort(letter, letters[i + 1])) {
+        this.#count(letter, i + 1 - from);
         from = i + 1;
       }
       if (block === null || this.#isFull(block)) block = this.#openBlock(nowUs);
       block.lastId = this.#nextId++;
-      block.bytes += bytes;
+      block.bytes += bytesOf(letter);
     }
     return firstId;
   }
 
-  #count(kind: LetterCount['kind'], relationId: number, more: number): void {
+  #count({ kind, sourceId, viewId }: NewLetter, more: number): void {
+    const relationId = must(sourceId ?? viewId);
     const key = countKey({ kind, relationId });
     const count = (this.#counts.get(key)?.count ?? 0) + more;
     this.#counts.set(key, { kind, relationId, count });
@@ -198,6 +204,10 @@ export class LetterLog {
       replayed: this.#replayed,
     };
   }
+}
+
+function isSameSort({ kind, sourceId, viewId }: NewLetter, next: NewLetter | undefined): boolean {
+  return next?.kind === kind && next.sourceId === sourceId && next.viewId === viewId;
 }
 
 function keptOf({ firstId, lastId, goneCount = 0 }: LetterBlock): number {

@@ -21,6 +21,11 @@ export interface RelationSchema {
   readonly isAppendOnly: boolean;
   /** Secondary indexes. `lookup` counts indexes from 0 = the key (for a bag: the whole row); 1.. are these. */
   readonly indexes: readonly IndexSchema[];
+  /**
+   * Rows of a segment, a power of two; absent: as many as there can be. A log that is trimmed has small ones: the oldest stays
+   * until all of it is gone.
+   */
+  readonly segmentRowsMax?: number;
 }
 
 /** Columns by which a row is found again when it is retracted; null: rows are never looked for. */

@@ -14,7 +14,7 @@ import type { EpochControl } from './epoch-control.ts';
 import * as layout from './relation-layout.ts';
 import type { RelationSchema } from './relation-schema.ts';
 import { RetiredBlocks } from './retired-blocks.ts';
-import { SEGMENT_ROWS_MAX, SEGMENT_ROWS_MIN, Segment, type SegmentShape } from './segment.ts';
+import { SEGMENT_ROWS_MIN, Segment, type SegmentShape } from './segment.ts';
 import { slotOf } from './version-index.ts';
 
 const SLOT_CAPACITY_MIN = 8;
@@ -29,16 +29,25 @@ export class SegmentDirectory {
   readonly retired: RetiredBlocks;
   readonly #control: EpochControl;
   readonly #word: number;
+  readonly #rowsMax: number;
   readonly #segments = new Map<number, Segment>();
   /** Segment of a row id. */
   readonly segmentOf = (id: number): Segment => this.segment(slotOf(id));
 
-  constructor(memory: Memory, header: number, shape: SegmentShape, control: EpochControl) {
+  /** `rowsMax`: of a segment that rows are appended to. */
+  constructor(
+    memory: Memory,
+    header: number,
+    shape: SegmentShape,
+    control: EpochControl,
+    rowsMax: number,
+  ) {
     this.memory = memory;
     this.header = header;
     this.shape = shape;
     this.#control = control;
     this.#word = header >>> 2;
+    this.#rowsMax = rowsMax;
     this.retired = new RetiredBlocks(memory, this.#word + layout.HEADER_RETIRED, (slot) => {
       this.free(slot);
     });
@@ -78,12 +87,19 @@ export class SegmentDirectory {
     return segment.slot === this.#get(layout.HEADER_ACTIVE_SLOT) && !segment.isFull;
   }
 
+  /** The first one that scans read. */
+  isOldest(segment: Segment): boolean {
+    const words = this.memory.u32;
+    const list = this.#get(layout.HEADER_SCAN_LIST) >>> 2;
+    return words[list + 1]! > 0 && words[list + 2] === segment.slot;
+  }
+
   /** A segment with room; a new one is sized by the rows that live now. */
   active(liveRows: number, indexes: readonly boolean[]): Segment {
     const active = this.#segments.get(this.#get(layout.HEADER_ACTIVE_SLOT));
     if (active !== undefined && !active.isFull) return active;
     let capacity = SEGMENT_ROWS_MIN;
-    while (capacity < liveRows && capacity < SEGMENT_ROWS_MAX) capacity *= 2;
+    while (capacity < liveRows && capacity < this.#rowsMax) capacity *= 2;
     const segment = this.create(capacity, this.#control.published, indexes);
     this.memory.u32[this.#word + layout.HEADER_ACTIVE_SLOT] = segment.slot;
     this.#addToScanList(segment.slot);

@@ -24,8 +24,20 @@ export class SegmentWear {
 
   /** Notes a full segment that is mostly retracted. */
   note(segment: Segment): void {
-    if (this.#directory.isActive(segment)) return;
-    if (segment.retractedRows * 2 >= segment.writtenRows) this.#worn.add(segment.slot);
+    if (segment.retractedRows * 2 < segment.writtenRows) return;
+    if (!this.#directory.isActive(segment) && !this.#goesFromFront(segment)) {
+      this.#worn.add(segment.slot);
+    }
+  }
+
+  /**
+   * The oldest segment of a relation whose oldest rows go first needs no rewriting: it will be gone as a whole. A look at two
+   * rows, so that now and then another one waits until its next row goes; only one can.
+   */
+  #goesFromFront(segment: Segment): boolean {
+    const { retractedRows } = segment;
+    if (retractedRows === segment.writtenRows || !this.#directory.isOldest(segment)) return false;
+    return segment.isLive(retractedRows) && !segment.isLive(retractedRows - 1);
   }
 
   /** Epoch `epoch` begins. Stamps are relative to a segment's base: old segments are rewritten long before they run out. */

@@ -18,6 +18,7 @@ import type { Storage } from '../types/data-type.ts';
 import { longStrings, VIEWS_AT_ONCE } from './long-strings.ts';
 import { INLINE_BYTES, isValid } from './row-identity.ts';
 import { copyShortViews, copyU8, copyU32, copyWide } from './selected-values.ts';
+import { countValid, fillBits } from './validity.ts';
 
 export const SEGMENT_ROWS_MAX = 65_536;
 export const SEGMENT_ROWS_MIN = 64;
@@ -350,6 +351,7 @@ export class Segment {
     first: number,
   ): void {
     const target = this.#columns[c]!.values;
+    const valid = countValid(source, column, selection, from, to);
     switch (column.storage) {
       case 'u8':
         copyU8(source.u8, column.values, this.memory.u8, target + first, selection, from, to);
@@ -367,6 +369,11 @@ export class Segment {
         break;
       case 'view':
         this.#copied = { from: 0, length: 0, to: 0 };
+        if (valid === 0) {
+          const out = (target >>> 2) + 4 * first;
+          this.memory.u32.fill(0, out, out + 4 * (to - from));
+          break;
+        }
         for (let at = from; at < to; at += VIEWS_AT_ONCE) {
           const end = Math.min(to, at + VIEWS_AT_ONCE);
           this.#copyViews(source, column, target, selection, at, end, first + at - from);
@@ -383,7 +390,9 @@ export class Segment {
           to,
         );
     }
-    this.#copyValidity(c, source, column, selection, from, to, first);
+    if (valid < to - from || this.#columns[c]!.validity !== 0) {
+      this.#copyValidity(c, source, column, selection, from, to, first, valid);
+    }
   }
 
   #copyViews(
@@ -436,17 +445,16 @@ export class Segment {
     from: number,
     to: number,
     first: number,
+    valid: number,
   ): void {
-    let validity = this.#columns[c]!.validity;
-    if (column.validity === 0 && validity === 0) return;
+    const validity = this.#columns[c]!.validity || this.#makeValidity(c);
+    const { u8 } = this.memory;
+    fillBits(u8, validity, first, to - from, valid > 0);
+    if (valid === 0 || valid === to - from) return;
     for (let i = from; i < to; i++) {
-      const isThere = isValid(source, column, selection[i]!);
-      if (!isThere && validity === 0) validity = this.#makeValidity(c);
-      if (validity === 0) continue;
+      if (isValid(source, column, selection[i]!)) continue;
       const row = first + i - from;
-      const bit = 1 << (row & 7);
-      if (isThere) this.memory.u8[validity + (row >>> 3)]! |= bit;
-      else this.memory.u8[validity + (row >>> 3)]! &= ~bit;
+      u8[validity + (row >>> 3)]! &= ~(1 << (row & 7));
     }
   }
 

@@ -61,7 +61,8 @@ export class StoredRelation {
     this.#shape = layout.shapeOf(schema);
     this.#control = control;
     this.#pending = new PendingRows(memory, this.#shape);
-    this.#directory = new SegmentDirectory(memory, header, this.#shape, control);
+    const rowsMax = schema.segmentRowsMax ?? SEGMENT_ROWS_MAX;
+    this.#directory = new SegmentDirectory(memory, header, this.#shape, control, rowsMax);
     this.#wear = new SegmentWear(this.#directory);
   }
 

@@ -72,6 +72,16 @@ function splitPlace(name: string): typeof lastSplit {
   return { name, topic, partition, head };
 }
 
+/** Records of a batch often have the same. */
+let lastBare = { timestampMs: Number.NaN, text: '' };
+
+function bareContext(timestampMs: number): string {
+  if (timestampMs !== lastBare.timestampMs) {
+    lastBare = { timestampMs, text: `{"timestampMs":${timestampMs}}` };
+  }
+  return lastBare.text;
+}
+
 function keptHeader({ key, value }: RecordHeader): readonly [string, string | null] {
   return [key, value?.toString('base64') ?? null];
 }
@@ -89,7 +99,7 @@ function spanOf(start: number, length: number): Span | null {
 }
 
 function contextOf(timestampMs: number, headers: readonly RecordHeader[]): string {
-  if (headers.length === 0) return `{"timestampMs":${timestampMs}}`;
+  if (headers.length === 0) return bareContext(timestampMs);
   const context: RecordContext = { timestampMs, headers: headers.map(keptHeader) };
   return JSON.stringify(context);
 }

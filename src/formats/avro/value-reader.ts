@@ -94,8 +94,7 @@ function timestampReader(schema: AvroPrimitive, type: DataType): ValueReader {
     const start = cursor.at;
     const us = cursor.number() * factor;
     if (us >= -EXACT_US_MAX && us <= EXACT_US_MAX) {
-      const high = Math.floor(us / 0x1_0000_0000);
-      builder.appendI64Halves((us - high * 0x1_0000_0000) | 0, high);
+      builder.appendI64Number(us);
       return;
     }
     cursor.at = start;

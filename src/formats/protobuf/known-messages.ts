@@ -110,8 +110,7 @@ export function appendTimestamp(cursor: ProtobufCursor, builder: ColumnBuilder):
   readInstant(cursor);
   const us = seconds * 1e6 + micros;
   if (us >= -EXACT_US_MAX && us <= EXACT_US_MAX) {
-    const high = Math.floor(us / 0x1_0000_0000);
-    builder.appendI64Halves((us - high * 0x1_0000_0000) | 0, high);
+    builder.appendI64Number(us);
   } else builder.appendI64(instant(BigInt(seconds) * 1_000_000n + BigInt(micros)));
 }
 

@@ -53,12 +53,13 @@ export async function benchPoison(values: Values): Promise<void> {
   try {
     // All are there before any is read.
     for (const volume of [clean, poison, warm]) await input.schema(volume);
+    const client = await server.connect();
     const rounds: Round[] = [];
     for (let round = -countOf(values, 'warmup'); round < countOf(values, 'rounds'); round += 1) {
       const used = { clean: 0, poison: 0 };
       const spoilt = round < 0 ? warm : poison;
       for (const kind of ORDER) {
-        used[kind] += await cpuSeconds(server, input, kind === 'clean' ? clean : spoilt);
+        used[kind] += await cpuSeconds(server, client, input, kind === 'clean' ? clean : spoilt);
       }
       report.note(`${round < 0 ? 'warm-up' : 'round'}: ${JSON.stringify(used)}`);
       if (round >= 0) rounds.push(used);
@@ -101,10 +102,10 @@ function poisonOf({ events, poisonEvery }: Volume): number {
 /** One reading of all events, from the CREATE of the view that starts it. */
 async function cpuSeconds(
   server: MeasuredServer,
+  client: pg.Client,
   input: NexmarkInput,
   volume: Volume,
 ): Promise<number> {
-  const client = await server.connect();
   for (const statement of await input.schema(volume)) await client.query(statement);
   const before = server.usage.cpuSeconds;
   await client.query(VIEW);

@@ -340,7 +340,7 @@ function readAgain(at: usize): bool {
   return at + length == end && isSame(known, at, length);
 }
 
-/** Whether the text that comes is to be the pattern: there is none, or neither it nor the text before it were like it. */
+/** Whether the text that comes is to be the pattern: there is none, or neither it nor the whole text before it were like it. */
 @inline function isWanted(): bool {
   if (word(pattern, 0) == 0) return true;
   const hasMissed = word(pattern, 1) != 0;
@@ -556,8 +556,9 @@ function storeColumn(column: usize, span: usize, row: usize): u32 {
   return ABSENT;
 }
 
-/** The answer for a text that is wrong, or not plain. */
+/** The answer for a text that is wrong, or not plain. The pattern stays: the texts behind it may well be like those before. */
 function refuse(program: usize): u32 {
+  store<u32>(pattern, 0, 4);
   store<u32>(program, <u32>wrongAt, 12);
   return wrong;
 }

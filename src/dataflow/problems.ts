@@ -122,9 +122,9 @@ export function rowBytes(row: readonly Value[]): number {
 
 /** The same of one that is no row yet. */
 export function letterBytes({ split, position, row, reason, raw, lateRow }: DeadLetter): number {
-  const record = lengthOf(raw?.key ?? null) + lengthOf(raw?.value ?? null);
-  const kept = record + lengthOf(lateRow ?? null);
-  return LETTER_BYTES + kept + lengthOf(split) + lengthOf(position) + lengthOf(row) + reason.length;
+  const record = (raw?.key?.length ?? 0) + (raw?.value?.length ?? 0);
+  const texts = (split?.length ?? 0) + (position?.length ?? 0) + (row?.length ?? 0);
+  return LETTER_BYTES + record + texts + reason.length + (lateRow?.length ?? 0);
 }
 
 function lengthOf(value: Value): number {

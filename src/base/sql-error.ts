@@ -22,6 +22,9 @@ function isOfData(sqlstate: string): boolean {
   return sqlstate.startsWith('22') || sqlstate.startsWith('23');
 }
 
+/** What is wrong with a row. It is no Error where it is a result: to make one takes V8 as long as to read a good record. */
+export type DataError = Pick<SqlError, 'sqlstate' | 'message' | 'fields'>;
+
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   /** Five characters, PostgreSQL's Appendix A. */
@@ -43,6 +46,12 @@ export class SqlError extends Error {
     if (position === undefined || this.fields.position !== undefined) return this;
     return new SqlError(this.sqlstate, this.message, { ...this.fields, position });
   }
+}
+
+/** The error to be thrown. */
+export function sqlErrorOf(error: DataError): SqlError {
+  if (error instanceof SqlError) return error;
+  return new SqlError(error.sqlstate, error.message, error.fields);
 }
 
 /** An error where a single text is shown: the hint stands behind the message. */

@@ -1,6 +1,6 @@
 /** What readers have in common where they reject records: NOT NULL, the error as a letter shows it, and the bytes that are kept. */
 
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import { copyBytes } from '../memory/copy-bytes.ts';
 import type { RawRecord, RecordPlace, RejectedRecord, SourceColumn } from './source.ts';
@@ -47,7 +47,7 @@ export class NotNullFields {
 export function rejectedRecord(
   { position, offset, topic, partition }: RecordPlace,
   raw: RawRecord,
-  { sqlstate, message, fields: { detail } }: SqlError,
+  { sqlstate, message, fields: { detail } }: DataError,
 ): RejectedRecord {
   const reason = detail === undefined ? message : `${message} (${detail})`;
   return { position, offset, topic, partition, raw, sqlstate, reason };

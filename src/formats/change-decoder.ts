@@ -6,7 +6,7 @@
  * builders then hold a part of the row.
  */
 
-import type { SqlError } from '../base/sql-error.ts';
+import type { DataError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { MessageDecoder, WriterSchema } from './message-decoder.ts';
 
@@ -31,7 +31,7 @@ export interface ChangeDecoder {
    * Appends the row (but for NO_CHANGE): of a DELETE only the key's columns are not NULL, of a TRUNCATE none is. Returns what
    * the record does, or what is wrong with it.
    */
-  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | SqlError;
+  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | DataError;
   /** Of the last record: builders whose values it leaves out because they have not changed; they were given NULL. */
   readonly unavailable: readonly number[];
   /** Where something was wrong: offset in `bytes` of the value or byte that is wrong. */
@@ -55,7 +55,7 @@ export class PlainRecordDecoder implements ChangeDecoder {
     return this.#decoder.errorOffset;
   }
 
-  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | SqlError {
+  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | DataError {
     const { bytes, valueStart, valueLength } = record;
     if (valueLength >= 0) {
       return this.#decoder.append(bytes, valueStart, valueStart + valueLength, builders) ?? UPSERT;

@@ -4,7 +4,7 @@
  * are made here too.
  */
 
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import { type RecordDecoder, userError } from './record-decoder.ts';
@@ -65,7 +65,7 @@ export class CopyTextDecoder implements RecordDecoder {
     return isLast && at < end ? this.#found(bytes, end, end) : -1;
   }
 
-  append(bytes: Buffer, builders: readonly ColumnBuilder[]): SqlError | null {
+  append(bytes: Buffer, builders: readonly ColumnBuilder[]): DataError | null {
     try {
       this.#append(bytes, builders);
       return null;

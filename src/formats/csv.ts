@@ -6,12 +6,12 @@
  * given bytes is looked at again from its start when there are more.
  */
 
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/value.ts';
-import { orThrow, type RecordDecoder, userError } from './record-decoder.ts';
+import { errorOf, orThrow, type RecordDecoder, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 export interface CsvOptions {
@@ -160,7 +160,7 @@ export class CsvDecoder implements RecordDecoder {
     }
   }
 
-  append(bytes: Buffer, builders: readonly ColumnBuilder[]): SqlError | null {
+  append(bytes: Buffer, builders: readonly ColumnBuilder[]): DataError | null {
     try {
       this.#checkRecord(bytes);
       this.#checkFieldCount();
@@ -169,12 +169,12 @@ export class CsvDecoder implements RecordDecoder {
     }
     for (const [i, builder] of builders.entries()) {
       const error = this.#appendField(bytes, i, builder);
-      if (error !== null) return userError(error, this.#names[i]!);
+      if (error !== null) return errorOf(error, this.#names[i]!);
     }
     return null;
   }
 
-  #appendField(bytes: Buffer, i: number, to: ColumnBuilder): SqlError | null {
+  #appendField(bytes: Buffer, i: number, to: ColumnBuilder): DataError | null {
     const field = this.#fieldOf[i]!;
     const form = this.#forms[field]!;
     const start = this.#starts[field]!;
@@ -193,7 +193,7 @@ export class CsvDecoder implements RecordDecoder {
     end: number,
     i: number,
     to: ColumnBuilder,
-  ): SqlError | null {
+  ): DataError | null {
     const nullText = this.#nullText;
     const isNull = end - start === nullText.length && isEqual(bytes, start, nullText);
     if (!isNull) return this.#appenders[i]!(to, bytes, start, end);

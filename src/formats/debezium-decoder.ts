@@ -9,7 +9,7 @@
  */
 
 import { must } from '../base/assert.ts';
-import type { SqlError } from '../base/sql-error.ts';
+import type { DataError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import {
   type ChangeDecoder,
@@ -116,7 +116,7 @@ export class DebeziumDecoder implements ChangeDecoder {
   append(
     { bytes, valueStart, valueLength }: KeyedRecord,
     builders: readonly ColumnBuilder[],
-  ): number | SqlError {
+  ): number | DataError {
     this.#unavailable = NONE;
     this.#errorOffset = valueStart;
     if (valueLength < 0) return NO_CHANGE;

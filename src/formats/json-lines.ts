@@ -1,6 +1,6 @@
 /** NDJSON: one JSON object a line (json-object.ts); blank lines are no rows. */
 
-import type { SqlError } from '../base/sql-error.ts';
+import type { DataError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { JsonObjectDecoder } from './json-object.ts';
 import type { RecordDecoder } from './record-decoder.ts';
@@ -49,7 +49,7 @@ export class JsonLinesDecoder implements RecordDecoder {
     return this.#next;
   }
 
-  append(bytes: Buffer, builders: readonly ColumnBuilder[]): SqlError | null {
+  append(bytes: Buffer, builders: readonly ColumnBuilder[]): DataError | null {
     return this.#objects.append(bytes, this.#start, this.#end, builders, this.#behind);
   }
 }

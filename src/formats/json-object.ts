@@ -8,7 +8,7 @@
  * and what is written here says what it means.
  */
 
-import type { SqlError } from '../base/sql-error.ts';
+import type { DataError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import { TEXT_LEFT, WRONG_ENCODING, WRONG_NO_OBJECT } from '../kernels/json-layout.ts';
 import type { Value } from '../types/data-type.ts';
@@ -21,7 +21,7 @@ import { type JsonNode, type JsonPaths, jsonTree, NO_PATHS } from './json-paths.
 import { ARRAY_START, JsonScanner, OBJECT_START, STRING, wrongJson } from './json-scanner.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import { missingValues } from './missing-values.ts';
-import { orThrow, userError } from './record-decoder.ts';
+import { errorOf, orThrow, userError } from './record-decoder.ts';
 import { type TextAppender, textAppender } from './text-value.ts';
 
 const MISSING = -1;
@@ -67,7 +67,7 @@ export class JsonObjectDecoder implements MessageDecoder {
   #end = 0;
   #errorOffset = 0;
   /** Of the column that was appended last; null: nothing is wrong with it. */
-  #columnError: SqlError | null = null;
+  #columnError: DataError | null = null;
 
   /**
    * `columns`: what the builders hold, in their order; paths of those that are no members of the object itself; `tokens`: by
@@ -113,7 +113,7 @@ export class JsonObjectDecoder implements MessageDecoder {
     end: number,
     builders: readonly ColumnBuilder[],
     behind = bytes.length,
-  ): SqlError | null {
+  ): DataError | null {
     this.#start = start;
     this.#end = end;
     this.#errorOffset = start;
@@ -131,7 +131,7 @@ export class JsonObjectDecoder implements MessageDecoder {
   }
 
   /** As the kernel does, of any text. */
-  #appendRead(): SqlError | null {
+  #appendRead(): DataError | null {
     try {
       this.#readObject(this.#bytes);
     } catch (error) {
@@ -144,7 +144,7 @@ export class JsonObjectDecoder implements MessageDecoder {
   }
 
   /** What the kernel says is wrong; null where it leaves that to the bytes, and they do not tell. */
-  #refusal(): SqlError | null {
+  #refusal(): DataError | null {
     if (this.#kernel === null) return null;
     const { wrong, wrongAt: at } = this.#kernel;
     if (wrong === TEXT_LEFT) return null;
@@ -161,14 +161,14 @@ export class JsonObjectDecoder implements MessageDecoder {
       return true;
     }
     this.#errorOffset = from;
-    let error: SqlError | null;
+    let error: DataError | null;
     try {
       error = this.#appendValue(this.#bytes, from, to, column, builder);
     } catch (thrown) {
       error = userError(thrown);
     }
     if (error === null) return true;
-    this.#columnError = userError(error, this.#columns[column]!.name);
+    this.#columnError = errorOf(error, this.#columns[column]!.name);
     return false;
   };
 
@@ -178,7 +178,7 @@ export class JsonObjectDecoder implements MessageDecoder {
     end: number,
     i: number,
     to: ColumnBuilder,
-  ): SqlError | null {
+  ): DataError | null {
     const appender = this.#appenders[i]!;
     const token = this.#tokens[i]!;
     const first = bytes[start];

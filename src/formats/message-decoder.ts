@@ -6,7 +6,7 @@
  * caller takes back with `truncate`. As with RecordDecoder (record-decoder.ts) it is a result.
  */
 
-import type { SqlError } from '../base/sql-error.ts';
+import type { DataError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 
 export interface MessageDecoder {
@@ -16,7 +16,7 @@ export interface MessageDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null;
+  ): DataError | null;
   /** Where something was wrong: offset in `bytes` of the value or byte that is wrong. */
   readonly errorOffset: number;
   /** Takes a schema before the messages that carry its id. Absent: messages carry no ids. */

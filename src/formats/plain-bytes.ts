@@ -1,6 +1,6 @@
 /** A message as it is: all of its bytes in one bytea column, or in one text column where they are UTF-8. */
 
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { isNull } from '../batch/read-value.ts';
@@ -22,7 +22,7 @@ export class PlainBytesDecoder implements MessageDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null {
+  ): DataError | null {
     this.errorOffset = start;
     const error = this.#isText ? encodingError(bytes, start, end) : null;
     if (error === null) builders[0]!.appendBytes(bytes.subarray(start, end));

@@ -7,7 +7,7 @@
  * result: to throw an error takes V8 as long as to read three good records.
  */
 
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError, sqlErrorOf } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 
 export interface RecordDecoder {
@@ -21,7 +21,7 @@ export interface RecordDecoder {
   /** Of the record found: line ends in it, its own included. */
   readonly lineCount: number;
   /** Appends the record found: one value to each builder. null: nothing is wrong with it. */
-  append(bytes: Buffer, builders: readonly ColumnBuilder[]): SqlError | null;
+  append(bytes: Buffer, builders: readonly ColumnBuilder[]): DataError | null;
   /** Where something was wrong: offset in `bytes` of the value or byte that is wrong. */
   readonly errorOffset: number;
 }
@@ -29,14 +29,18 @@ export interface RecordDecoder {
 /** What was thrown: an error of the record, told of the column where there is one; another one, also that memory ends, is thrown on. */
 export function userError(thrown: unknown, column?: string): SqlError {
   if (!(thrown instanceof SqlError) || thrown.sqlstate.startsWith(NO_RESOURCES)) throw thrown;
-  if (column === undefined) return thrown;
-  return new SqlError(thrown.sqlstate, `column "${column}": ${thrown.message}`, thrown.fields);
+  return column === undefined ? thrown : sqlErrorOf(errorOf(thrown, column));
+}
+
+/** An error told of the column. */
+export function errorOf({ sqlstate, message, fields }: DataError, column: string): DataError {
+  return { sqlstate, message: `column "${column}": ${message}`, fields };
 }
 
 /** Class 53: no fault of the record. */
 const NO_RESOURCES = '53';
 
 /** For those that are called where throwing is the way. */
-export function orThrow(error: SqlError | null): void {
-  if (error !== null) throw error;
+export function orThrow(error: DataError | null): void {
+  if (error !== null) throw sqlErrorOf(error);
 }

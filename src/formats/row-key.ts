@@ -6,7 +6,7 @@
  */
 
 import { must } from '../base/assert.ts';
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DecodedColumn } from './csv.ts';
 
@@ -45,7 +45,7 @@ export class RowKey {
   }
 
   /** 23502 where a column of the key was given NULL; null: none was. */
-  violation(): SqlError | null {
+  violation(): DataError | null {
     const i = this.#builders.findIndex((builder) => builder.isLastNull);
     if (i < 0) return null;
     return new SqlError('23502', `null value in key column "${must(this.columns[i]).name}"`);

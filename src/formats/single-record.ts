@@ -1,6 +1,6 @@
 /** A message that is one record of a line format: exactly one, whether its line ends or not. */
 
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 import type { RecordDecoder } from './record-decoder.ts';
@@ -23,7 +23,7 @@ export class SingleRecordDecoder implements MessageDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null {
+  ): DataError | null {
     this.#endOfFirst = this.#records.scan(bytes, start, end, true);
     this.#isMore = this.#endOfFirst < end;
     if (this.#isMore) return new SqlError('22P04', 'a message must hold a single record');

@@ -6,7 +6,7 @@
  * errors included, goes there. The bytes are valid UTF-8 (record-decoder.ts).
  */
 
-import type { SqlError } from '../base/sql-error.ts';
+import type { DataError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DataType } from '../types/data-type.ts';
 import { inputValue, invalidInput, type ValueSettings } from '../types/value.ts';
@@ -18,7 +18,7 @@ export type TextAppender = (
   bytes: Buffer,
   start: number,
   end: number,
-) => SqlError | null;
+) => DataError | null;
 
 /** The appender of a type. Settings: time zone and date order of the texts. */
 export function textAppender(type: DataType, settings: ValueSettings): TextAppender {

@@ -4,7 +4,7 @@
  * may be the key itself, as text or as a JSON string or number.
  */
 
-import { SqlError } from '../base/sql-error.ts';
+import { type DataError, SqlError } from '../base/sql-error.ts';
 import type { ColumnBuilder } from '../batch/column-builder.ts';
 import { encodingError } from '../types/encoding-error.ts';
 import type { ValueSettings } from '../types/settings.ts';
@@ -43,7 +43,7 @@ export class UpsertDecoder implements ChangeDecoder {
     return this.#isInKey ? this.#keyDecoder.errorOffset : this.#valueDecoder.errorOffset;
   }
 
-  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | SqlError {
+  append(record: KeyedRecord, builders: readonly ColumnBuilder[]): number | DataError {
     this.#key.part(builders);
     const { bytes, keyStart, keyLength, valueStart, valueLength } = record;
     this.#isInKey = true;
@@ -58,7 +58,7 @@ export class UpsertDecoder implements ChangeDecoder {
     return DELETE;
   }
 
-  #appendKey(bytes: Buffer, start: number, length: number): SqlError | null {
+  #appendKey(bytes: Buffer, start: number, length: number): DataError | null {
     if (length < 0) return new SqlError('23502', 'the record has no key');
     if (this.#key.columns.length === 0) return null;
     const { builders } = this.#key;
@@ -110,7 +110,7 @@ export class TextKeyDecoder implements KeyDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null {
+  ): DataError | null {
     this.#errorOffset = start;
     if (bytes[start] === OBJECT_START && start < end) {
       const error = this.#object.append(bytes, start, end, builders);
@@ -135,7 +135,7 @@ export class TextKeyDecoder implements KeyDecoder {
     end: number,
     appender: TextAppender,
     builder: ColumnBuilder,
-  ): SqlError | null {
+  ): DataError | null {
     const isString = end - start >= 2 && bytes[start] === STRING && bytes[end - 1] === STRING;
     if (!isString) {
       const isNumber = this.#number !== null && NUMBER.test(bytes.toString('latin1', start, end));
@@ -184,7 +184,7 @@ export class PackedOrTextKeyDecoder implements KeyDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null {
+  ): DataError | null {
     const second = start + 1 < end ? bytes[start + 1] : undefined;
     const isPacked = start < end && this.#isPacked(bytes[start]!, second);
     this.#last = isPacked ? this.#packed : this.#text;

@@ -8,7 +8,7 @@
  */
 
 import { assert, must } from '../base/assert.ts';
-import { SqlError } from '../base/sql-error.ts';
+import { SqlError, sqlErrorOf } from '../base/sql-error.ts';
 import { ColumnBuilder } from '../batch/column-builder.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { TableObject } from '../catalog/objects.ts';
@@ -173,7 +173,7 @@ export class CopyInput {
       const error = this.#decoder.append(this.#bytes, this.#builders);
       if (error !== null) {
         this.#firstLine = this.#line;
-        throw this.#at(error);
+        throw this.#at(sqlErrorOf(error));
       }
       this.#rowCount++;
     }

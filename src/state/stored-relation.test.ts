@@ -312,6 +312,39 @@ test('rows go by their keys, those that are there; a snapshot before keeps them'
   assert.deepEqual(sorted(bench.scan(again)), counts([...left, ...rows.slice(1500, 1600)]));
 });
 
+test('a log that is trimmed from its front is not rewritten, one that has gaps is', () => {
+  const bench = new Bench({ ...KEYED, indexes: [], segmentRowsMax: 128 });
+  const rows = Array.from({ length: 640 }, (_, i): Value[] => [BigInt(i), `row ${i}`, i]);
+  for (let at = 0; at < 640; at += 64) bench.commit(bench.batch(rows.slice(at, at + 64)));
+  const trim = (from: number, to: number, every = 1): number => {
+    const gone = rows.slice(from, to).filter((_, i) => i % every === 0);
+    const before = bench.relation.bytes;
+    bench.commit(
+      bench.batch(
+        gone,
+        gone.map(() => -1),
+      ),
+    );
+    // What was replaced is freed one epoch later.
+    bench.commit();
+    return bench.relation.bytes - before;
+  };
+  // Segments of 64, 64 and then 128 rows.
+  assert.equal(trim(0, 60), 0, 'the oldest one waits');
+  assert.ok(trim(60, 64) < 0, 'until all of it is gone');
+  assert.equal(trim(64, 127), 0);
+  assert.ok(trim(127, 128) < 0);
+  assert.equal(trim(128, 240), 0);
+  assert.ok(trim(256, 384, 2) + trim(257, 384, 4) < 0, 'another one is rewritten');
+  const left = rows.filter(
+    (_, i) => i >= 240 && (i < 256 || i >= 384 || (i % 2 === 1 && i % 4 !== 1)),
+  );
+  assert.deepEqual(
+    sorted(bench.scan(bench.epoch)),
+    sorted(new Map(left.map((row): [string, number] => [row.map(String).join('|'), 1]))),
+  );
+});
+
 test('a retraction may come before its insert inside an epoch', () => {
   const bench = new Bench(KEYED);
   bench.commit(

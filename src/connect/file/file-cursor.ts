@@ -6,7 +6,7 @@
  */
 
 import { crc32 } from 'node:zlib';
-import { SqlError } from '../../base/sql-error.ts';
+import { type DataError, SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
@@ -214,7 +214,7 @@ export class FileCursor {
     this.#start = next;
   }
 
-  #reject(error: SqlError, errorOffset: number, raw: RawRecord): RejectedRecord {
+  #reject(error: DataError, errorOffset: number, raw: RawRecord): RejectedRecord {
     const { offset } = this;
     const position = JSON.stringify({
       file: this.bytes.path,

@@ -1,7 +1,7 @@
 /** Rejected records of files, as dead letters have kept them, once more. */
 
 import { must } from '../../base/assert.ts';
-import { SqlError } from '../../base/sql-error.ts';
+import { type DataError, SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import { CsvDecoder } from '../../formats/csv.ts';
 import type { RecordDecoder } from '../../formats/record-decoder.ts';
@@ -44,7 +44,7 @@ function appendAgain(
   decoder: RecordDecoder,
   { value, context }: KeptRecord['raw'],
   builders: readonly ColumnBuilder[],
-): SqlError | null {
+): DataError | null {
   const { header }: { readonly header?: readonly string[] } = JSON.parse(context);
   if (header !== undefined && decoder instanceof CsvDecoder) decoder.matchHeader(header);
   const bytes = Buffer.from(must(value));

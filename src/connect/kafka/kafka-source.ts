@@ -8,7 +8,7 @@
  */
 
 import { must } from '../../base/assert.ts';
-import type { SqlError } from '../../base/sql-error.ts';
+import type { DataError } from '../../base/sql-error.ts';
 import { fromPortError } from '../../base/threads.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX, type DeltaBatch } from '../../batch/delta-batch.ts';
@@ -409,7 +409,7 @@ export class KafkaSource implements SourceReader {
     split: string,
     walker: KafkaRecord,
     byteOffset: number,
-    error: SqlError,
+    error: DataError,
     rows: ReadRows,
   ): void {
     for (const builder of rows.fields) builder.truncate(rows.rowCount);

@@ -5,7 +5,7 @@
  */
 
 import { must } from '../../base/assert.ts';
-import { SqlError } from '../../base/sql-error.ts';
+import { type DataError, SqlError } from '../../base/sql-error.ts';
 import { ColumnBuilder } from '../../batch/column-builder.ts';
 import { BATCH_ROWS_MAX } from '../../batch/delta-batch.ts';
 import type { MessageDecoder } from '../../formats/message-decoder.ts';
@@ -174,7 +174,7 @@ export class WebhookSource implements PushedReader {
     };
   }
 
-  #rejected(record: Buffer, error: SqlError, position: WebhookPosition): RejectedRecord {
+  #rejected(record: Buffer, error: DataError, position: WebhookPosition): RejectedRecord {
     let end = record.length;
     while (end > 0 && SPACES.includes(record[end - 1]!)) end -= 1;
     const { rejectedBytesMax } = this.#context;

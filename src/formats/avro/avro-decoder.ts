@@ -14,7 +14,7 @@
  */
 
 import { must } from '../../base/assert.ts';
-import { SqlError } from '../../base/sql-error.ts';
+import { type DataError, SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
@@ -97,7 +97,7 @@ export class AvroDecoder implements MessageDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null {
+  ): DataError | null {
     const cursor = this.#cursor;
     cursor.start(bytes, start, end);
     let column = -1;

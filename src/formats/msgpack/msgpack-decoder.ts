@@ -6,7 +6,7 @@
  * Cost: one pass over the bytes; no JavaScript value is made of what no column wants. Of several equal keys the last one counts.
  */
 
-import { SqlError } from '../../base/sql-error.ts';
+import { type DataError, SqlError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { Value } from '../../types/data-type.ts';
 import { checkTimestamp } from '../../types/datetime.ts';
@@ -61,7 +61,7 @@ export class MessagePackDecoder implements MessageDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null {
+  ): DataError | null {
     let i = -1;
     try {
       this.#findValues(bytes, start, end);

@@ -14,7 +14,7 @@
  */
 
 import { must } from '../../base/assert.ts';
-import type { SqlError } from '../../base/sql-error.ts';
+import type { DataError } from '../../base/sql-error.ts';
 import type { ColumnBuilder } from '../../batch/column-builder.ts';
 import type { ValueSettings } from '../../types/value.ts';
 import type { DecodedColumn } from '../csv.ts';
@@ -101,7 +101,7 @@ export class ProtobufDecoder implements MessageDecoder {
     start: number,
     end: number,
     builders: readonly ColumnBuilder[],
-  ): SqlError | null {
+  ): DataError | null {
     const cursor = this.#cursor;
     cursor.start(bytes, start, end);
     this.#column = -1;

@@ -77,7 +77,7 @@ let lastSecond = { second: Number.NaN, head: '' };
 
 function bareContext(timestampMs: number): string {
   const second = Math.floor(timestampMs / 1000);
-  if (!(second > 0)) return `{"timestampMs":${timestampMs}}`;
+  if (!(second > 0 && Number.isSafeInteger(timestampMs))) return `{"timestampMs":${timestampMs}}`;
   if (second !== lastSecond.second) lastSecond = { second, head: `{"timestampMs":${second}` };
   const ms = timestampMs - second * 1000;
   return `${lastSecond.head}${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}}`;

@@ -37,12 +37,15 @@ import {
 /** The owner's bytes of a row. */
 const SHOWN_START = 0;
 const SHOWN_END = 8;
-/** The weight that is shown; 0: it marks where a session that is over ended. */
+/** The weight that is shown, or MARK. */
 const SHOWN = 16;
 const VISITED = 20;
 const BUCKET_NEXT = 24;
 const BUCKET_PREVIOUS = 28;
 const OWNER_SIZE = 32;
+
+/** The row only tells where a session that is over ended. */
+const MARK = -1;
 
 /** A row that begins its session may be so many gaps behind the watermark. */
 const REACH_GAPS = 4n;
@@ -202,13 +205,17 @@ export class SessionOperator implements Operator {
     return shiftWatermark(watermark, -this.#latenessUs);
   }
 
-  /** How many rows are behind their watermark: only they can be late or meet a session that is over. */
+  /**
+   * How many rows are behind their watermark, or where sessions have been closed (the watermark of another input's rows may stand
+   * further): only they can be late or meet a session that is over.
+   */
   #behindRows(batch: DeltaBatch): number {
     const { memory } = batch;
     const values = batch.columns[this.#node.time]!.values >>> 3;
     let count = 0;
     for (let row = 0; row < batch.rowCount; row++) {
-      if (this.#judgeOf(batch, row) > memory.i64[values + row]!) count += 1;
+      const limit = maxWatermark(this.#judgeOf(batch, row), this.#closedTo);
+      if (limit > memory.i64[values + row]!) count += 1;
     }
     return count;
   }
@@ -263,12 +270,17 @@ export class SessionOperator implements Operator {
   #isLate(one: DeltaBatch): boolean {
     const judge = this.#judgeOf(one, 0);
     const time = this.#timeOfOnly(one);
-    if (judge <= time) return false;
+    if (judge <= time && this.#closedTo <= time) return false;
     const [before, next] = this.#neighbours(one);
-    if (before !== 0) return this.#endFrom(before) < judge;
+    if (before !== 0) return this.#isOver(before, judge);
     if (next === 0) return time + this.#gapUs < judge;
-    if (this.#endFrom(next) < judge) return true;
+    if (this.#isOver(next, judge)) return true;
     return this.#timeOf(next) > time && time + this.#reachUs < judge;
+  }
+
+  /** Of the session that a row is in. */
+  #isOver(member: number, judge: bigint): boolean {
+    return this.#shownWeight(member) === MARK || this.#endFrom(member) < judge;
   }
 
   #timeOf(row: number): bigint {
@@ -330,7 +342,7 @@ export class SessionOperator implements Operator {
   #drop(row: number): void {
     const tree = this.#state.treeOf(this.#state.partitionOf(row));
     for (const near of [tree.previous(row), tree.next(row)]) {
-      if (near !== 0 && this.#shownWeight(near) !== 0) this.#work.push(near);
+      if (near !== 0 && this.#shownWeight(near) > 0) this.#work.push(near);
     }
     this.#held?.remove(row);
     this.#state.remove(row);
@@ -423,8 +435,7 @@ export class SessionOperator implements Operator {
     const ends = scratch.alloc(n * 8);
     list.copyTo(memory, 0, n, rows);
     for (let i = 0; i < n; i++) {
-      const at = this.#state.ownerAddress(list.at(i));
-      memory.i64[(ends >>> 3) + i] = memory.i64[(at + SHOWN_END) >>> 3]! + afterUs;
+      memory.i64[(ends >>> 3) + i] = this.#shownEnd(list.at(i)) + afterUs;
     }
     this.#buckets.add(rows, ends, n);
     scratch.release(mark);
@@ -437,26 +448,35 @@ export class SessionOperator implements Operator {
     const marks = new RowList();
     for (let i = 0; i < done.count; i++) {
       const row = done.at(i);
-      const isMark = this.#shownWeight(row) === 0;
+      const isMark = this.#shownWeight(row) === MARK;
       if (!isMark) this.#held?.remove(row);
-      if (!isMark && this.#marksEnd(row, limit)) marks.push(row);
+      if (this.#isReached(row) && (isMark || this.#isLast(row))) marks.push(row);
       else this.#state.remove(row);
     }
     const { i32 } = this.#context.memory;
     for (let i = 0; i < marks.count; i++) {
-      i32[(this.#state.ownerAddress(marks.at(i)) + SHOWN) >>> 2] = 0;
+      i32[(this.#state.ownerAddress(marks.at(i)) + SHOWN) >>> 2] = MARK;
     }
     this.#addToBuckets(marks, this.#reachUs);
     this.#closedTo = maxWatermark(this.#closedTo, limit);
   }
 
-  /** Of a row whose session is over: may others still come that touch the session, and is it its last one? */
-  #marksEnd(row: number, limit: bigint): boolean {
+  /** Of a row whose session is over: may others still come that touch the session? No row is judged by less than the epoch's beginning. */
+  #isReached(row: number): boolean {
+    const limit = shiftWatermark(this.#inputWatermark, -this.#latenessUs);
+    return this.#shownEnd(row) + this.#reachUs >= limit;
+  }
+
+  /** Of a row whose session is over: is it the last one? */
+  #isLast(row: number): boolean {
     const time = this.#timeOf(row);
-    const end = this.#context.memory.i64[(this.#state.ownerAddress(row) + SHOWN_END) >>> 3]!;
-    if (time + this.#gapUs !== end || end + this.#reachUs < limit) return false;
+    if (time + this.#gapUs !== this.#shownEnd(row)) return false;
     const next = this.#state.treeOf(this.#state.partitionOf(row)).next(row);
     return next === 0 || this.#timeOf(next) !== time;
+  }
+
+  #shownEnd(row: number): bigint {
+    return this.#context.memory.i64[(this.#state.ownerAddress(row) + SHOWN_END) >>> 3]!;
   }
 
   stateSize(): { rows: number; bytes: number } {

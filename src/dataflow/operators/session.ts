@@ -446,11 +446,13 @@ export class SessionOperator implements Operator {
     const done = new RowList();
     this.#buckets.takeBefore(limit, done);
     const marks = new RowList();
+    // No row of the epoch is judged by less than the watermark at its beginning: none can touch a session that ended before this.
+    const reached = shiftWatermark(this.#inputWatermark, -this.#latenessUs - this.#reachUs);
     for (let i = 0; i < done.count; i++) {
       const row = done.at(i);
       const isMark = this.#shownWeight(row) === MARK;
       if (!isMark) this.#held?.remove(row);
-      if (this.#isReached(row) && (isMark || this.#isLast(row))) marks.push(row);
+      if (this.#shownEnd(row) >= reached && (isMark || this.#isLast(row))) marks.push(row);
       else this.#state.remove(row);
     }
     const { i32 } = this.#context.memory;
@@ -459,12 +461,6 @@ export class SessionOperator implements Operator {
     }
     this.#addToBuckets(marks, this.#reachUs);
     this.#closedTo = maxWatermark(this.#closedTo, limit);
-  }
-
-  /** Of a row whose session is over: may others still come that touch the session? No row is judged by less than the epoch's beginning. */
-  #isReached(row: number): boolean {
-    const limit = shiftWatermark(this.#inputWatermark, -this.#latenessUs);
-    return this.#shownEnd(row) + this.#reachUs >= limit;
   }
 
   /** Of a row whose session is over: is it the last one? */

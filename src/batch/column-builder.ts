@@ -5,17 +5,13 @@
  * Cost: append O(1) amortised, plus the copy of long bytes.
  */
 
-import { Buffer } from 'node:buffer';
-import { copyBytes } from '../memory/copy-bytes.ts';
 import type { Memory } from '../memory/memory.ts';
-import { type ByteAllocator, writeView, writeViewAt } from '../memory/views.ts';
+import { type ByteAllocator, writeView } from '../memory/views.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, encodeBytes, parseValue } from '../types/value.ts';
 import { type Column, storageWidth } from './delta-batch.ts';
 
 const ROWS_MIN = 16;
-/** UTF-16 units. */
-const JOINED_LENGTH_MAX = 65_536;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 export class ColumnBuilder {
@@ -81,26 +77,6 @@ export class ColumnBuilder {
     for (let word = at; word < at + words; word += 1) u32[word] = 0;
   }
 
-  /** The row appended last, `count` times more. */
-  appendAgain(count: number): void {
-    const last = this.#rowCount - 1;
-    const isValid = !this.isLastNull;
-    while (this.#capacity < this.#rowCount + count) this.#grow();
-    this.#rowCount += count;
-    const { u8, u32 } = this.#memory;
-    const width = this.#width;
-    const words = width >>> 2;
-    const value = (this.#values >>> 2) + last * words;
-    for (let i = last + 1; i < this.#rowCount; i += 1) {
-      const bits = this.#validity + (i >>> 3);
-      if (isValid) u8[bits]! |= 1 << (i & 7);
-      else u8[bits]! &= ~(1 << (i & 7));
-      if (width === 1) u8[this.#values + i] = u8[this.#values + last]!;
-      const at = value + (i - last) * words;
-      for (let word = 0; word < words; word += 1) u32[at + word] = u32[value + word]!;
-    }
-  }
-
   /** A value of the type's JavaScript form (types/data-type.ts); null is NULL. */
   appendValue(value: Value): void {
     if (value === null) {
@@ -122,36 +98,6 @@ export class ColumnBuilder {
         return;
       case 'view':
         this.appendBytes(encodeBytes(this.type, value));
-    }
-  }
-
-  /** Texts of a string type; null is NULL. Short ones are encoded together: most of the time it takes is in the calls. */
-  appendTexts(texts: readonly (string | null)[]): void {
-    for (let from = 0; from < texts.length; ) {
-      let length = 0;
-      let to = from;
-      do length += texts[to++]?.length ?? 0;
-      while (to < texts.length && length < JOINED_LENGTH_MAX);
-      this.#appendJoined(texts.slice(from, to), length);
-      from = to;
-    }
-  }
-
-  #appendJoined(texts: readonly (string | null)[], length: number): void {
-    const bytes = length > 2 * JOINED_LENGTH_MAX ? null : Buffer.from(texts.join(''));
-    // Others than ASCII: where each ends is not known.
-    if (bytes?.length !== length) {
-      for (const text of texts) this.appendValue(text);
-      return;
-    }
-    let at = this.#allocator.alloc(length);
-    copyBytes(bytes, 0, length, this.#memory.u8, at);
-    for (const text of texts) {
-      if (text === null) this.appendNull();
-      else {
-        writeViewAt(this.#memory, this.#slot(), at, text.length);
-        at += text.length;
-      }
     }
   }
 

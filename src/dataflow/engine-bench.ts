@@ -3,6 +3,7 @@
 import { FakeClock } from '../base/clock.ts';
 import { SqlError } from '../base/sql-error.ts';
 import { buildBatch } from '../batch/build-batch.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { packBatch } from '../batch/pack.ts';
 import { fromPicture, toPicture } from '../batch/pretty.ts';
 import type { SinkContext, SinkWriter } from '../connect/sink.ts';
@@ -26,12 +27,14 @@ import { EpochControl } from '../state/epoch-control.ts';
 import { RelationReader } from '../state/relation-reader.ts';
 import type { DataType, Value } from '../types/data-type.ts';
 import type { Connectors } from './feed-context.ts';
+import { lettersOf, type StoredLetter } from './letter-page.ts';
 import {
   type CommitRequest,
   type CommitResult,
   type CreateSourceAction,
   type CreateTableAction,
   type CreateViewAction,
+  DEAD_LETTERS_ID,
   DEFAULT_ENGINE_OPTIONS,
   type DmlChange,
   type EngineColumn,
@@ -152,19 +155,35 @@ export class EngineBench {
 
   /** The relation's rows at the published epoch, one line each, sorted. */
   read(id: number): string {
+    const lines: string[] = [];
+    for (const { batch, types } of this.#batches(id)) {
+      lines.push(...toPicture(batch, types).split('\n'));
+    }
+    return lines.sort().join('\n');
+  }
+
+  /** The dead letters there are, in their order. */
+  deadLetters(): StoredLetter[] {
+    const letters: StoredLetter[] = [];
+    for (const { batch } of this.#batches(DEAD_LETTERS_ID)) {
+      for (let row = 0; row < batch.rowCount; row++) letters.push(...lettersOf(batch, row));
+    }
+    return letters.sort((one, other) => one.id - other.id);
+  }
+
+  /** All rows of a stored relation; a batch lasts until the next one. */
+  *#batches(
+    id: number,
+  ): Generator<{ readonly batch: DeltaBatch; readonly types: readonly DataType[] }> {
     const handle = this.relations.get(id);
     if (handle === undefined) throw new Error(`relation ${id} was never made`);
     const reader = new RelationReader(handle.wasm, handle.headerAddress, handle.schema);
     const target = { memory: this.#memory, scratch: this.#scratch };
     const types = handle.columns.map(({ type }) => type);
     const all = types.map((_, column) => column);
-    const lines: string[] = [];
     const mark = this.#scratch.mark();
-    for (const batch of reader.scan(this.control.published, all, target)) {
-      lines.push(...toPicture(batch, types).split('\n'));
-    }
+    for (const batch of reader.scan(this.control.published, all, target)) yield { batch, types };
     this.#scratch.release(mark);
-    return lines.sort().join('\n');
   }
 }
 

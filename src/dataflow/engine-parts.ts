@@ -23,6 +23,7 @@ import {
 } from './engine-state.ts';
 import { Job, type JobState } from './job.ts';
 import { LetterLog } from './letter-log.ts';
+import { LETTER_PAGES, PAGE_KEY } from './letter-page.ts';
 import { WATERMARK_NONE } from './operator.ts';
 import {
   type CreateSinkAction,
@@ -34,23 +35,15 @@ import {
   type RelationHandle,
   VIEW_ERRORS_ID,
 } from './port.ts';
-import {
-  DEAD_LETTERS,
-  type DeadLetter,
-  letterBytes,
-  letterColumn,
-  ProblemLog,
-  VIEW_ERRORS,
-  ViewProblems,
-} from './problems.ts';
+import { type DeadLetter, letterBytes, ProblemLog, VIEW_ERRORS, ViewProblems } from './problems.ts';
 import { SinkOutput, type SinkStart } from './sink-output.ts';
 import { SinkOutputs } from './sink-outputs.ts';
 import { SourceFeed } from './source-feed.ts';
 import type { StepSetup } from './step-setup.ts';
 import { valueSettings } from './value-settings.ts';
 
-/** Rows of a segment of dead letters, the oldest of which are trimmed. */
-const LETTER_SEGMENT_ROWS = 16_384;
+/** Pages of a segment of dead letters, the oldest of which are trimmed. */
+const LETTER_SEGMENT_PAGES = 128;
 
 /** The split under which a table's DML runs. */
 export const DML_SPLIT = 'dml';
@@ -105,11 +98,8 @@ export class EngineParts {
       indexes: [],
     });
     this.addRelation({
-      ...systemDefinition(DEAD_LETTERS_ID, 'dead_letters', DEAD_LETTERS),
-      schema: {
-        ...schema(DEAD_LETTERS, [letterColumn('id')]),
-        segmentRowsMax: LETTER_SEGMENT_ROWS,
-      },
+      ...systemDefinition(DEAD_LETTERS_ID, 'dead_letters', LETTER_PAGES),
+      schema: { ...schema(LETTER_PAGES, [PAGE_KEY]), segmentRowsMax: LETTER_SEGMENT_PAGES },
     });
     const byView = { name: 'by_0', columns: [0], isUnique: false };
     this.addRelation({

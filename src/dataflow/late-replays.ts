@@ -9,24 +9,16 @@
 
 import { must } from '../base/assert.ts';
 import { SqlError } from '../base/sql-error.ts';
-import type { Value } from '../types/data-type.ts';
 import type { Job } from './job.ts';
 import type { LateRow } from './late-rows.ts';
 import { isIn } from './letter-replays.ts';
 import type { LateReplay, ReplayResult } from './port.ts';
 import type { ProblemRelations } from './problem-relations.ts';
-import { letterColumn } from './problems.ts';
 
 export interface LateReplaysContext {
   readonly problems: ProblemRelations;
   job(id: number): Job | undefined;
 }
-
-const ID = letterColumn('id');
-const KIND = letterColumn('kind');
-const VIEW = letterColumn('view_id');
-const OP = letterColumn('op');
-const CONTEXT = letterColumn('context');
 
 export class LateReplays {
   readonly #context: LateReplaysContext;
@@ -50,15 +42,14 @@ export class LateReplays {
   apply({ viewId, ranges }: LateReplay): ReplayResult {
     const { problems } = this.#context;
     const job = must(this.#context.job(viewId), 'letters of an unknown view are replayed');
-    const letters = problems.published(
-      (row) =>
-        row[KIND] === 'late' && Number(row[VIEW]) === viewId && isIn(ranges, Number(row[ID])),
+    const letters = problems.find(
+      (letter) => letter.kind === 'late' && letter.viewId === viewId && isIn(ranges, letter.id),
     );
     // Made before late rows were kept exactly: they have none.
-    const whole = letters.filter((row) => row[CONTEXT] !== null).sort(byId);
-    const gone = whole.filter((row) => {
-      const late = JSON.parse(row[CONTEXT] as string) as LateRow;
-      return job.judgeAgain(late, row[OP] === 'delete' ? -1 : 1);
+    const whole = letters.filter(({ lateRow }) => lateRow !== undefined);
+    const gone = whole.filter(({ lateRow, op }) => {
+      const late = JSON.parse(must(lateRow)) as LateRow;
+      return job.judgeAgain(late, op === 'delete' ? -1 : 1);
     });
     job.endStatement();
     problems.remove(gone);
@@ -68,9 +59,4 @@ export class LateReplays {
       unreadable: letters.length - whole.length,
     };
   }
-}
-
-/** In the order in which they came. */
-function byId(one: readonly Value[], other: readonly Value[]): number {
-  return Number(one[ID]) - Number(other[ID]);
 }

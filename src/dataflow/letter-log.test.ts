@@ -11,7 +11,7 @@ import { INT8, TEXT } from '../types/data-type.ts';
 import { createSource, createView, EngineBench } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
 import { LetterLog } from './letter-log.ts';
-import { DEAD_LETTERS_ID, type EngineOptions } from './port.ts';
+import type { EngineOptions } from './port.ts';
 
 const SOURCE = 20_001;
 const VIEW = 20_002;
@@ -136,11 +136,7 @@ async function sending(options: Partial<EngineOptions>): Promise<EngineBench> {
 
 /** The ids of the letters there are, in order. */
 function letterIds(bench: EngineBench): number[] {
-  const lines = bench.read(DEAD_LETTERS_ID).split('\n');
-  return lines
-    .filter((line) => line !== '')
-    .map((line) => Number(line.split(' ')[1]))
-    .sort((a, b) => a - b);
+  return bench.deadLetters().map(({ id }) => id);
 }
 
 test('the engine trims by size, says so once, and goes on counting', async () => {

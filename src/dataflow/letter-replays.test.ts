@@ -14,7 +14,6 @@ import type { ScanNode } from '../plan/plan-node.ts';
 import { INT8 } from '../types/data-type.ts';
 import { createSource, createView, EngineBench } from './engine-bench.ts';
 import { column } from './graph-bench.ts';
-import { DEAD_LETTERS_ID } from './port.ts';
 
 const SOURCE = 20_001;
 const FIRST_VIEW = 20_002;
@@ -114,7 +113,11 @@ function check(bench: EngineBench, model: Model, step: string): void {
   for (const [id, records] of model.views) {
     assert.deepEqual(firstValues(bench, id), inOrder(records), `${step}: view ${id}`);
   }
-  assert.deepEqual(firstValues(bench, DEAD_LETTERS_ID), inOrder(model.letters.keys()), step);
+  assert.deepEqual(
+    bench.deadLetters().map(({ id }) => id),
+    inOrder(model.letters.keys()),
+    step,
+  );
   const { sources, letters } = bench.opened.engine.status();
   const { rowsRead, rowsDecoded, rowsRejected } = sources[0]!;
   const counted = [rowsRead, rowsDecoded, rowsRejected, letters.kept];

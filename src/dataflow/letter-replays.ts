@@ -16,10 +16,9 @@ import { select } from '../batch/select.ts';
 import type { KeptRecord, SchemaAnswer } from '../connect/source.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
-import type { Value } from '../types/data-type.ts';
+import type { StoredLetter } from './letter-page.ts';
 import type { LetterRanges, RecordReplay, ReplayResult } from './port.ts';
 import type { ProblemRelations } from './problem-relations.ts';
-import { letterColumn } from './problems.ts';
 import { isValid } from './rows.ts';
 import type { NamedSchemas, SourceFeed } from './source-feed.ts';
 import type { Rejection } from './source-rows.ts';
@@ -35,26 +34,12 @@ export interface LetterReplaysContext {
   deliverTo(jobId: number, feed: SourceFeed, batch: DeltaBatch): void;
 }
 
-/** A row of DEAD_LETTERS whose record is whole. */
-interface Letter {
-  readonly id: number;
-  readonly split: string;
+/** A letter whose record is whole. */
+interface WholeLetter {
+  readonly letter: StoredLetter;
   readonly record: KeptRecord;
-  readonly row: readonly Value[];
 }
 
-const ID = letterColumn('id');
-const KIND = letterColumn('kind');
-const SOURCE = letterColumn('source_id');
-const SPLIT = letterColumn('split');
-const POSITION = letterColumn('position');
-const REASON = letterColumn('reason');
-const SQLSTATE = letterColumn('sqlstate');
-const OFFSET = letterColumn('record_offset');
-const KEY = letterColumn('key');
-const RAW = letterColumn('raw');
-const IS_CUT = letterColumn('is_cut');
-const CONTEXT = letterColumn('context');
 const RECORDS_MAX = 1024;
 
 export class LetterReplays {
@@ -74,54 +59,52 @@ export class LetterReplays {
   /** The replay with the schemas that its records name, as the registry has them now; null: they name none. */
   askSchemas(replay: RecordReplay): Promise<RecordReplay> | null {
     const records = () => {
-      const whole = this.#chosen(replay).filter(isWhole);
-      return whole.map((row) => letterOf(row).record);
+      return this.#chosen(replay)
+        .flatMap(wholeOf)
+        .map(({ record }) => record);
     };
     const asked = this.#context.feed(replay.sourceId)?.askSchemas(records) ?? null;
     return asked === null ? null : asked.then((schemas) => ({ ...replay, schemas }));
   }
 
   /** The letters that there are. */
-  #chosen({ sourceId, ranges }: RecordReplay): Value[][] {
-    return this.#context.problems.published(
-      (row) =>
-        row[KIND] === 'rejected' &&
-        Number(row[SOURCE]) === sourceId &&
-        isIn(ranges, Number(row[ID])),
+  #chosen({ sourceId, ranges }: RecordReplay): StoredLetter[] {
+    return this.#context.problems.find(
+      (letter) =>
+        letter.kind === 'rejected' && letter.sourceId === sourceId && isIn(ranges, letter.id),
     );
   }
 
   apply(replay: RecordReplay): ReplayResult {
     const { sourceId, schemas = [] } = replay;
     const feed = must(this.#context.feed(sourceId), 'letters of an unknown source are replayed');
-    const rows = this.#chosen(replay);
-    const whole = rows.filter(isWhole);
+    const letters = this.#chosen(replay);
+    const whole = letters.flatMap(wholeOf);
     feed.learnSchemas(schemas);
     let replayed = 0;
-    for (const group of groups(whole.map(letterOf))) replayed += this.#replay(feed, group, schemas);
+    for (const group of groups(whole)) replayed += this.#replay(feed, group, schemas);
     const rejected = whole.length - replayed;
-    return { replayed, rejected, unreadable: rows.length - whole.length };
+    return { replayed, rejected, unreadable: letters.length - whole.length };
   }
 
   /** Letters of one split, each offset once; how many are gone. */
-  #replay(feed: SourceFeed, letters: readonly Letter[], schemas: readonly SchemaAnswer[]): number {
+  #replay(
+    feed: SourceFeed,
+    letters: readonly WholeLetter[],
+    schemas: readonly SchemaAnswer[],
+  ): number {
     const { problems, scratch } = this.#context;
     const mark = scratch.mark();
-    const split = must(letters[0]).split;
+    const split = must(must(letters[0]).letter.split);
     const records = letters.map(({ record }) => record);
     const rejections = feed.retake(split, records, schemas, (batch, offsets, named) => {
       if (feed.isStored) this.#context.deliver(feed, batch);
       else this.#deliverToViews(feed, batch, offsets, named, letters);
     });
     const gone = letters.filter(({ record }) => !rejections.has(record.offset));
-    problems.remove(gone.map(({ row }) => row));
-    const renewed = letters.flatMap(({ row, record }) => {
-      const rejection = rejections.get(record.offset);
-      return rejection === undefined ? [] : renewedOf(row, rejection);
-    });
+    problems.remove(gone.map(({ letter }) => letter));
     problems.replace(
-      renewed.map(({ before }) => before),
-      renewed.map(({ after }) => after),
+      letters.flatMap(({ letter, record }) => renewed(letter, rejections.get(record.offset))),
     );
     scratch.release(mark);
     return gone.length;
@@ -133,10 +116,10 @@ export class LetterReplays {
     batch: DeltaBatch,
     offsets: readonly number[],
     named: NamedSchemas,
-    letters: readonly Letter[],
+    letters: readonly WholeLetter[],
   ): void {
     const { memory } = this.#context;
-    const ids = new Map(letters.map(({ id, record }) => [record.offset, id]));
+    const ids = new Map(letters.map(({ letter, record }) => [record.offset, letter.id]));
     const since = offsets.map((offset, row) =>
       feed.starts.takenSince(
         (column) => !isValid(memory, must(batch.columns[column]), row),
@@ -172,35 +155,31 @@ export class LetterReplays {
   }
 }
 
-function isWhole(row: readonly Value[]): boolean {
-  return row[CONTEXT] !== null && row[IS_CUT] !== true;
-}
-
-function letterOf(row: readonly Value[]): Letter {
-  const raw = {
-    key: row[KEY] as Uint8Array | null,
-    value: row[RAW] as Uint8Array | null,
-    isCut: false,
-    context: row[CONTEXT] as string,
-  };
-  const record = { offset: Number(row[OFFSET]), raw };
-  return { id: Number(row[ID]), split: row[SPLIT] as string, record, row };
+/** None where the record is cut, or not known. */
+function wholeOf(letter: StoredLetter): readonly WholeLetter[] {
+  const { place, raw } = letter;
+  if (place === undefined || raw === undefined || raw.isCut) return [];
+  return [{ letter, record: { offset: place.offset, raw } }];
 }
 
 /** By split, in the order in which they came; a file that was replaced has an offset twice. */
-function groups(letters: readonly Letter[]): readonly (readonly Letter[])[] {
-  const all: Letter[][] = [];
-  const open = new Map<string, { readonly letters: Letter[]; readonly offsets: Set<number> }>();
-  for (const letter of [...letters].sort((a, b) => a.id - b.id)) {
-    const { offset } = letter.record;
-    let group = open.get(letter.split);
+function groups(letters: readonly WholeLetter[]): readonly (readonly WholeLetter[])[] {
+  const all: WholeLetter[][] = [];
+  const open = new Map<
+    string | null,
+    { readonly letters: WholeLetter[]; readonly offsets: Set<number> }
+  >();
+  for (const one of letters) {
+    const { offset } = one.record;
+    const { split } = one.letter;
+    let group = open.get(split);
     const isOver = group?.offsets.has(offset) || group?.letters.length === RECORDS_MAX;
     if (group === undefined || isOver) {
       group = { letters: [], offsets: new Set() };
-      open.set(letter.split, group);
+      open.set(split, group);
       all.push(group.letters);
     }
-    group.letters.push(letter);
+    group.letters.push(one);
     group.offsets.add(offset);
   }
   return all;
@@ -220,20 +199,11 @@ export function isIn(ranges: LetterRanges, id: number): boolean {
   return false;
 }
 
-interface RenewedLetter {
-  readonly before: readonly Value[];
-  readonly after: readonly Value[];
-}
-
-/** A letter with another error than before; none where it is the same one. */
-function renewedOf(
-  before: readonly Value[],
-  { position, sqlstate, reason }: Rejection,
-): readonly RenewedLetter[] {
-  if (before[SQLSTATE] === sqlstate && before[REASON] === reason) return [];
-  const after: Value[] = [...before];
-  after[POSITION] = position;
-  after[SQLSTATE] = sqlstate;
-  after[REASON] = reason;
-  return [{ before, after }];
+/** The letter of a record that was rejected again; none where it was not, or its error is the same one. */
+function renewed(letter: StoredLetter, rejection: Rejection | undefined): readonly StoredLetter[] {
+  if (rejection === undefined) return [];
+  const { sqlstate, reason } = rejection;
+  return letter.sqlstate === sqlstate && letter.reason === reason
+    ? []
+    : [{ ...letter, ...rejection }];
 }

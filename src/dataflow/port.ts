@@ -27,35 +27,12 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
-/** Ids of the engine's own stored relations (below every user id). */
+/**
+ * Ids of the engine's own stored relations (below every user id). Rejected records of sources and late rows of views are logs:
+ * their pages are in DEAD_LETTERS_ID (letter-page.ts).
+ */
 export const DEAD_LETTERS_ID = 12_001;
 export const VIEW_ERRORS_ID = 12_002;
-
-/**
- * Columns of the stored relation DEAD_LETTERS_ID: rejected records of sources and late rows of views (logs).
- * `kind`: rejected | late | null_time. `view_id` is NULL for rejected records; those that came from a connector have `context`
- * and, instead of `row`, their bytes.
- */
-export const DEAD_LETTER_COLUMNS = [
-  'id',
-  'at',
-  'kind',
-  'source_id',
-  'view_id',
-  'split',
-  'position',
-  'row',
-  'reason',
-  'op',
-  'sqlstate',
-  'topic',
-  'partition',
-  'record_offset',
-  'key',
-  'raw',
-  'is_cut',
-  'context',
-] as const;
 
 /** Columns of the stored relation VIEW_ERRORS_ID (rule 11: weighted state); index 1 is by view_id. */
 export const VIEW_ERROR_COLUMNS = ['view_id', 'sqlstate', 'message', 'row'] as const;

@@ -1,10 +1,9 @@
-/** ProblemRelations: an epoch's problems as changes of the engine's own relations; dead letters that are trimmed or replayed. */
+/** ProblemRelations: an epoch's problems as changes of the engine's own relations, of which dead letters have pages of their own. */
 
 import { must } from '../base/assert.ts';
-import { buildBatch, constantColumn, readRow } from '../batch/build-batch.ts';
+import { buildBatch } from '../batch/build-batch.ts';
 import { negate } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
-import { select } from '../batch/select.ts';
 import { LETTER_COLUMNS } from '../connect/letters.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
@@ -12,9 +11,10 @@ import { RelationReader } from '../state/relation-reader.ts';
 import { INT8, type Value } from '../types/data-type.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
-import { letterBatch } from './letter-batch.ts';
+import type { StoredLetter } from './letter-page.ts';
+import { LetterPages } from './letter-pages.ts';
 import { DEAD_LETTERS_ID, VIEW_ERRORS_ID } from './port.ts';
-import { DEAD_LETTERS, type DeadLetter, letterColumn, rowBytes, VIEW_ERRORS } from './problems.ts';
+import { type DeadLetter, letterBytes, VIEW_ERRORS } from './problems.ts';
 
 /** What the running epoch offers. */
 export interface ProblemTarget {
@@ -23,8 +23,8 @@ export interface ProblemTarget {
   /** The newest epoch that was published. */
   published(): number;
   deliver(relation: EngineRelation, batch: DeltaBatch): void;
-  /** Rows of a relation that nobody reads from go, by their keys; how many there were. */
-  retract(relation: EngineRelation, keys: DeltaBatch): number;
+  /** Rows of a relation that nobody reads from go, by their keys. */
+  retract(relation: EngineRelation, keys: DeltaBatch): void;
   /** New letters of a source that sends them somewhere. */
   send(sourceId: number, letters: DeltaBatch): void;
 }
@@ -32,28 +32,36 @@ export interface ProblemTarget {
 const BATCH_ROWS = 1024;
 /** Index of VIEW_ERRORS (engine-parts.ts). */
 const BY_VIEW = 1;
-const LETTER_TYPES = DEAD_LETTERS.map(({ type }) => type);
-const LETTER_NUMBERS = DEAD_LETTERS.map((_, column) => column);
 const ERROR_TYPES = VIEW_ERRORS.map(({ type }) => type);
 const ERROR_NUMBERS = VIEW_ERRORS.map((_, column) => column);
+const SENT_TYPES = LETTER_COLUMNS.map(({ type }) => type);
 
 export class ProblemRelations {
   readonly #parts: EngineParts;
   readonly #target: ProblemTarget;
-  /** Published letters that are gone, or another, in the running epoch. */
-  readonly #changed = new Set<bigint>();
+  readonly #pages: LetterPages;
 
   constructor(parts: EngineParts, target: ProblemTarget) {
     this.#parts = parts;
     this.#target = target;
+    const { memory, scratch } = target;
+    const relation = () => parts.relation(DEAD_LETTERS_ID);
+    this.#pages = new LetterPages({
+      memory,
+      scratch,
+      relation,
+      deliver: (batch) => target.deliver(relation(), batch),
+      retract: (keys) => target.retract(relation(), keys),
+    });
   }
 
   /** The end of the epoch of instant `nowUs`: what was noted becomes rows. */
   write(nowUs: bigint): void {
     const { scratch } = this.#target;
     const mark = scratch.mark();
-    this.#changed.clear();
-    this.#writeLetters(nowUs);
+    const { letters, firstId } = this.#parts.takeLetters(nowUs);
+    this.#pages.append(letters, firstId, nowUs);
+    this.#sendLetters(letters, firstId);
     const errors = this.#parts.problems.takeErrors();
     for (let from = 0; from < errors.length; from += BATCH_ROWS) {
       const part = errors.slice(from, from + BATCH_ROWS);
@@ -64,29 +72,18 @@ export class ProblemRelations {
     scratch.release(mark);
   }
 
-  #writeLetters(nowUs: bigint): void {
-    const { scratch } = this.#target;
-    const { letters, firstId } = this.#parts.takeLetters(nowUs);
-    for (let from = 0; from < letters.length; from += BATCH_ROWS) {
-      const part = letters.slice(from, from + BATCH_ROWS);
-      const batch = letterBatch(part, firstId + from, nowUs, scratch);
-      this.#deliver(DEAD_LETTERS_ID, batch);
-      this.#sendLetters(part, batch);
-    }
-  }
-
-  /** Those of sources that send them to a topic: `batch` has them as rows. */
-  #sendLetters(letters: readonly DeadLetter[], batch: DeltaBatch): void {
-    const { memory, scratch } = this.#target;
-    const sourceOf = (row: number) => letters[row]!.sourceId ?? 0;
-    const sent = [...letters.keys()].filter(
-      (row) => this.#parts.sinks.get(sourceOf(row)) !== undefined,
-    );
-    for (const [id, rows] of Map.groupBy(sent, sourceOf)) {
-      const { name } = this.#parts.relation(id).definition;
-      const list = scratch.alloc(Math.max(16, 4 * rows.length));
-      memory.u32.set(rows, list >>> 2);
-      this.#target.send(id, sentLetters(select(batch, list, rows.length, scratch), name, scratch));
+  /** Those of sources that send them to a topic. */
+  #sendLetters(letters: readonly DeadLetter[], firstId: number): void {
+    const sinkOf = (sourceId: number | null) => this.#parts.sinks.get(sourceId ?? 0);
+    const sent = [...letters.entries()].filter(([, one]) => sinkOf(one.sourceId) !== undefined);
+    const bySource = Map.groupBy(sent, ([, { sourceId }]) => must(sourceId));
+    for (const [sourceId, some] of bySource) {
+      const { name } = this.#parts.relation(sourceId).definition;
+      const rows = some.map(([index, letter]) => sentRow(letter, firstId + index, name));
+      for (let from = 0; from < rows.length; from += BATCH_ROWS) {
+        const part = rows.slice(from, from + BATCH_ROWS);
+        this.#target.send(sourceId, buildBatch(SENT_TYPES, part, this.#target.scratch));
+      }
     }
   }
 
@@ -94,93 +91,51 @@ export class ProblemRelations {
     this.#target.deliver(this.#parts.relation(relationId), batch);
   }
 
-  /** Letters numbered below `beforeId` go. O(numbers from the oldest one's to it). */
+  /** Letters numbered below `beforeId` go. */
   trim(beforeId: number): void {
-    const { scratch } = this.#target;
-    const { letters } = this.#parts;
-    const mark = scratch.mark();
-    let count = 0;
-    for (let from = letters.oldestId; from < beforeId; from += BATCH_ROWS) {
-      const ids = Array.from({ length: Math.min(BATCH_ROWS, beforeId - from) }, (_, i) => from + i);
-      count += this.#target.retract(this.#parts.relation(DEAD_LETTERS_ID), keysOf(ids, scratch));
-      scratch.release(mark);
-    }
-    letters.trim(beforeId, count);
+    this.#parts.letters.trim(beforeId, this.#pages.trim(beforeId));
   }
 
-  /** Letters that were published, and that nothing has happened to in this epoch. O(letters there are). */
-  published(isWanted: (row: readonly Value[]) => boolean): Value[][] {
-    const { scratch } = this.#target;
-    const reader = this.#reader(DEAD_LETTERS_ID);
-    const found: Value[][] = [];
-    const mark = scratch.mark();
-    for (const batch of reader.scan(this.#target.published(), LETTER_NUMBERS, this.#target)) {
-      for (let row = 0; row < batch.rowCount; row++) {
-        const values = readRow(batch, LETTER_TYPES, row);
-        if (!this.#changed.has(values[0] as bigint) && isWanted(values)) found.push(values);
-      }
-      scratch.release(mark);
-    }
-    return found;
+  /** Letters of epochs before, as the running one has left them, in their order. O(letters there are). */
+  find(isWanted: (letter: StoredLetter) => boolean): StoredLetter[] {
+    return this.#pages.find(isWanted);
   }
 
-  /** Published letters were replayed: they go. */
-  remove(letters: readonly (readonly Value[])[]): void {
-    this.#change(letters, -1);
-    this.#parts.letters.remove(
-      letters.map((row) => ({ id: Number(row[0]), bytes: rowBytes(row) })),
-    );
+  /** Letters were replayed: they go. */
+  remove(letters: readonly StoredLetter[]): void {
+    this.#pages.remove(letters);
+    this.#parts.letters.remove(letters.map((one) => ({ id: one.id, bytes: letterBytes(one) })));
   }
 
-  /** A published letter has another reason now. */
-  replace(before: readonly (readonly Value[])[], after: readonly (readonly Value[])[]): void {
-    this.#change(before, -1);
-    this.#change(after, 1);
-  }
-
-  #change(letters: readonly (readonly Value[])[], weight: 1 | -1): void {
-    const { scratch } = this.#target;
-    const mark = scratch.mark();
-    for (let from = 0; from < letters.length; from += BATCH_ROWS) {
-      const rows = letters.slice(from, from + BATCH_ROWS);
-      const weights = rows.map(() => weight);
-      this.#deliver(DEAD_LETTERS_ID, buildBatch(LETTER_TYPES, rows, scratch, weights));
-      scratch.release(mark);
-    }
-    for (const row of letters) this.#changed.add(row[0] as bigint);
+  /** Letters that are there have another reason now. */
+  replace(letters: readonly StoredLetter[]): void {
+    this.#pages.replace(letters);
   }
 
   /** A view is dropped: its published errors, which are its state, go with it. O(errors of the view). */
   forgetErrors(viewId: number): void {
     const { scratch } = this.#target;
     const mark = scratch.mark();
-    const key = keysOf([viewId], scratch);
+    const key = buildBatch([INT8], [[BigInt(viewId)]], scratch);
     const epoch = this.#target.published();
-    const reader = this.#reader(VIEW_ERRORS_ID);
+    const { memory, stored } = this.#parts.relation(VIEW_ERRORS_ID);
+    const { headerAddress, schema } = must(stored);
+    const reader = new RelationReader(must(memory).wasm, headerAddress, schema);
     for (const batch of reader.lookup(BY_VIEW, key, epoch, ERROR_NUMBERS, this.#target)) {
       this.#deliver(VIEW_ERRORS_ID, negate(batch, scratch));
     }
     scratch.release(mark);
   }
-
-  #reader(relationId: number): RelationReader {
-    const { memory, stored } = this.#parts.relation(relationId);
-    const { headerAddress, schema } = must(stored);
-    return new RelationReader(must(memory).wasm, headerAddress, schema);
-  }
 }
 
-function keysOf(numbers: readonly number[], scratch: Scratch): DeltaBatch {
-  const rows = numbers.map((number) => [BigInt(number)]);
-  return buildBatch([INT8], rows, scratch);
-}
-
-/** Letters of a source as they are sent. */
-function sentLetters(letters: DeltaBatch, source: string, scratch: Scratch): DeltaBatch {
-  const columns = LETTER_COLUMNS.map(({ name, type }) =>
-    name === 'source'
-      ? constantColumn(type, source, letters.rowCount, scratch)
-      : must(letters.columns[letterColumn(name)]),
-  );
-  return { ...letters, columns };
+/** A letter of a source as it is sent, in the order of LETTER_COLUMNS. */
+function sentRow(
+  { reason, sqlstate, place, raw }: DeadLetter,
+  id: number,
+  source: string,
+): Value[] {
+  const offset = place === undefined ? null : BigInt(place.offset);
+  const record = [raw?.key ?? null, raw?.value ?? null, raw?.isCut ?? null, raw?.context ?? null];
+  const { topic = null, partition = null } = place ?? {};
+  return [BigInt(id), source, reason, sqlstate, topic, partition, offset, ...record];
 }

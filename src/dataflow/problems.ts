@@ -10,30 +10,14 @@ import { must } from '../base/assert.ts';
 import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { readValue } from '../batch/read-value.ts';
-import { RECORD_COLUMNS } from '../connect/letters.ts';
 import type { RawRecord, RecordPlace } from '../connect/source.ts';
 import type { PlanColumn, PlanNode } from '../plan/plan-node.ts';
-import { INT8, TEXT, TIMESTAMPTZ, type Value } from '../types/data-type.ts';
+import { INT8, TEXT, type Value } from '../types/data-type.ts';
 import { formatValue, type ValueSettings } from '../types/value.ts';
 import { type LateRow, lateValues } from './late-rows.ts';
 import type { ProblemSink } from './operator.ts';
-import { DEAD_LETTER_COLUMNS, type EngineColumn, type LetterCount } from './port.ts';
+import type { EngineColumn, LetterCount } from './port.ts';
 import { inputsOf } from './shared-subtrees.ts';
-
-export const DEAD_LETTERS: readonly EngineColumn[] = [
-  { name: 'id', type: INT8 },
-  { name: 'at', type: TIMESTAMPTZ },
-  { name: 'kind', type: TEXT },
-  { name: 'source_id', type: INT8 },
-  { name: 'view_id', type: INT8 },
-  { name: 'split', type: TEXT },
-  { name: 'position', type: TEXT },
-  { name: 'row', type: TEXT },
-  { name: 'reason', type: TEXT },
-  { name: 'op', type: TEXT },
-  { name: 'sqlstate', type: TEXT },
-  ...RECORD_COLUMNS,
-];
 
 export const VIEW_ERRORS: readonly EngineColumn[] = [
   { name: 'view_id', type: INT8 },
@@ -105,35 +89,14 @@ export class ProblemLog {
   }
 }
 
-/** Fixed columns of a letter, and what the store needs beside its texts. */
+/** What a letter takes beside its texts. */
 const LETTER_BYTES = 96;
 
-/** Texts and bytes of a letter that may be long. */
-const LONG_COLUMNS = (['split', 'position', 'row', 'reason', 'key', 'raw'] as const).map(
-  letterColumn,
-);
-
-/** About what a letter takes, as a row of DEAD_LETTERS. */
-export function rowBytes(row: readonly Value[]): number {
-  const lateRow = row[letterColumn('kind')] === 'late' ? row[letterColumn('context')] : null;
-  const own = LETTER_BYTES + lengthOf(lateRow ?? null);
-  return LONG_COLUMNS.reduce((sum, column) => sum + lengthOf(row[column] ?? null), own);
-}
-
-/** The same of one that is no row yet. */
+/** About what a letter takes. */
 export function letterBytes({ split, position, row, reason, raw, lateRow }: DeadLetter): number {
   const record = (raw?.key?.length ?? 0) + (raw?.value?.length ?? 0);
   const texts = (split?.length ?? 0) + (position?.length ?? 0) + (row?.length ?? 0);
   return LETTER_BYTES + record + texts + reason.length + (lateRow?.length ?? 0);
-}
-
-function lengthOf(value: Value): number {
-  return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
-}
-
-/** Number of a column of DEAD_LETTERS. */
-export function letterColumn(name: (typeof DEAD_LETTER_COLUMNS)[number]): number {
-  return DEAD_LETTER_COLUMNS.indexOf(name);
 }
 
 /** The problems of one view. */

@@ -1,11 +1,13 @@
 /** Rows of schema millrace: what the engine tells of itself, each value in its text form. */
 
 import { must } from '../base/assert.ts';
-import { readValue } from '../batch/read-value.ts';
+import { readRow } from '../batch/build-batch.ts';
+import { weightOf } from '../batch/concat.ts';
+import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { SessionRow } from '../catalog/system/system-row.ts';
+import { lettersOf, PAGE_COLUMNS, PAGE_TEXTS } from '../dataflow/letter-page.ts';
 import {
-  DEAD_LETTER_COLUMNS,
   DEAD_LETTERS_ID,
   type EngineStatus,
   type JobStatus,
@@ -15,7 +17,7 @@ import {
   VIEW_ERRORS_ID,
 } from '../dataflow/port.ts';
 import type { RelationReader } from '../state/relation-reader.ts';
-import { TIMESTAMPTZ } from '../types/data-type.ts';
+import { BYTEA, TIMESTAMPTZ } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
 import type { QueryMemoryPool } from './query-memory.ts';
 
@@ -227,33 +229,19 @@ function* epochs(status: EngineStatus): Generator<Row> {
   ];
 }
 
-/** The columns `wanted` of a stored relation, which has `names`, as text by their names. */
+/** The rows of a stored relation: its columns `columns`, in batches that last until the next one. */
 function* storedRows(
   id: number,
-  names: readonly string[],
-  wanted: readonly string[],
+  columns: readonly number[],
   letters: LetterStore,
   epoch: number,
-): Generator<{ readonly row: Readonly<Record<string, string | null>>; readonly weight: number }> {
+): Generator<{ readonly batch: DeltaBatch; readonly row: number }> {
   const reader = letters.reader(id);
-  const handle = letters.handle(id);
-  if (reader === undefined || handle === undefined) return;
+  if (reader === undefined) return;
   const target = letters.memories.acquire();
   try {
-    const columns = wanted.map((name) => names.indexOf(name));
     for (const batch of reader.scan(epoch, columns, target)) {
-      for (let at = 0; at < batch.rowCount; at++) {
-        const values = wanted.map((name, i) => {
-          const { type } = must(handle.columns[must(columns[i])]);
-          const value = readValue(batch.memory, must(batch.columns[i]), type, at);
-          return [
-            name,
-            value === null ? null : formatValue(type, value, DEFAULT_SETTINGS),
-          ] as const;
-        });
-        const weight = batch.weights === 0 ? 1 : batch.memory.i32[(batch.weights >>> 2) + at]!;
-        yield { row: Object.fromEntries(values), weight };
-      }
+      for (let row = 0; row < batch.rowCount; row++) yield { batch, row };
       target.scratch.reset();
     }
   } finally {
@@ -268,70 +256,69 @@ function* deadLetters(
   epoch: number,
   wanted: ReadonlySet<string>,
 ): Generator<Row> {
-  const stored = storedColumns(wanted);
-  const name = (id: string | null | undefined): string | null =>
-    id === null || id === undefined ? null : (catalog.object(Number(id))?.name ?? id);
-  const rejected = storedRows(DEAD_LETTERS_ID, DEAD_LETTER_COLUMNS, stored, letters, epoch);
-  for (const { row, weight } of rejected) {
-    yield [
-      row.id ?? null,
-      row.at ?? null,
-      row.kind ?? null,
-      name(row.source_id),
-      name(row.view_id),
-      row.split ?? null,
-      row.position ?? null,
-      row.row ?? (wanted.has('row') ? textOf(row.raw) : null),
-      row.reason ?? null,
-      row.op ?? null,
-      row.sqlstate ?? null,
-      String(weight),
-      row.topic ?? null,
-      row.partition ?? null,
-      row.record_offset ?? null,
-      row.key ?? null,
-      row.raw ?? null,
-      row.is_cut ?? null,
-    ];
+  const name = (id: number | null): string | null =>
+    id === null ? null : (catalog.object(id)?.name ?? String(id));
+  const columns = RECORD_BYTES.some((column) => wanted.has(column)) ? PAGE_COLUMNS : PAGE_TEXTS;
+  for (const { batch, row: page } of storedRows(DEAD_LETTERS_ID, columns, letters, epoch)) {
+    for (const letter of lettersOf(batch, page)) {
+      const { place, raw } = letter;
+      yield [
+        String(letter.id),
+        formatValue(TIMESTAMPTZ, letter.atUs, DEFAULT_SETTINGS),
+        letter.kind,
+        name(letter.sourceId),
+        name(letter.viewId),
+        letter.split,
+        letter.position,
+        letter.row ?? (wanted.has('row') ? textOf(raw?.value) : null),
+        letter.reason,
+        letter.op,
+        letter.sqlstate,
+        '1',
+        place?.topic ?? null,
+        count(place?.partition ?? null),
+        count(place?.offset ?? null),
+        byteaOf(raw?.key),
+        byteaOf(raw?.value),
+        raw === undefined ? null : bool(raw.isCut),
+      ];
+    }
   }
-  const errors = storedRows(VIEW_ERRORS_ID, VIEW_ERROR_COLUMNS, VIEW_ERROR_COLUMNS, letters, epoch);
-  for (const { row, weight } of errors) {
+  const all = VIEW_ERROR_COLUMNS.map((_, column) => column);
+  for (const { batch, row } of storedRows(VIEW_ERRORS_ID, all, letters, epoch)) {
+    const types = must(letters.handle(VIEW_ERRORS_ID)).columns.map(({ type }) => type);
+    const [viewId, sqlstate, message, text] = readRow(batch, types, row);
     yield [
       null,
       null,
       'error',
       null,
-      name(row.view_id),
+      name(Number(viewId)),
       null,
       null,
-      row.row ?? null,
-      row.message ?? null,
+      text as string | null,
+      message as string,
       'insert',
-      row.sqlstate ?? null,
-      String(weight),
+      sqlstate as string,
+      String(weightOf(batch, row)),
       ...NO_RECORD,
     ];
   }
 }
 
-/** What columns of millrace.dead_letters are made of, where that is not the stored one of their name. */
-const MADE_OF: Readonly<Record<string, readonly string[]>> = {
-  source: ['source_id'],
-  view: ['view_id'],
-  row: ['row', 'raw'],
-};
-
-/** At least one: of no column there would be no rows. */
-function storedColumns(wanted: ReadonlySet<string>): readonly string[] {
-  const names = new Set(['id', ...[...wanted].flatMap((name) => MADE_OF[name] ?? [name])]);
-  return DEAD_LETTER_COLUMNS.filter((name) => names.has(name));
-}
+/** Columns of millrace.dead_letters that are made of the bytes of records. */
+const RECORD_BYTES = ['row', 'key', 'raw'];
 
 /** What errors of views leave empty: topic, partition, record_offset, key, raw, is_cut. */
 const NO_RECORD = [null, null, null, null, null, null];
 
-/** The text of bytea's text form; what is no UTF-8, or no character of a text, is replaced. */
-function textOf(bytea: string | null | undefined): string | null {
-  if (bytea === null || bytea === undefined) return null;
-  return Buffer.from(bytea.slice(2), 'hex').toString('utf8').replaceAll('\0', '\ufffd');
+function byteaOf(bytes: Uint8Array | null | undefined): string | null {
+  return bytes == null ? null : formatValue(BYTEA, bytes, DEFAULT_SETTINGS);
+}
+
+/** What is no UTF-8, or no character of a text, is replaced. */
+function textOf(bytes: Uint8Array | null | undefined): string | null {
+  if (bytes == null) return null;
+  const { buffer, byteOffset, length } = bytes;
+  return Buffer.from(buffer, byteOffset, length).toString('utf8').replaceAll('\0', '\ufffd');
 }

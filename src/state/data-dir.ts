@@ -24,10 +24,10 @@ export class DataDirError extends Error {
 }
 
 /**
- * 2: the rows of aggregates hold no results. 3: the first row of a partition may be all that is kept of it. Goes up with every
- * change of what lies in the memories of a checkpoint.
+ * 2: the rows of aggregates hold no results. 3: the first row of a partition may be all that is kept of it. 4: dead letters
+ * lie in pages. Goes up with every change of what lies in the memories of a checkpoint.
  */
-const FORMAT = 3;
+const FORMAT = 4;
 const LOCK_RETRY_MS = 100;
 const LOCK_TIMEOUT_MS = 5000;
 

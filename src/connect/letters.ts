@@ -11,6 +11,7 @@ export const RECORD_COLUMNS = [
   { name: 'key', type: BYTEA },
   { name: 'raw', type: BYTEA },
   { name: 'is_cut', type: BOOL },
+  { name: 'timestamp_ms', type: INT8 },
   { name: 'context', type: TEXT },
 ] as const satisfies readonly SinkColumn[];
 

@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rawRecord } from './rejected.ts';
+import { positionText, rawRecord } from './rejected.ts';
 
 test('key and value are copies, each cut at the limit', () => {
   const bytes = Buffer.from('keyvalue');
-  const record = () => rawRecord(bytes, { start: 0, end: 3 }, { start: 3, end: 8 }, '{"a":1}', 4);
-  const { key, value, isCut, context } = record();
+  const beside = { timestampMs: 5, context: '{"a":1}' };
+  const raw = rawRecord(bytes, { start: 0, end: 3 }, { start: 3, end: 8 }, beside, 4);
+  const { key, value, ...others } = raw;
   bytes.fill(0);
   const texts = [key, value].map((part) => Buffer.from(part!).toString());
-  assert.deepEqual([texts, isCut, context], [['key', 'valu'], true, '{"a":1}']);
-  const whole = rawRecord(bytes, null, { start: 0, end: 4 }, '{}', 4);
+  assert.deepEqual([texts, others], [['key', 'valu'], { isCut: true, ...beside }]);
+  const whole = rawRecord(bytes, null, { start: 0, end: 4 }, beside, 4);
   assert.deepEqual([whole.isCut, whole.key], [false, null]);
+});
+
+test('a position is the text that it has, or what else is known of the place', () => {
+  const place = { position: null, topic: null, partition: null, offset: 0, byteOffset: null };
+  assert.equal(positionText(place), '{"offset":0}');
+  assert.equal(
+    positionText({ ...place, topic: 'a"b', partition: 0, offset: 7, byteOffset: 0 }),
+    '{"topic":"a\\"b","partition":0,"offset":7,"byteOffset":0}',
+  );
+  assert.equal(positionText({ ...place, position: '{"line":1}' }), '{"line":1}');
 });

@@ -43,14 +43,27 @@ export class NotNullFields {
   }
 }
 
+/** Where a record stands, as its letter shows it. */
+export function positionText({
+  position,
+  topic,
+  partition,
+  offset,
+  byteOffset,
+}: RecordPlace): string {
+  if (position !== null) return position;
+  const known = { topic, partition, offset, byteOffset };
+  return JSON.stringify(known, (_, value: unknown) => value ?? undefined);
+}
+
 /** A record as its letter shows it. */
 export function rejectedRecord(
-  { position, offset, topic, partition }: RecordPlace,
+  { position, offset, topic, partition, byteOffset }: RecordPlace,
   raw: RawRecord,
   { sqlstate, message, fields: { detail } }: DataError,
 ): RejectedRecord {
   const reason = detail === undefined ? message : `${message} (${detail})`;
-  return { position, offset, topic, partition, raw, sqlstate, reason };
+  return { position, offset, topic, partition, byteOffset, raw, sqlstate, reason };
 }
 
 /** Copies of at most `bytesMax` bytes of key and value: the buffers that they lie in are used again. */
@@ -58,12 +71,12 @@ export function rawRecord(
   bytes: Uint8Array,
   key: Span | null,
   value: Span | null,
-  context: string,
+  { timestampMs, context }: Pick<RawRecord, 'timestampMs' | 'context'>,
   bytesMax: number,
 ): RawRecord {
   const isCut = lengthOf(key) > bytesMax || lengthOf(value) > bytesMax;
   const kept = (part: Span | null) => (part === null ? null : beginning(bytes, part, bytesMax));
-  return { key: kept(key), value: kept(value), isCut, context };
+  return { key: kept(key), value: kept(value), isCut, timestampMs, context };
 }
 
 function lengthOf(span: Span | null): number {

@@ -46,13 +46,15 @@ export interface SourceColumn {
 
 /** Where a record stands, for its dead letter. */
 export interface RecordPlace {
-  /** For people, as JSON: file, line, byte offset. */
-  readonly position: string;
+  /** For people, as JSON: file, line, byte offset. null: what follows says it all. */
+  readonly position: string | null;
   /** In its split; it grows. */
   readonly offset: number;
   /** null: the source has none. */
   readonly topic: string | null;
   readonly partition: number | null;
+  /** Of what is wrong, in the record's value; null: not known. */
+  readonly byteOffset: number | null;
 }
 
 /** A record as it came. */
@@ -61,8 +63,10 @@ export interface RawRecord {
   readonly value: Uint8Array | null;
   /** Key or value is longer than `rejectedBytesMax`: only so much of it is here. */
   readonly isCut: boolean;
-  /** What else it takes to decode it again: the connector's own, as JSON. */
-  readonly context: string;
+  /** Milliseconds since 1970, as the record has it; null: it has none. */
+  readonly timestampMs: number | null;
+  /** What else it takes to decode it again: the connector's own, as JSON; null: nothing. */
+  readonly context: string | null;
 }
 
 /** A record that could not be decoded, or has NULL where none may be: a dead letter (semantics.md rule 27). */

@@ -335,11 +335,13 @@ function range(from: number, to: number): number[] {
 }
 
 function placeAt(offset: number): RecordPlace {
-  return { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
+  return { position: null, offset, topic: null, partition: null, byteOffset: null };
 }
 
+const BARE = { key: null, isCut: false, timestampMs: null, context: null };
+
 function rejectedAt(offset: number): RejectedRecord {
-  const raw = { key: null, value: Buffer.from([offset]), isCut: false, context: '{}' };
+  const raw = { ...BARE, value: Buffer.from([offset]) };
   return { ...placeAt(offset), raw, sqlstate: '23502', reason: 'null value' };
 }
 

@@ -43,7 +43,7 @@ import type { StepSetup } from './step-setup.ts';
 import { valueSettings } from './value-settings.ts';
 
 /** Pages of a segment of dead letters, the oldest of which are trimmed. */
-const LETTER_SEGMENT_PAGES = 128;
+const LETTER_SEGMENT_PAGES = 512;
 
 /** The split under which a table's DML runs. */
 export const DML_SPLIT = 'dml';

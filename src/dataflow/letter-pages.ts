@@ -9,11 +9,10 @@
 import { assert, must } from '../base/assert.ts';
 import { buildBatch } from '../batch/build-batch.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
-import { readValue } from '../batch/read-value.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import { RelationReader } from '../state/relation-reader.ts';
-import { INT4, INT8, type Value } from '../types/data-type.ts';
+import { INT8, type Value } from '../types/data-type.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import {
   LETTER_PAGES,
@@ -53,7 +52,7 @@ export class LetterPages {
   append(letters: readonly DeadLetter[], firstId: number, atUs: bigint): void {
     const rows: Value[][] = [];
     for (const page of pagesOf(letters, firstId)) {
-      rows.push(pageRow(page.key, atUs, page.letters, (index) => page.key + index));
+      rows.push(pageRow(page.key, atUs, page.letters, null));
     }
     this.#deliver(rows);
   }
@@ -62,15 +61,15 @@ export class LetterPages {
   trim(beforeId: number): number {
     let count = 0;
     const keys: number[] = [];
-    for (const { batch, row } of this.#scan([PAGE_KEY, PAGE_COUNT])) {
-      const [key, letters] = batch.columns as [
-        (typeof batch.columns)[0],
-        (typeof batch.columns)[0],
-      ];
-      const page = Number(readValue(batch.memory, key, INT8, row));
-      if (page >= beforeId) continue;
-      keys.push(page);
-      count += readValue(batch.memory, letters, INT4, row) as number;
+    for (const { memory, columns, rowCount } of this.#batches([PAGE_KEY, PAGE_COUNT])) {
+      const key = must(columns[0]).values >>> 3;
+      const letters = must(columns[1]).values >>> 2;
+      for (let row = 0; row < rowCount; row += 1) {
+        const page = Number(memory.i64[key + row]);
+        if (page >= beforeId) continue;
+        keys.push(page);
+        count += memory.i32[letters + row]!;
+      }
     }
     if (keys.length === 0) return 0;
     // Only the newest of them may have letters that stay.
@@ -84,8 +83,10 @@ export class LetterPages {
   /** In the order in which they came. */
   find(isWanted: (letter: StoredLetter) => boolean): StoredLetter[] {
     const found: StoredLetter[] = [];
-    for (const { batch, row } of this.#scan(PAGE_COLUMNS)) {
-      for (const letter of lettersOf(batch, row)) if (isWanted(letter)) found.push(letter);
+    for (const batch of this.#batches(PAGE_COLUMNS)) {
+      for (let row = 0; row < batch.rowCount; row += 1) {
+        for (const letter of lettersOf(batch, row)) if (isWanted(letter)) found.push(letter);
+      }
     }
     return found.sort((one, other) => one.id - other.id);
   }
@@ -112,13 +113,12 @@ export class LetterPages {
     }
   }
 
-  *#scan(
-    columns: readonly number[],
-  ): Generator<{ readonly batch: DeltaBatch; readonly row: number }> {
+  /** All pages; a batch lasts until the next one. */
+  *#batches(columns: readonly number[]): Generator<DeltaBatch> {
     const { scratch } = this.#context;
     const mark = scratch.mark();
     for (const batch of this.#reader().scanOpen(columns, this.#context)) {
-      for (let row = 0; row < batch.rowCount; row += 1) yield { batch, row };
+      yield batch;
       scratch.release(mark);
     }
   }
@@ -166,5 +166,6 @@ export class LetterPages {
 }
 
 function storedRow(page: number, letters: readonly StoredLetter[]): Value[] {
-  return pageRow(page, letters[0]!.atUs, letters, (index) => letters[index]!.id);
+  const ids = letters.map(({ id }) => id);
+  return pageRow(page, letters[0]!.atUs, letters, ids);
 }

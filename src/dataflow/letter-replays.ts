@@ -202,8 +202,8 @@ export function isIn(ranges: LetterRanges, id: number): boolean {
 /** The letter of a record that was rejected again; none where it was not, or its error is the same one. */
 function renewed(letter: StoredLetter, rejection: Rejection | undefined): readonly StoredLetter[] {
   if (rejection === undefined) return [];
-  const { sqlstate, reason } = rejection;
-  return letter.sqlstate === sqlstate && letter.reason === reason
-    ? []
-    : [{ ...letter, ...rejection }];
+  const { position, byteOffset, sqlstate, reason } = rejection;
+  if (letter.sqlstate === sqlstate && letter.reason === reason) return [];
+  const place = { ...must(letter.place), byteOffset };
+  return [{ ...letter, position, place, sqlstate, reason }];
 }

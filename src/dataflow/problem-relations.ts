@@ -135,7 +135,9 @@ function sentRow(
   source: string,
 ): Value[] {
   const offset = place === undefined ? null : BigInt(place.offset);
-  const record = [raw?.key ?? null, raw?.value ?? null, raw?.isCut ?? null, raw?.context ?? null];
   const { topic = null, partition = null } = place ?? {};
-  return [BigInt(id), source, reason, sqlstate, topic, partition, offset, ...record];
+  const { key = null, value = null, isCut = null, timestampMs = null, context = null } = raw ?? {};
+  const time = timestampMs === null ? null : BigInt(timestampMs);
+  const stood = [topic, partition, offset];
+  return [BigInt(id), source, reason, sqlstate, ...stood, key, value, isCut, time, context];
 }

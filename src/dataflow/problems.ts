@@ -40,6 +40,7 @@ export interface DeadLetter {
   readonly sourceId: number | null;
   readonly viewId: number | null;
   readonly split: string | null;
+  /** null: `place` says it all. */
   readonly position: string | null;
   readonly row: string | null;
   readonly reason: string;

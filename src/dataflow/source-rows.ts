@@ -18,7 +18,7 @@ import { SourceStore } from './source-store.ts';
 import type { RelationWatermark } from './watermark.ts';
 
 /** Why a record was rejected, and where it stands. */
-export type Rejection = Pick<RejectedRecord, 'position' | 'sqlstate' | 'reason'>;
+export type Rejection = Pick<RejectedRecord, 'position' | 'byteOffset' | 'sqlstate' | 'reason'>;
 
 type Deliver = (batch: DeltaBatch) => void;
 
@@ -109,8 +109,8 @@ export class SourceRows {
     const rejections = new Map<number, Rejection>();
     for (const { offset, ...rejection } of chunk.rejected) rejections.set(offset, rejection);
     const reject = (offset: number, { sqlstate, reason }: BrokenRecord) => {
-      const { position } = must(chunk.places).placeAt(offset);
-      rejections.set(offset, { position, sqlstate, reason });
+      const { position, byteOffset } = must(chunk.places).placeAt(offset);
+      rejections.set(offset, { position, byteOffset, sqlstate, reason });
     };
     if (batch !== null && changes !== undefined) {
       this.#takeParts(chunk, changes, wanted, reject, (rows) => deliver(rows, []));
@@ -242,7 +242,7 @@ function brokenLetter(
 ): RejectedLetter {
   const place = offset === null ? null : places?.placeAt(offset);
   const raw = offset === null ? null : places?.rawAt?.(offset);
-  const position = place?.position ?? JSON.stringify({ from, row });
+  const position = place ? place.position : JSON.stringify({ from, row });
   return {
     position,
     sqlstate,

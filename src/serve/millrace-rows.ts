@@ -6,7 +6,8 @@ import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { SessionRow } from '../catalog/system/system-row.ts';
-import { lettersOf, PAGE_COLUMNS, PAGE_TEXTS } from '../dataflow/letter-page.ts';
+import { positionText } from '../connect/rejected.ts';
+import { lettersOf, PAGE_COLUMNS, PAGE_TEXTS, type StoredLetter } from '../dataflow/letter-page.ts';
 import {
   DEAD_LETTERS_ID,
   type EngineStatus,
@@ -269,7 +270,7 @@ function* deadLetters(
         name(letter.sourceId),
         name(letter.viewId),
         letter.split,
-        letter.position,
+        positionOf(letter),
         letter.row ?? (wanted.has('row') ? textOf(raw?.value) : null),
         letter.reason,
         letter.op,
@@ -304,6 +305,10 @@ function* deadLetters(
       ...NO_RECORD,
     ];
   }
+}
+
+function positionOf({ position, place }: StoredLetter): string | null {
+  return place === undefined ? position : positionText({ ...place, position });
 }
 
 /** Columns of millrace.dead_letters that are made of the bytes of records. */

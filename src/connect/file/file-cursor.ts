@@ -222,7 +222,8 @@ export class FileCursor {
       offset,
       errorOffset,
     });
-    return rejectedRecord({ position, offset, topic: null, partition: null }, raw, error);
+    const place = { position, offset, topic: null, partition: null, byteOffset: null };
+    return rejectedRecord(place, raw, error);
   }
 
   /** A record beyond RECORD_BYTES_MAX: what follows its first line end is read on. */
@@ -241,7 +242,8 @@ export class FileCursor {
     if (end > this.#start && this.#buffer[end - 1] === LF) end -= 1;
     if (end > this.#start && this.#buffer[end - 1] === CR) end -= 1;
     const value = { start: this.#start, end };
-    return rawRecord(this.#buffer, null, value, this.#context, this.#rejecting.bytesMax);
+    const beside = { timestampMs: null, context: this.#context };
+    return rawRecord(this.#buffer, null, value, beside, this.#rejecting.bytesMax);
   }
 
   /** Goes behind the next line end; all that is there is skipped when there is none. */

@@ -75,7 +75,7 @@ function read(context: TestContext, lines: Case['lines'], mode: KernelMode, rows
 
 /** Everything but the directory, which each reading has for itself. */
 function shown({ position, ...rest }: RejectedRecord): unknown {
-  return { ...rest, position: { ...JSON.parse(position), file: '' } };
+  return { ...rest, position: { ...JSON.parse(String(position)), file: '' } };
 }
 
 for (const { name, lines } of CASES) {

@@ -37,7 +37,7 @@ export function recordsAgain(
 
 /** Where a kept record stood: its line is not known any more. */
 export function placeAgain(offset: number): RecordPlace {
-  return { position: JSON.stringify({ offset }), offset, topic: null, partition: null };
+  return { position: null, offset, topic: null, partition: null, byteOffset: null };
 }
 
 function appendAgain(
@@ -45,7 +45,7 @@ function appendAgain(
   { value, context }: KeptRecord['raw'],
   builders: readonly ColumnBuilder[],
 ): DataError | null {
-  const { header }: { readonly header?: readonly string[] } = JSON.parse(context);
+  const { header }: { readonly header?: readonly string[] } = JSON.parse(must(context));
   if (header !== undefined && decoder instanceof CsvDecoder) decoder.matchHeader(header);
   const bytes = Buffer.from(must(value));
   const end = decoder.scan(bytes, 0, bytes.length, true);

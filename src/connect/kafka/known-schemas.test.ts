@@ -59,7 +59,8 @@ test('news: ids that the decoder lacks, and unknown ones that it has; told once'
 });
 
 test('keys count where they are decoded', () => {
-  const raw = { key: framed(1), value: framed(2), isCut: false, context: '{}' };
+  const bytes = { key: framed(1), value: framed(2), isCut: false };
+  const raw = { ...bytes, timestampMs: 0, context: null };
   assert.deepEqual(new KnownSchemas(true, new Set()).idsOf({ offset: 0, raw }), [2, 1]);
   const known = new KnownSchemas(false, new Set());
   assert.deepEqual(known.idsOf({ offset: 0, raw }), [2]);

@@ -21,7 +21,7 @@ import {
   type TopicDelivery,
   TRANSACTION_TIMEOUT_MS,
 } from './kafka-sink.ts';
-import { headersOf, type RecordContext } from './kept-record.ts';
+import { headersOf } from './kept-record.ts';
 
 /** What the check makes of the options: JSON. */
 export interface LetterTopic {
@@ -60,10 +60,9 @@ class LetterMaker implements RecordMaker {
   write(epoch: number, timeUs: bigint, batch: DeltaBatch, spool: Spool): void {
     for (let row = 0; row < batch.rowCount; row += 1) {
       const letter = letterAt(batch, row);
-      const context: RecordContext = JSON.parse(letter.context as string);
-      const { timestampMs } = context;
-      const time = timestampMs < 0 ? millis(timeUs) : timestampMs;
-      const headers = [...headersOf(context), ...reasons(letter)];
+      const stamp = Number(letter.timestamp_ms ?? -1);
+      const time = stamp < 0 ? millis(timeUs) : stamp;
+      const headers = [...headersOf(letter.context as string | null), ...reasons(letter)];
       spool.append(epoch, timeUs, time, bytesOf(letter.key), bytesOf(letter.raw), headers);
     }
   }

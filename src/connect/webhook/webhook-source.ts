@@ -178,7 +178,7 @@ export class WebhookSource implements PushedReader {
     let end = record.length;
     while (end > 0 && SPACES.includes(record[end - 1]!)) end -= 1;
     const { rejectedBytesMax } = this.#context;
-    const raw = rawRecord(record, null, { start: 0, end }, '{}', rejectedBytesMax);
+    const raw = rawRecord(record, null, { start: 0, end }, BARE, rejectedBytesMax);
     return rejectedRecord(placeOf(position), raw, error);
   }
 
@@ -200,8 +200,11 @@ function placeOf(position: WebhookPosition): RecordPlace {
     offset: position.record,
     topic: null,
     partition: null,
+    byteOffset: null,
   };
 }
+
+const BARE = { timestampMs: null, context: null };
 
 const AT_END = { isAtEnd: true, isEnded: false } as const;
 

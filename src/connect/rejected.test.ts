@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { positionText, rawRecord } from './rejected.ts';
+import { rawRecord } from './rejected.ts';
 
 test('key and value are copies, each cut at the limit', () => {
   const bytes = Buffer.from('keyvalue');
@@ -12,14 +12,4 @@ test('key and value are copies, each cut at the limit', () => {
   assert.deepEqual([texts, others], [['key', 'valu'], { isCut: true, ...beside }]);
   const whole = rawRecord(bytes, null, { start: 0, end: 4 }, beside, 4);
   assert.deepEqual([whole.isCut, whole.key], [false, null]);
-});
-
-test('a position is the text that it has, or what else is known of the place', () => {
-  const place = { position: null, topic: null, partition: null, offset: 0, byteOffset: null };
-  assert.equal(positionText(place), '{"offset":0}');
-  assert.equal(
-    positionText({ ...place, topic: 'a"b', partition: 0, offset: 7, byteOffset: 0 }),
-    '{"topic":"a\\"b","partition":0,"offset":7,"byteOffset":0}',
-  );
-  assert.equal(positionText({ ...place, position: '{"line":1}' }), '{"line":1}');
 });

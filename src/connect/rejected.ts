@@ -43,19 +43,6 @@ export class NotNullFields {
   }
 }
 
-/** Where a record stands, as its letter shows it. */
-export function positionText({
-  position,
-  topic,
-  partition,
-  offset,
-  byteOffset,
-}: RecordPlace): string {
-  if (position !== null) return position;
-  const known = { topic, partition, offset, byteOffset };
-  return JSON.stringify(known, (_, value: unknown) => value ?? undefined);
-}
-
 /** A record as its letter shows it. */
 export function rejectedRecord(
   { position, offset, topic, partition, byteOffset }: RecordPlace,

@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { buildBatch } from '../batch/build-batch.ts';
 import { Memory } from '../memory/memory.ts';
 import { Scratch } from '../memory/scratch.ts';
-import { LETTER_PAGES, lettersOf, pageRow, pagesOf } from './letter-page.ts';
+import { LETTER_PAGES, lettersOf, pageRow, pagesOf, positionText } from './letter-page.ts';
 import { type DeadLetter, letterBytes } from './problems.ts';
 
 const scratch = new Scratch(Memory.create());
@@ -83,6 +83,22 @@ test('letters come back as they were, numbered one after the other or with gaps'
       assert.deepEqual(found, all);
     }),
   );
+});
+
+test('a position is the text that a letter has, or what is known of the place', () => {
+  const letter: DeadLetter = {
+    kind: 'rejected',
+    ...{ sourceId: 1, viewId: null, split: 's', position: null, op: null, sqlstate: null },
+    ...{ row: null, reason: '' },
+  };
+  const place = { topic: null, partition: null, offset: 0, byteOffset: null };
+  assert.equal(positionText(letter), null);
+  assert.equal(positionText({ ...letter, place }), '{"offset":0}');
+  assert.equal(
+    positionText({ ...letter, place: { topic: 'a"b', partition: 0, offset: 7, byteOffset: 0 } }),
+    '{"topic":"a\\"b","partition":0,"offset":7,"byteOffset":0}',
+  );
+  assert.equal(positionText({ ...letter, place, position: '{"line":1}' }), '{"line":1}');
 });
 
 test('a page ends where it is long, and has at least one letter', () => {

@@ -250,6 +250,14 @@ function rawOf(
   return { key, value, isCut, timestampMs: nearAt(text.timestampMs, index), context };
 }
 
+/** Where a letter's record stood, for people; null: it is not known. */
+export function positionText({ position, place }: DeadLetter): string | null {
+  if (position !== null || place === undefined) return position;
+  const { topic, partition, offset, byteOffset } = place;
+  const known = { topic, partition, offset, byteOffset };
+  return JSON.stringify(known, (_, value: unknown) => value ?? undefined);
+}
+
 /** Gives the bytes piece by piece. */
 function cutter(bytes: Uint8Array): (length: number) => Uint8Array {
   let at = 0;

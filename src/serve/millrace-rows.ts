@@ -6,8 +6,13 @@ import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { SessionRow } from '../catalog/system/system-row.ts';
-import { positionText } from '../connect/rejected.ts';
-import { lettersOf, PAGE_COLUMNS, PAGE_TEXTS, type StoredLetter } from '../dataflow/letter-page.ts';
+import {
+  lettersOf,
+  PAGE_COLUMNS,
+  PAGE_TEXTS,
+  positionText,
+  type StoredLetter,
+} from '../dataflow/letter-page.ts';
 import {
   DEAD_LETTERS_ID,
   type EngineStatus,
@@ -257,33 +262,11 @@ function* deadLetters(
   epoch: number,
   wanted: ReadonlySet<string>,
 ): Generator<Row> {
-  const name = (id: number | null): string | null =>
-    id === null ? null : (catalog.object(id)?.name ?? String(id));
+  const name = nameIn(catalog);
+  const cells = letterCells(name).map(([column, cell]) => (wanted.has(column) ? cell : noCell));
   const columns = RECORD_BYTES.some((column) => wanted.has(column)) ? PAGE_COLUMNS : PAGE_TEXTS;
   for (const { batch, row: page } of storedRows(DEAD_LETTERS_ID, columns, letters, epoch)) {
-    for (const letter of lettersOf(batch, page)) {
-      const { place, raw } = letter;
-      yield [
-        String(letter.id),
-        formatValue(TIMESTAMPTZ, letter.atUs, DEFAULT_SETTINGS),
-        letter.kind,
-        name(letter.sourceId),
-        name(letter.viewId),
-        letter.split,
-        positionOf(letter),
-        letter.row ?? (wanted.has('row') ? textOf(raw?.value) : null),
-        letter.reason,
-        letter.op,
-        letter.sqlstate,
-        '1',
-        place?.topic ?? null,
-        count(place?.partition ?? null),
-        count(place?.offset ?? null),
-        byteaOf(raw?.key),
-        byteaOf(raw?.value),
-        raw === undefined ? null : bool(raw.isCut),
-      ];
-    }
+    for (const letter of lettersOf(batch, page)) yield cells.map((cell) => cell(letter));
   }
   const all = VIEW_ERROR_COLUMNS.map((_, column) => column);
   for (const { batch, row } of storedRows(VIEW_ERRORS_ID, all, letters, epoch)) {
@@ -307,8 +290,38 @@ function* deadLetters(
   }
 }
 
-function positionOf({ position, place }: StoredLetter): string | null {
-  return place === undefined ? position : positionText({ ...place, position });
+type Cell = (letter: StoredLetter) => string | null;
+
+const noCell: Cell = () => null;
+
+/** What a letter shows, in the order of the columns of millrace.dead_letters. */
+function letterCells(
+  name: (id: number | null) => string | null,
+): readonly (readonly [column: string, cell: Cell])[] {
+  return [
+    ['id', ({ id }) => String(id)],
+    ['at', ({ atUs }) => formatValue(TIMESTAMPTZ, atUs, DEFAULT_SETTINGS)],
+    ['kind', ({ kind }) => kind],
+    ['source', ({ sourceId }) => name(sourceId)],
+    ['view', ({ viewId }) => name(viewId)],
+    ['split', ({ split }) => split],
+    ['position', positionText],
+    ['row', ({ row, raw }) => row ?? textOf(raw?.value)],
+    ['reason', ({ reason }) => reason],
+    ['op', ({ op }) => op],
+    ['sqlstate', ({ sqlstate }) => sqlstate],
+    ['weight', () => '1'],
+    ['topic', ({ place }) => place?.topic ?? null],
+    ['partition', ({ place }) => count(place?.partition ?? null)],
+    ['record_offset', ({ place }) => count(place?.offset ?? null)],
+    ['key', ({ raw }) => byteaOf(raw?.key)],
+    ['raw', ({ raw }) => byteaOf(raw?.value)],
+    ['is_cut', ({ raw }) => (raw === undefined ? null : bool(raw.isCut))],
+  ];
+}
+
+function nameIn(catalog: Catalog): (id: number | null) => string | null {
+  return (id) => (id === null ? null : (catalog.object(id)?.name ?? String(id)));
 }
 
 /** Columns of millrace.dead_letters that are made of the bytes of records. */

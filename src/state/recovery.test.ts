@@ -180,10 +180,10 @@ test('every flipped bit of a checkpoint is found', async () => {
 test('another format of the directory, a newer one of the catalog: refused', async () => {
   const dir = await openFresh();
   dir.close();
-  fs.writeFileSync(path.join(dir.path, 'millrace.json'), '{"format":4,"incarnation":"x"}');
-  await assert.rejects(DataDir.open(dir.path), /has format 4, this build reads 3; use a newer/);
+  fs.writeFileSync(path.join(dir.path, 'millrace.json'), '{"format":5,"incarnation":"x"}');
+  await assert.rejects(DataDir.open(dir.path), /has format 5, this build reads 4; use a newer/);
   fs.writeFileSync(path.join(dir.path, 'millrace.json'), '{"format":2,"incarnation":"x"}');
-  await assert.rejects(DataDir.open(dir.path), /has format 2, this build reads 3; use the mill/);
+  await assert.rejects(DataDir.open(dir.path), /has format 2, this build reads 4; use the mill/);
   fs.writeFileSync(path.join(dir.path, 'millrace.json'), 'nothing');
   await assert.rejects(DataDir.open(dir.path), /is damaged/);
   const file = path.join(root, 'newer.db');

@@ -200,8 +200,8 @@ test('a newer and an older format are refused, and nothing is touched', async (c
   const file = join(server.dataDir, 'millrace.json');
   const format = JSON.parse(fs.readFileSync(file, 'utf8'));
   const refusals = [
-    [99, /has format 99, this build reads 3; use a newer/],
-    [2, /has format 2, this build reads 3; use the millrace that made it/],
+    [99, /has format 99, this build reads 4; use a newer/],
+    [2, /has format 2, this build reads 4; use the millrace that made it/],
   ] as const;
   for (const [number, line] of refusals) {
     fs.writeFileSync(file, JSON.stringify({ ...format, format: number }));

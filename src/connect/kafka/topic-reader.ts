@@ -60,6 +60,8 @@ export class TopicReader {
   readonly #closing = new AbortController();
   readonly #credit: Credit;
   #isInTrouble = false;
+  /** The partitions of the start are known: those that come from now on are new. */
+  #isBegun = false;
   #refreshing: Promise<void> | null = null;
 
   constructor(
@@ -121,7 +123,8 @@ export class TopicReader {
     for (let retryMs = RETRY_MS_MIN; !this.#isClosed; retryMs = longer(retryMs)) {
       try {
         const topics = await this.#filter.topics(this.#client);
-        for (const topic of topics) await this.#learn(topic);
+        await this.#begin(topics.flatMap((topic) => this.#learn(topic)));
+        this.#isBegun = true;
         this.#calm();
         this.#startLoops();
         return;
@@ -132,7 +135,8 @@ export class TopicReader {
     }
   }
 
-  async #learn(topic: TopicMetadata): Promise<void> {
+  /** What is known of a topic from now on; the partitions that are new. */
+  #learn(topic: TopicMetadata): Partition[] {
     if (topic.errorCode !== 0) {
       throw new KafkaError(`topic "${topic.name}" is not there`, topic.errorCode, 'TOPIC');
     }
@@ -149,13 +153,13 @@ export class TopicReader {
       known.leader = leader;
       known.leaderEpoch = leaderEpoch;
     }
-    await this.#begin(added);
+    return added;
   }
 
   /** Where new partitions begin: a kept position, else by the startup mode, else (they are new in the topic) at the start. */
   async #begin(added: readonly Partition[]): Promise<void> {
     const { positions } = this.#options;
-    const isFresh = Object.keys(positions).length === 0 && this.#partitions.size === 0;
+    const isFresh = Object.keys(positions).length === 0 && !this.#isBegun;
     const fresh: Partition[] = [];
     for (const one of added) {
       const kept = positions[one.split];

@@ -121,6 +121,7 @@ export class KafkaFixture {
 
   async setPartitions(topic: string, count: number): Promise<void> {
     await this.#admin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+    await this.#admin((admin) => persistently(() => checkLeaders(admin, topic, count)));
   }
 
   /** From now on this user alone may see the topic, and do nothing else with it. */

@@ -156,13 +156,16 @@ test('begins at a time, at offsets, and in every topic of a pattern', { skip: SK
     `topic = 'begin.a', ${offsets}, scan.startup.specific-offsets = 'partition:0,offset:1'`,
   );
   await ids('matched', "topic.pattern = 'begin\\..*'");
+  await ids('newest', "topic.pattern = 'begin\\..*', scan.startup.mode = 'latest'");
   await shows('timed', '3,4');
   await shows('placed', '2,3,4');
   await shows('matched', '1,2,3,4,5,6');
+  await sql.awaitValue("SELECT count(split) FROM millrace.sources WHERE name = 'newest'", '2');
   await server.killAndRestart(sql);
   await kafka.send('begin.b', [record(8)]);
   await shows('timed', '3,4');
   await shows('matched', '1,2,3,4,5,6,8');
+  await shows('newest', '8');
 });
 
 test('new partitions are read from their beginning', { skip: SKIP }, async () => {

@@ -42,6 +42,9 @@ export const PAGE_COUNT = 2;
 export const PAGE_TEXTS = [0, 1, 2, 3, 4];
 export const PAGE_COLUMNS = [...PAGE_TEXTS, 5];
 
+/** Pages that are read at once: most are of some 16 KiB. */
+export const PAGES_READ = 16;
+
 /** Bounds of a page that holds more than one letter. */
 const LETTERS_MAX = 1024;
 const BYTES_MAX = 16_384;

@@ -20,6 +20,7 @@ import {
   PAGE_COLUMNS,
   PAGE_COUNT,
   PAGE_KEY,
+  PAGES_READ,
   pageRow,
   pagesOf,
   type StoredLetter,
@@ -61,7 +62,7 @@ export class LetterPages {
   trim(beforeId: number): number {
     let count = 0;
     const keys: number[] = [];
-    for (const { memory, columns, rowCount } of this.#batches([PAGE_KEY, PAGE_COUNT])) {
+    for (const { memory, columns, rowCount } of this.#batches([PAGE_KEY, PAGE_COUNT], BATCH_ROWS)) {
       const key = must(columns[0]).values >>> 3;
       const letters = must(columns[1]).values >>> 2;
       for (let row = 0; row < rowCount; row += 1) {
@@ -83,7 +84,7 @@ export class LetterPages {
   /** In the order in which they came. */
   find(isWanted: (letter: StoredLetter) => boolean): StoredLetter[] {
     const found: StoredLetter[] = [];
-    for (const batch of this.#batches(PAGE_COLUMNS)) {
+    for (const batch of this.#batches(PAGE_COLUMNS, PAGES_READ)) {
       for (let row = 0; row < batch.rowCount; row += 1) {
         for (const letter of lettersOf(batch, row)) if (isWanted(letter)) found.push(letter);
       }
@@ -114,10 +115,10 @@ export class LetterPages {
   }
 
   /** All pages; a batch lasts until the next one. */
-  *#batches(columns: readonly number[]): Generator<DeltaBatch> {
+  *#batches(columns: readonly number[], rowsMax: number): Generator<DeltaBatch> {
     const { scratch } = this.#context;
     const mark = scratch.mark();
-    for (const batch of this.#reader().scanOpen(columns, this.#context)) {
+    for (const batch of this.#reader().scanOpen(columns, this.#context, rowsMax)) {
       yield batch;
       scratch.release(mark);
     }

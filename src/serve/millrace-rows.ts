@@ -10,6 +10,7 @@ import {
   lettersOf,
   PAGE_COLUMNS,
   PAGE_TEXTS,
+  PAGES_READ,
   positionText,
   type StoredLetter,
 } from '../dataflow/letter-page.ts';
@@ -241,12 +242,13 @@ function* storedRows(
   columns: readonly number[],
   letters: LetterStore,
   epoch: number,
+  rowsMax?: number,
 ): Generator<{ readonly batch: DeltaBatch; readonly row: number }> {
   const reader = letters.reader(id);
   if (reader === undefined) return;
   const target = letters.memories.acquire();
   try {
-    for (const batch of reader.scan(epoch, columns, target)) {
+    for (const batch of reader.scan(epoch, columns, target, rowsMax)) {
       for (let row = 0; row < batch.rowCount; row++) yield { batch, row };
       target.scratch.reset();
     }
@@ -265,7 +267,8 @@ function* deadLetters(
   const name = nameIn(catalog);
   const cells = letterCells(name).map(([column, cell]) => (wanted.has(column) ? cell : noCell));
   const columns = RECORD_BYTES.some((column) => wanted.has(column)) ? PAGE_COLUMNS : PAGE_TEXTS;
-  for (const { batch, row: page } of storedRows(DEAD_LETTERS_ID, columns, letters, epoch)) {
+  const pages = storedRows(DEAD_LETTERS_ID, columns, letters, epoch, PAGES_READ);
+  for (const { batch, row: page } of pages) {
     for (const letter of lettersOf(batch, page)) yield cells.map((cell) => cell(letter));
   }
   const all = VIEW_ERROR_COLUMNS.map((_, column) => column);

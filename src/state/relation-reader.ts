@@ -59,13 +59,18 @@ export class RelationReader {
     return Math.max(0, count);
   }
 
-  /** All rows at `epoch`, the columns `columns` of each. */
-  *scan(epoch: number, columns: readonly number[], target: ReadTarget): Generator<DeltaBatch> {
-    const rows = new Uint32Array(BATCH_ROWS_MAX);
+  /** All rows at `epoch`, the columns `columns` of each; `rowsMax`: rows of a batch at most, where rows are long. */
+  *scan(
+    epoch: number,
+    columns: readonly number[],
+    target: ReadTarget,
+    rowsMax = BATCH_ROWS_MAX,
+  ): Generator<DeltaBatch> {
+    const rows = new Uint32Array(rowsMax);
     for (const segment of this.#segments()) {
       const end = segment.publishedRows;
-      for (let from = 0; from < end; from += BATCH_ROWS_MAX) {
-        const count = visibleRows(segment, epoch, from, Math.min(end, from + BATCH_ROWS_MAX), rows);
+      for (let from = 0; from < end; from += rowsMax) {
+        const count = visibleRows(segment, epoch, from, Math.min(end, from + rowsMax), rows);
         if (count === 0) continue;
         this.#stable(() => segment.refreshColumns());
         const piece: Piece = { segment, rows, count };
@@ -75,13 +80,17 @@ export class RelationReader {
   }
 
   /** All rows as the open epoch has them so far; for the writer's own thread. */
-  *scanOpen(columns: readonly number[], target: ReadTarget): Generator<DeltaBatch> {
-    const rows = new Uint32Array(BATCH_ROWS_MAX);
+  *scanOpen(
+    columns: readonly number[],
+    target: ReadTarget,
+    rowsMax = BATCH_ROWS_MAX,
+  ): Generator<DeltaBatch> {
+    const rows = new Uint32Array(rowsMax);
     for (const segment of this.#segments()) {
       const end = segment.writtenRows;
-      for (let from = 0; from < end; from += BATCH_ROWS_MAX) {
+      for (let from = 0; from < end; from += rowsMax) {
         let count = 0;
-        for (let row = from; row < Math.min(end, from + BATCH_ROWS_MAX); row++) {
+        for (let row = from; row < Math.min(end, from + rowsMax); row++) {
           if (segment.isLive(row)) rows[count++] = row;
         }
         if (count === 0) continue;

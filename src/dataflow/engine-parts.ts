@@ -23,7 +23,7 @@ import {
 } from './engine-state.ts';
 import { Job, type JobState } from './job.ts';
 import { LetterLog } from './letter-log.ts';
-import { LETTER_PAGES, PAGE_KEY } from './letter-page.ts';
+import { LETTER_PAGES, PAGE_BYTES, PAGE_KEY } from './letter-page.ts';
 import { WATERMARK_NONE } from './operator.ts';
 import {
   type CreateSinkAction,
@@ -181,7 +181,7 @@ export class EngineParts {
     readonly firstId: number;
   } {
     const letters = this.problems.takeLetters();
-    return { letters, firstId: this.letters.add(letters, letterBytes, nowUs) };
+    return { letters, firstId: this.letters.add(letters, letterBytes, nowUs, PAGE_BYTES) };
   }
 
   /** Under which sinks, and sources whose letters are sent, may keep something. */

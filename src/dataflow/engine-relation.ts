@@ -76,13 +76,11 @@ export class EngineRelation {
     this.#isChanged = true;
   }
 
-  /** Rows of the stored versions, which nothing reads from, go by their keys; how many there were. */
-  retractKeys(keys: DeltaBatch, epoch: number): number {
+  /** Rows of the stored versions, which nothing reads from, go by their keys. */
+  retractKeys(keys: DeltaBatch, epoch: number): void {
     assert(this.readers.size === 0, 'readers are not told what goes by its key');
     this.#begin(epoch);
-    const count = must(this.stored).retractKeys(keys);
-    if (count > 0) this.#isChanged = true;
-    return count;
+    if (must(this.stored).retractKeys(keys) > 0) this.#isChanged = true;
   }
 
   #begin(epoch: number): void {

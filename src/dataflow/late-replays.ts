@@ -52,7 +52,7 @@ export class LateReplays {
       return job.judgeAgain(late, op === 'delete' ? -1 : 1);
     });
     job.endStatement();
-    problems.remove(gone);
+    problems.change(gone, []);
     return {
       replayed: gone.length,
       rejected: whole.length - gone.length,

@@ -63,11 +63,15 @@ export class LetterLog {
     this.#replayed = state?.replayed ?? 0;
   }
 
-  /** The epoch of instant `nowUs` adds letters, numbered from the result on; `bytesOf`: about what one takes. */
+  /**
+   * The epoch of instant `nowUs` adds letters, numbered from the result on; `bytesOf`: about what one takes; `baseBytes`: what
+   * they take together besides.
+   */
   add<Letter extends NewLetter>(
     letters: readonly Letter[],
     bytesOf: (letter: Letter) => number,
     nowUs: bigint,
+    baseBytes = 0,
   ): number {
     const firstId = this.#nextId;
     let block: LetterBlock | null = null;
@@ -80,7 +84,7 @@ export class LetterLog {
       }
       if (block === null || this.#isFull(block)) block = this.#openBlock(nowUs);
       block.lastId = this.#nextId++;
-      block.bytes += bytesOf(letter);
+      block.bytes += bytesOf(letter) + (i === 0 ? baseBytes : 0);
     }
     return firstId;
   }
@@ -106,6 +110,9 @@ export class LetterLog {
       (nowUs - BigInt(last.fromUs)) * BigInt(BLOCKS) < this.#limits.ageUsMax;
     if (hasRoom) {
       last.toUs = at;
+      // Letters behind it were replayed, blocks and all.
+      const gap = this.#nextId - 1 - last.lastId;
+      if (gap > 0) last.goneCount = (last.goneCount ?? 0) + gap;
       return last;
     }
     const block = { firstId: this.#nextId, lastId: 0, bytes: 0, fromUs: at, toUs: at };
@@ -162,11 +169,6 @@ export class LetterLog {
       }
     }
     this.#blocks = this.#blocks.filter((block) => keptOf(block) > 0);
-  }
-
-  /** No letter that is there is numbered below it. */
-  get oldestId(): number {
-    return this.#blocks[0]?.firstId ?? this.#nextId;
   }
 
   /** The number that the next letter gets. */

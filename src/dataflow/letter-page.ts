@@ -36,6 +36,9 @@ export const LETTER_PAGES = [
   { name: 'bytes', type: BYTEA },
 ] as const satisfies readonly EngineColumn[];
 
+/** About what an epoch's pages take beside their letters: most epochs with letters have one page. */
+export const PAGE_BYTES = 400;
+
 export const PAGE_KEY = 0;
 export const PAGE_COUNT = 2;
 /** Columns without the records' bytes, which are much the longest. */

@@ -92,25 +92,18 @@ export class LetterPages {
     return found.sort((one, other) => one.id - other.id);
   }
 
-  remove(letters: readonly StoredLetter[]): void {
-    this.#change(letters, () => null);
-  }
-
-  /** Letters that are there, each as it is from now on. */
-  replace(letters: readonly StoredLetter[]): void {
-    const byId = new Map(letters.map((letter) => [letter.id, letter]));
-    this.#change(letters, (id) => must(byId.get(id)));
-  }
-
-  #change(letters: readonly StoredLetter[], renewed: (id: number) => StoredLetter | null): void {
-    for (const [page, changed] of Map.groupBy(letters, (letter) => letter.page)) {
-      const ids = new Set(changed.map(({ id }) => id));
-      const before = this.#read(page);
-      const after = before.flatMap((letter) =>
-        ids.has(letter.id) ? (renewed(letter.id) ?? []) : [letter],
-      );
+  /** Letters that are there go, others are from now on as `renewed` has them. Each page is written once. */
+  change(gone: readonly StoredLetter[], renewed: readonly StoredLetter[]): void {
+    const after = new Map<number, StoredLetter | null>();
+    for (const { id } of gone) after.set(id, null);
+    for (const letter of renewed) after.set(letter.id, letter);
+    for (const page of new Set([...gone, ...renewed].map((letter) => letter.page))) {
+      const kept = this.#read(page).flatMap((letter) => {
+        const now = after.get(letter.id);
+        return now === undefined ? [letter] : (now ?? []);
+      });
       this.#retract([page]);
-      if (after.length > 0) this.#deliver([storedRow(page, after)]);
+      if (kept.length > 0) this.#deliver([storedRow(page, kept)]);
     }
   }
 

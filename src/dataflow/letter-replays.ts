@@ -81,19 +81,28 @@ export class LetterReplays {
     const letters = this.#chosen(replay);
     const whole = letters.flatMap(wholeOf);
     feed.learnSchemas(schemas);
-    let replayed = 0;
-    for (const group of groups(whole)) replayed += this.#replay(feed, group, schemas);
-    const rejected = whole.length - replayed;
-    return { replayed, rejected, unreadable: letters.length - whole.length };
+    const gone: StoredLetter[] = [];
+    const again: StoredLetter[] = [];
+    for (const group of groups(whole)) {
+      const rejections = this.#replay(feed, group, schemas);
+      for (const { letter, record } of group) {
+        const rejection = rejections.get(record.offset);
+        if (rejection === undefined) gone.push(letter);
+        else if (isOther(letter, rejection)) again.push(renewed(letter, rejection));
+      }
+    }
+    this.#context.problems.change(gone, again);
+    const rejected = whole.length - gone.length;
+    return { replayed: gone.length, rejected, unreadable: letters.length - whole.length };
   }
 
-  /** Letters of one split, each offset once; how many are gone. */
+  /** Records of one split, each offset once; those that were rejected again, by their offsets. */
   #replay(
     feed: SourceFeed,
     letters: readonly WholeLetter[],
     schemas: readonly SchemaAnswer[],
-  ): number {
-    const { problems, scratch } = this.#context;
+  ): ReadonlyMap<number, Rejection> {
+    const { scratch } = this.#context;
     const mark = scratch.mark();
     const split = must(must(letters[0]).letter.split);
     const records = letters.map(({ record }) => record);
@@ -101,13 +110,8 @@ export class LetterReplays {
       if (feed.isStored) this.#context.deliver(feed, batch);
       else this.#deliverToViews(feed, batch, offsets, named, letters);
     });
-    const gone = letters.filter(({ record }) => !rejections.has(record.offset));
-    problems.remove(gone.map(({ letter }) => letter));
-    problems.replace(
-      letters.flatMap(({ letter, record }) => renewed(letter, rejections.get(record.offset))),
-    );
     scratch.release(mark);
-    return gone.length;
+    return rejections;
   }
 
   /** Each view gets the rows that it lacks. */
@@ -199,11 +203,13 @@ export function isIn(ranges: LetterRanges, id: number): boolean {
   return false;
 }
 
-/** The letter of a record that was rejected again; none where it was not, or its error is the same one. */
-function renewed(letter: StoredLetter, rejection: Rejection | undefined): readonly StoredLetter[] {
-  if (rejection === undefined) return [];
+function isOther(letter: StoredLetter, { sqlstate, reason }: Rejection): boolean {
+  return letter.sqlstate !== sqlstate || letter.reason !== reason;
+}
+
+/** The letter of a record that was rejected for another reason. */
+function renewed(letter: StoredLetter, rejection: Rejection): StoredLetter {
   const { position, byteOffset, sqlstate, reason } = rejection;
-  if (letter.sqlstate === sqlstate && letter.reason === reason) return [];
   const place = { ...must(letter.place), byteOffset };
-  return [{ ...letter, position, place, sqlstate, reason }];
+  return { ...letter, position, place, sqlstate, reason };
 }

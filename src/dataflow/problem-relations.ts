@@ -101,15 +101,10 @@ export class ProblemRelations {
     return this.#pages.find(isWanted);
   }
 
-  /** Letters were replayed: they go. */
-  remove(letters: readonly StoredLetter[]): void {
-    this.#pages.remove(letters);
-    this.#parts.letters.remove(letters.map((one) => ({ id: one.id, bytes: letterBytes(one) })));
-  }
-
-  /** Letters that are there have another reason now. */
-  replace(letters: readonly StoredLetter[]): void {
-    this.#pages.replace(letters);
+  /** Letters were replayed, they go; others, `renewed`, have another reason now. O(letters of their pages). */
+  change(gone: readonly StoredLetter[], renewed: readonly StoredLetter[]): void {
+    this.#pages.change(gone, renewed);
+    this.#parts.letters.remove(gone.map((one) => ({ id: one.id, bytes: letterBytes(one) })));
   }
 
   /** A view is dropped: its published errors, which are its state, go with it. O(errors of the view). */

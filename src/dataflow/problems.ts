@@ -90,12 +90,13 @@ export class ProblemLog {
   }
 }
 
-/** What a letter takes beside its texts. */
-const LETTER_BYTES = 96;
+/** What a letter takes in its page beside its texts and bytes. */
+const LETTER_BYTES = 48;
 
 /** About what a letter takes. */
 export function letterBytes({ split, position, row, reason, raw, lateRow }: DeadLetter): number {
-  const record = (raw?.key?.length ?? 0) + (raw?.value?.length ?? 0);
+  const bytes = (raw?.key?.length ?? 0) + (raw?.value?.length ?? 0);
+  const record = bytes + (raw?.context?.length ?? 0);
   const texts = (split?.length ?? 0) + (position?.length ?? 0) + (row?.length ?? 0);
   return LETTER_BYTES + record + texts + reason.length + (lateRow?.length ?? 0);
 }

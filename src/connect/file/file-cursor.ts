@@ -48,8 +48,8 @@ export class FileCursor {
   /** Inside of a record that was rejected as too long: up to its line end. */
   #isSkipping = false;
   #needsHeader: boolean;
-  /** Of rejected records, as JSON: names of the fields, as the first record has them; none: it has none. */
-  #context = '{}';
+  /** Of rejected records, as JSON: names of the fields, as the first record has them; null: it has none. */
+  #context: string | null = null;
   readonly #rejecting: Rejecting;
   #limit: number;
   /** Where the bytes ended when they held no whole record: nothing to look at until there are more. */

@@ -45,8 +45,10 @@ function appendAgain(
   { value, context }: KeptRecord['raw'],
   builders: readonly ColumnBuilder[],
 ): DataError | null {
-  const { header }: { readonly header?: readonly string[] } = JSON.parse(must(context));
-  if (header !== undefined && decoder instanceof CsvDecoder) decoder.matchHeader(header);
+  if (context !== null && decoder instanceof CsvDecoder) {
+    const { header }: { readonly header: readonly string[] } = JSON.parse(context);
+    decoder.matchHeader(header);
+  }
   const bytes = Buffer.from(must(value));
   const end = decoder.scan(bytes, 0, bytes.length, true);
   if (end !== bytes.length)

@@ -134,15 +134,16 @@ export interface FetchedRecords {
   readonly end: number;
 }
 
+export interface BegunSplit {
+  readonly name: string;
+  /** Where it begins. */
+  readonly position: KafkaPosition;
+  readonly end: number;
+}
+
 export type FromKafkaIo =
-  /** A split begins to be read at an offset. */
-  | {
-      readonly kind: 'split';
-      readonly id: number;
-      readonly split: string;
-      readonly position: KafkaPosition;
-      readonly end: number;
-    }
+  /** Splits begin to be read: all of the start at once, so that one epoch can have them all. */
+  | { readonly kind: 'splits'; readonly id: number; readonly splits: readonly BegunSplit[] }
   /** A schema, before the first records whose values carry its id. */
   | {
       readonly kind: 'schema';

@@ -79,7 +79,7 @@ function openReader(id: number, options: ReaderOptions): Work {
   const client = clients.acquire(options.config);
   const outlet = openOutlet(id, options.registry);
   const reader = new TopicReader(client, options, new TopicFilter(options.selection), {
-    onSplit: (split, position, end) => self.post({ kind: 'split', id, split, position, end }),
+    onSplits: (splits) => self.post({ kind: 'splits', id, splits }),
     onRecords: (records) => outlet.pass(records),
     onTrouble: (reason) => self.post({ kind: 'trouble', id, reason }),
     onFailed: (error) => postFailure(id, outlet, error),

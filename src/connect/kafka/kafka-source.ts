@@ -266,8 +266,10 @@ export class KafkaSource implements SourceReader {
 
   #onMessage(message: FromKafkaIo): void {
     switch (message.kind) {
-      case 'split':
-        this.#addSplit(message.split, message.position, message.end, false);
+      case 'splits':
+        for (const { name, position, end } of message.splits) {
+          this.#addSplit(name, position, end, false);
+        }
         break;
       case 'schema':
         this.#learn([{ id: message.schemaId, schema: message.schema }]);

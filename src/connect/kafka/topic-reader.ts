@@ -14,8 +14,8 @@ import type { FetchLane } from './connections.ts';
 import { Credit } from './credit.ts';
 import { type FetchedPartition, releaseAnswer } from './fetch.ts';
 import {
+  type BegunSplit,
   type FetchedRecords,
-  type KafkaPosition,
   type ReaderOptions,
   recordLimits,
 } from './io-port.ts';
@@ -41,7 +41,7 @@ interface Partition {
 }
 
 export interface TopicReaderEvents {
-  onSplit(split: string, position: KafkaPosition, end: number): void;
+  onSplits(splits: readonly BegunSplit[]): void;
   onRecords(records: FetchedRecords): void;
   /** null: it is over. */
   onTrouble(reason: string | null): void;
@@ -173,13 +173,14 @@ export class TopicReader {
     const ends = await this.#offsetsOf(added, LATEST);
     const starts = await this.#startsOf(fresh, isFresh);
     for (const one of fresh) one.offset = must(starts.get(one.split));
-    for (const one of added) {
+    if (added.length === 0) return;
+    const begun = added.map((one): BegunSplit => {
       this.#partitions.set(one.split, one);
-      const end = must(ends.get(one.split));
-      one.toldEnd = end;
-      const position = { offset: one.offset, topicId: one.topicId };
-      this.#events.onSplit(one.split, position, end);
-    }
+      const { split: name, offset, topicId } = one;
+      one.toldEnd = must(ends.get(name));
+      return { name, position: { offset, topicId }, end: one.toldEnd };
+    });
+    this.#events.onSplits(begun);
   }
 
   async #startsOf(fresh: readonly Partition[], isFresh: boolean): Promise<Map<string, number>> {

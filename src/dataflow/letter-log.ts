@@ -1,7 +1,7 @@
 /**
  * LetterLog: which dead letters there are, by age and size, and which of them have to go (semantics.md rule 27). The letters
- * themselves are rows of the stored relation DEAD_LETTERS_ID; rejected and late ones are a log and are trimmed, errors of
- * views are state and are not in it.
+ * themselves are in the stored relation DEAD_LETTERS_ID (letter-pages.ts); rejected and late ones are a log and are trimmed,
+ * errors of views are state and are not in it.
  *
  * Letters are numbered in the order in which they came; trimming takes the oldest. What is trimmed is decided once, and logged
  * like DDL (`trim_dead_letters`), so that a replay trims the same letters whatever the limits are then.

@@ -6,7 +6,7 @@
  * that a replay of the epoch gives the same. A record that is rejected again keeps its letter, with the error of now. Rows of
  * a stored source enter its relation; those of any other each view that lacks them (reader-starts.ts). They are judged by the
  * watermark of their split, which they do not wake.
- * Cost: one pass over all letters there are, O(1) a letter that is replayed.
+ * Cost: one pass over all letters there are, O(1) a letter that is replayed or lies in a page with one.
  */
 
 import { must } from '../base/assert.ts';

@@ -8,13 +8,12 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { Random, systemRandom } from '../base/random.ts';
+import { Random } from '../base/random.ts';
 import { closeOracle, type Oracle, oracle } from './oracle.ts';
 import { type ServerOptions, ServerProcess } from './server-process.ts';
 import { SqlClient, serverError } from './sql-client.ts';
+import { SEED, seededRuns } from './view-fuzz/seeded-runs.ts';
 
-const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
-const SECONDS = Number(process.env.MILLRACE_TEST_FUZZ_SECONDS ?? 4);
 const CONNECTIONS = 3;
 const TRANSACTIONS_A_ROUND = 12;
 const KEYS = 5;
@@ -295,16 +294,12 @@ class ConflictRun {
 async function runFor(options: ServerOptions): Promise<void> {
   const server = await ServerProcess.start(options);
   try {
-    const deadline = performance.now() + SECONDS * 1000;
     let conflictCount = 0;
-    for (let seed = SEED; performance.now() < deadline; seed++) {
-      const reference = await oracle();
-      const run = new ConflictRun(server, reference, new Random(seed));
-      await run.run().catch((error: Error) => {
-        throw new Error(`MILLRACE_TEST_SEED=${seed}: ${error.message}`, { cause: error });
-      });
+    await seededRuns(async (random) => {
+      const run = new ConflictRun(server, await oracle(), random);
+      await run.run();
       conflictCount += run.conflictCount;
-    }
+    });
     assert.ok(conflictCount > 0, 'no transactions were in conflict');
   } finally {
     await closeOracle();

@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random, systemRandom } from '../base/random.ts';
+import type { Random } from '../base/random.ts';
 import { type ServerOptions, ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
 import {
@@ -17,9 +17,8 @@ import {
   type TimedRow,
   type WindowModel,
 } from './view-fuzz/lateness-model.ts';
+import { SEED, seededRuns } from './view-fuzz/seeded-runs.ts';
 
-const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
-const SECONDS = Number(process.env.MILLRACE_TEST_FUZZ_SECONDS ?? 4);
 const STATEMENTS = 15;
 const DELAY = 3;
 const GAP = 4;
@@ -310,17 +309,10 @@ class LatenessRun {
 async function runFor(options: ServerOptions, killChance = 0): Promise<void> {
   const target = await Target.start(options);
   try {
-    const deadline = performance.now() + SECONDS * 1000;
-    for (let seed = SEED; performance.now() < deadline; seed++) {
-      try {
-        await new LatenessRun(target, new Random(seed), killChance).run();
-      } catch (error) {
-        throw new Error(`MILLRACE_TEST_SEED=${seed}: ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
+    await seededRuns(async (random) => {
+      await new LatenessRun(target, random, killChance).run();
       await target.client.query('DROP TABLE e CASCADE');
-    }
+    });
   } finally {
     await target.dispose();
   }

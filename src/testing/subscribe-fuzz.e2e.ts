@@ -7,13 +7,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serialize } from 'pg-protocol';
-import { Random, systemRandom } from '../base/random.ts';
+import type { Random } from '../base/random.ts';
 import { RawClient } from './raw-client.ts';
 import { type ServerOptions, ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
+import { SEED, seededRuns } from './view-fuzz/seeded-runs.ts';
 
-const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
-const SECONDS = Number(process.env.MILLRACE_TEST_FUZZ_SECONDS ?? 3);
+const SECONDS = 3;
 const TRANSACTIONS = 40;
 const KEYS = 6;
 /** The row whose `v` numbers the transaction that was last. */
@@ -199,13 +199,7 @@ async function runFor(options: ServerOptions): Promise<void> {
   const server = await ServerProcess.start(options);
   const client = await SqlClient.connect(server.url);
   try {
-    const deadline = performance.now() + SECONDS * 1000;
-    for (let seed = SEED; performance.now() < deadline; seed++) {
-      const run = new SubscribeRun(server.url, client, new Random(seed));
-      await run.run().catch((error: Error) => {
-        throw new Error(`MILLRACE_TEST_SEED=${seed}: ${error.message}`, { cause: error });
-      });
-    }
+    await seededRuns((random) => new SubscribeRun(server.url, client, random).run(), SECONDS);
   } finally {
     await client.close();
     await server.dispose();

@@ -7,12 +7,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Random, systemRandom } from '../base/random.ts';
+import type { Random } from '../base/random.ts';
 import { type ServerOptions, ServerProcess } from './server-process.ts';
 import { SqlClient } from './sql-client.ts';
+import { SEED, seededRuns } from './view-fuzz/seeded-runs.ts';
 
-const SEED = Number(process.env.MILLRACE_TEST_SEED ?? systemRandom().u32());
-const SECONDS = Number(process.env.MILLRACE_TEST_FUZZ_SECONDS ?? 4);
 const COMMITS = 20;
 const TABLES = ['a', 'b'] as const;
 /** Of rows that close all windows. */
@@ -201,17 +200,10 @@ async function runFor(options: ServerOptions, killChance = 0): Promise<void> {
   const server = await ServerProcess.start(options);
   const client = await SqlClient.connect(server.url);
   try {
-    const deadline = performance.now() + SECONDS * 1000;
-    for (let seed = SEED; performance.now() < deadline; seed += 1) {
-      try {
-        await new UnionRun(server, client, new Random(seed), killChance).run();
-      } catch (error) {
-        throw new Error(`MILLRACE_TEST_SEED=${seed}: ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
+    await seededRuns(async (random) => {
+      await new UnionRun(server, client, random, killChance).run();
       for (const table of TABLES) await client.query(`DROP TABLE ${table} CASCADE`);
-    }
+    });
   } finally {
     await client.close();
     await server.dispose();

@@ -10,12 +10,10 @@
  * splits none of them is late, since they are read one after the other.
  */
 
-import { must } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
 import type { EpochControl, EpochPin } from '../state/epoch-control.ts';
-import { RelationReader } from '../state/relation-reader.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import type { Job } from './job.ts';
 import type { SourceFeed } from './source-feed.ts';
@@ -148,7 +146,7 @@ export class Backfill {
   *#snapshot(epoch: number): Generator<number> {
     for (const relation of this.#stored) {
       for (const scan of this.job.scansOf(relation.id)) {
-        const rows = readerOf(relation).scan(epoch, scan.node.columnIndexes, this.#context);
+        const rows = relation.reader().scan(epoch, scan.node.columnIndexes, this.#context);
         yield* this.#push(rows, (batch) => this.job.pushScan(scan, batch));
       }
     }
@@ -159,7 +157,7 @@ export class Backfill {
     for (const relation of this.#stored) {
       for (const scan of this.job.scansOf(relation.id)) {
         const { columnIndexes } = scan.node;
-        const rows = readerOf(relation).changes(from, to, columnIndexes, this.#context);
+        const rows = relation.reader().changes(from, to, columnIndexes, this.#context);
         yield* this.#push(rows, (batch) => this.job.pushScan(scan, batch));
       }
     }
@@ -207,9 +205,4 @@ export class Backfill {
       }
     }
   }
-}
-
-function readerOf({ memory, stored }: EngineRelation): RelationReader {
-  const { headerAddress, schema } = must(stored);
-  return new RelationReader(must(memory).wasm, headerAddress, schema);
 }

@@ -7,6 +7,7 @@ import { assert, must } from '../base/assert.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { EpochControl } from '../state/epoch-control.ts';
+import { RelationReader } from '../state/relation-reader.ts';
 import type { IndexSchema, RelationSchema } from '../state/relation-schema.ts';
 import { StoredRelation } from '../state/stored-relation.ts';
 import type { Job } from './job.ts';
@@ -74,6 +75,12 @@ export class EngineRelation {
     this.#begin(epoch);
     this.stored.apply(batch);
     this.#isChanged = true;
+  }
+
+  /** Of the stored versions; for this thread. */
+  reader(): RelationReader {
+    const { headerAddress, schema } = must(this.stored, 'the rows of the relation are not kept');
+    return new RelationReader(must(this.memory).wasm, headerAddress, schema);
   }
 
   /** Rows of the stored versions, which nothing reads from, go by their keys. */

@@ -11,7 +11,6 @@ import { buildBatch } from '../batch/build-batch.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
-import { RelationReader } from '../state/relation-reader.ts';
 import { INT8, type Value } from '../types/data-type.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import {
@@ -111,7 +110,8 @@ export class LetterPages {
   *#batches(columns: readonly number[], rowsMax: number): Generator<DeltaBatch> {
     const { scratch } = this.#context;
     const mark = scratch.mark();
-    for (const batch of this.#reader().scanOpen(columns, this.#context, rowsMax)) {
+    const reader = this.#context.relation().reader();
+    for (const batch of reader.scanOpen(columns, this.#context, rowsMax)) {
       yield batch;
       scratch.release(mark);
     }
@@ -121,17 +121,12 @@ export class LetterPages {
   #read(page: number): StoredLetter[] {
     const { scratch } = this.#context;
     const mark = scratch.mark();
-    const { rows } = this.#reader().lookupOpen(this.#keys([page]), PAGE_COLUMNS, this.#context);
+    const reader = this.#context.relation().reader();
+    const { rows } = reader.lookupOpen(this.#keys([page]), PAGE_COLUMNS, this.#context);
     assert(rows !== null, 'a page of dead letters is not there');
     const letters = [...lettersOf(rows, 0)];
     scratch.release(mark);
     return letters;
-  }
-
-  #reader(): RelationReader {
-    const { memory, stored } = this.#context.relation();
-    const { headerAddress, schema } = must(stored);
-    return new RelationReader(must(memory).wasm, headerAddress, schema);
   }
 
   #retract(keys: readonly number[]): void {

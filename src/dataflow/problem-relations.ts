@@ -1,13 +1,11 @@
 /** ProblemRelations: an epoch's problems as changes of the engine's own relations, of which dead letters have pages of their own. */
 
-import { must } from '../base/assert.ts';
 import { buildBatch } from '../batch/build-batch.ts';
 import { negate } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { LETTER_COLUMNS } from '../connect/letters.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
-import { RelationReader } from '../state/relation-reader.ts';
 import { INT8, type Value } from '../types/data-type.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
@@ -74,12 +72,13 @@ export class ProblemRelations {
 
   /** Those of sources that send them to a topic. */
   #sendLetters(letters: readonly DeadLetter[], firstId: number): void {
-    const sinkOf = (sourceId: number | null) => this.#parts.sinks.get(sourceId ?? 0);
-    const sent = [...letters.entries()].filter(([, one]) => sinkOf(one.sourceId) !== undefined);
-    const bySource = Map.groupBy(sent, ([, { sourceId }]) => must(sourceId));
-    for (const [sourceId, some] of bySource) {
-      const { name } = this.#parts.relation(sourceId).definition;
-      const rows = some.map(([index, letter]) => sentRow(letter, firstId + index, name));
+    if (letters.length === 0) return;
+    for (const [sourceId, { relation }] of this.#parts.feeds) {
+      if (this.#parts.sinks.get(sourceId) === undefined) continue;
+      const { name } = relation.definition;
+      const rows = letters.flatMap((letter, index) =>
+        letter.sourceId === sourceId ? [sentRow(letter, firstId + index, name)] : [],
+      );
       for (let from = 0; from < rows.length; from += BATCH_ROWS) {
         const part = rows.slice(from, from + BATCH_ROWS);
         this.#target.send(sourceId, buildBatch(SENT_TYPES, part, this.#target.scratch));
@@ -113,9 +112,7 @@ export class ProblemRelations {
     const mark = scratch.mark();
     const key = buildBatch([INT8], [[BigInt(viewId)]], scratch);
     const epoch = this.#target.published();
-    const { memory, stored } = this.#parts.relation(VIEW_ERRORS_ID);
-    const { headerAddress, schema } = must(stored);
-    const reader = new RelationReader(must(memory).wasm, headerAddress, schema);
+    const reader = this.#parts.relation(VIEW_ERRORS_ID).reader();
     for (const batch of reader.lookup(BY_VIEW, key, epoch, ERROR_NUMBERS, this.#target)) {
       this.#deliver(VIEW_ERRORS_ID, negate(batch, scratch));
     }

@@ -18,7 +18,7 @@ import type { RowChanges } from '../connect/source.ts';
 import { DELETE, TRUNCATE, UPSERT } from '../formats/change-decoder.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
-import { RelationReader } from '../state/relation-reader.ts';
+import type { RelationReader } from '../state/relation-reader.ts';
 import type { RelationSchema } from '../state/relation-schema.ts';
 import { equalRows, hashRows } from '../state/row-identity.ts';
 import type { Storage } from '../types/data-type.ts';
@@ -56,10 +56,10 @@ export class SourceStore {
     target: { readonly memory: Memory; readonly scratch: Scratch },
     unknownDeletes: number,
   ) {
-    const { headerAddress, schema } = must(relation.stored);
+    const { schema } = must(relation.stored);
     this.#memory = target.memory;
     this.#scratch = target.scratch;
-    this.#reader = new RelationReader(must(relation.memory).wasm, headerAddress, schema);
+    this.#reader = relation.reader();
     this.#schema = schema;
     this.#key = must(schema.key);
     this.#width = schema.storages.length - HIDDEN_STORAGES.length;

@@ -9,7 +9,6 @@ import type { DeltaBatch } from '../batch/delta-batch.ts';
 import { unpackBatch } from '../batch/pack.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Scratch } from '../memory/scratch.ts';
-import { RelationReader } from '../state/relation-reader.ts';
 import { DML_SPLIT } from './engine-parts.ts';
 import type { EngineRelation } from './engine-relation.ts';
 import type { DmlChange } from './port.ts';
@@ -50,12 +49,10 @@ export class TableChanges {
   }
 
   /** TRUNCATE: retractions of every row there is now. */
-  *#liveRows({ stored, memory, definition }: EngineRelation): Generator<DeltaBatch> {
+  *#liveRows(relation: EngineRelation): Generator<DeltaBatch> {
     const { scratch } = this.#host;
-    const { wasm } = must(memory);
-    const { headerAddress, schema } = must(stored, 'TRUNCATE of a relation without rows');
-    const reader = new RelationReader(wasm, headerAddress, schema);
-    const all = definition.columns.map((_, column) => column);
+    const reader = relation.reader();
+    const all = relation.definition.columns.map((_, column) => column);
     const mark = scratch.mark();
     for (const batch of reader.scanOpen(all, this.#host)) {
       yield negate(batch, scratch);

@@ -1,6 +1,5 @@
 /** Rows of schema millrace: what the engine tells of itself, each value in its text form. */
 
-import { must } from '../base/assert.ts';
 import { readRow } from '../batch/build-batch.ts';
 import { weightOf } from '../batch/concat.ts';
 import type { DeltaBatch } from '../batch/delta-batch.ts';
@@ -18,11 +17,10 @@ import {
   DEAD_LETTERS_ID,
   type EngineStatus,
   type JobStatus,
-  type RelationHandle,
   type SinkStatus,
-  VIEW_ERROR_COLUMNS,
   VIEW_ERRORS_ID,
 } from '../dataflow/port.ts';
+import { VIEW_ERRORS } from '../dataflow/problems.ts';
 import type { RelationReader } from '../state/relation-reader.ts';
 import { BYTEA, TIMESTAMPTZ } from '../types/data-type.ts';
 import { DEFAULT_SETTINGS, formatValue } from '../types/value.ts';
@@ -34,7 +32,6 @@ type Row = readonly (string | null)[];
 export interface LetterStore {
   readonly memories: QueryMemoryPool;
   reader(id: number): RelationReader | undefined;
-  handle(id: number): RelationHandle | undefined;
 }
 
 /** Rows of `millrace.<name>` at `epoch`, in the order of the relation's columns; others than `wanted` may be null. */
@@ -271,9 +268,9 @@ function* deadLetters(
   for (const { batch, row: page } of pages) {
     for (const letter of lettersOf(batch, page)) yield cells.map((cell) => cell(letter));
   }
-  const all = VIEW_ERROR_COLUMNS.map((_, column) => column);
+  const all = VIEW_ERRORS.map((_, column) => column);
+  const types = VIEW_ERRORS.map(({ type }) => type);
   for (const { batch, row } of storedRows(VIEW_ERRORS_ID, all, letters, epoch)) {
-    const types = must(letters.handle(VIEW_ERRORS_ID)).columns.map(({ type }) => type);
     const [viewId, sqlstate, message, text] = readRow(batch, types, row);
     yield [
       null,

@@ -158,6 +158,7 @@ export class TopicReader {
 
   /** Where new partitions begin: a kept position, else by the startup mode, else (they are new in the topic) at the start. */
   async #begin(added: readonly Partition[]): Promise<void> {
+    if (added.length === 0) return;
     const { positions } = this.#options;
     const isFresh = Object.keys(positions).length === 0 && !this.#isBegun;
     const fresh: Partition[] = [];
@@ -173,7 +174,6 @@ export class TopicReader {
     const ends = await this.#offsetsOf(added, LATEST);
     const starts = await this.#startsOf(fresh, isFresh);
     for (const one of fresh) one.offset = must(starts.get(one.split));
-    if (added.length === 0) return;
     const begun = added.map((one): BegunSplit => {
       this.#partitions.set(one.split, one);
       const { split: name, offset, topicId } = one;

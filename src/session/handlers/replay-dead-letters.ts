@@ -152,7 +152,7 @@ function tell(
     session.notice(`${what}: ${rejected}`, { hint });
   }
   if (unreadable > 0) {
-    const [what, hint] = isView ? NO_WHOLE_ROW : NO_WHOLE_RECORD;
+    const [what, hint] = NO_WHOLE_RECORD;
     session.notice(`${what}: ${unreadable}`, { hint });
   }
 }
@@ -168,10 +168,6 @@ const LATE_AGAIN = [
 const NO_WHOLE_RECORD = [
   'dead letters that do not have their whole record',
   'They were cut (--dead-letter-record-size), or a generated column failed.',
-] as const;
-const NO_WHOLE_ROW = [
-  'dead letters that do not have their whole row',
-  'They were made by an older millrace.',
 ] as const;
 
 /** Kinds of which nothing could ever become another, and which need no REPLAY. */
